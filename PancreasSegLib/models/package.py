@@ -1,0 +1,92 @@
+"""What a model package holds: how to rebuild the networks and how to feed them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One network of the cascade.
+
+    Attributes
+    ----------
+    role : str
+        ``"localiser"`` (coarse grid, finds the organ) or ``"segmenter"`` (fine grid, inside the crop).
+    network : str
+        Architecture name, as in :mod:`PancreasSegLib.networks`.
+    arguments : dict
+        Keyword arguments of the architecture; name and arguments alone rebuild it.
+    weights : tuple of str
+        Safetensors files relative to the package; several are members of an ensemble, whose probabilities are
+        averaged.
+    spacing_mm : tuple of 3 float
+        Voxel spacing along canonical i (Left), j (Posterior), k (Superior).
+    window_hu : tuple of 2 float
+        HU are clipped to this window, then ``(HU - mean_hu) / std_hu``.
+    mean_hu, std_hu : float
+        Normalisation of the clipped HU.
+    patch_ijk : tuple of 3 int
+        Patch the network was trained on; a multiple of its strides. Larger crops use sliding windows or go through whole.
+    multiple_ijk : tuple of 3 int
+        Input sizes must be multiples of this.
+    labels : dict of str to int
+        Output channels of the softmax; 0 is background. Must hold ``"pancreas"``.
+    hu_mask : str
+        Use of the soft-tissue HU mask: ``"none"``, ``"mask"`` (air outside it) or ``"channel"`` (second input channel).
+    """
+
+    role: str
+    network: str
+    arguments: dict[str, Any]
+    weights: tuple[str, ...]
+    spacing_mm: tuple[float, float, float]
+    window_hu: tuple[float, float]
+    mean_hu: float
+    std_hu: float
+    patch_ijk: tuple[int, int, int]
+    multiple_ijk: tuple[int, int, int]
+    labels: dict[str, int]
+    hu_mask: str = "none"
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A model package on disk: a MONAI bundle folder with a ``pancreasseg`` block in its metadata.
+
+    Attributes
+    ----------
+    name, version, description : str
+        Identity; `name` is what ``--model`` takes.
+    path : Path
+        The bundle's folder.
+    stages : tuple of Stage
+        In the order in which they run; a package with a single segmenter runs it on the whole proposal.
+    labels : dict of str to int
+        Labels of the masks that it writes, e.g. ``{"pancreas": 1}``.
+    scores : dict
+        Measured figures and on what they were measured.
+    sources : tuple of dict
+        Training data: name, doi or url, licence.
+    licence : str
+        Licence of the weights (SPDX where there is one).
+    recipe : dict
+        The recipe that made it.
+    """
+
+    name: str
+    version: str
+    description: str
+    path: Path
+    stages: tuple[Stage, ...]
+    labels: dict[str, int] = field(default_factory=lambda: {"pancreas": 1})
+    scores: dict[str, Any] = field(default_factory=dict)
+    sources: tuple[dict[str, Any], ...] = ()
+    licence: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    def stage(self, role: str) -> Stage | None:
+        """Return the stage of that role, None if the package has none."""
+        return next((stage for stage in self.stages if stage.role == role), None)
