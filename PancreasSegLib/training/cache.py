@@ -1,0 +1,222 @@
+"""Cases prepared for a stage: canonical axes, the stage's spacing, 8 bits inside the HU window.
+
+Preparing once makes a step cost what the network costs. 256 levels over a window of 400 HU are steps of 1.6 HU,
+a tenth of the noise of a CT. A prepared cache is self-contained: it can be carried to a training machine that has
+neither the dataset nor a reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from PancreasSegLib.errors import DatasetError
+from PancreasSegLib.volume import Box, Geometry, Volume, geometry_with_spacing, resample
+
+if TYPE_CHECKING:
+    from PancreasSegLib.training.recipe import DataRecipe, StageRecipe
+
+_log = logging.getLogger(__name__)
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCase:
+    """A case on the grid of a stage.
+
+    Attributes
+    ----------
+    name : str
+        The patient.
+    image : ndarray of uint8, shape (z, y, x)
+        HU from the window's floor (0) to its ceiling (255).
+    label : ndarray of uint8, shape (z, y, x)
+        Class indices of the recipe; 0 is background.
+    geometry : Geometry
+        Canonical grid.
+    phantom : bool
+        Whether the case was generated.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+    geometry: Geometry
+    phantom: bool = False
+
+
+def prepare_case(
+    name: str,
+    ct: Volume,
+    label: Volume,
+    values: dict[int, int],
+    stage: StageRecipe,
+    organ: int,
+    phantom: bool = False,
+) -> PreparedCase:
+    """Bring one case onto the grid of a stage.
+
+    Parameters
+    ----------
+    name : str
+        The patient.
+    ct, label : Volume
+        HU and label values on the same grid.
+    values : dict of int to int
+        Class index by label value; values that are not named become background.
+    stage : StageRecipe
+        Spacing, window and region.
+    organ : int
+        Class index of the organ, for the region.
+    phantom : bool
+        Whether the case was generated.
+
+    Raises
+    ------
+    DatasetError
+        If the grids differ or the organ is absent where the region needs it.
+    """
+    if not ct.geometry.matches(label.geometry, tolerance_mm=0.1):
+        raise DatasetError(
+            f"The label of {name} does not lie on the grid of its CT.", "Resample the label to the CT."
+        )
+    table = np.zeros(256, dtype=np.uint8)
+    for value, index in values.items():
+        table[value] = index
+    classes = Volume(table[np.clip(label.voxels, 0, 255).astype(np.uint8)], label.geometry)
+    image_volume, class_volume = ct.canonical()[0], classes.canonical()[0]
+    if stage.region.kind == "organ":
+        box = Box.of_mask(class_volume.voxels == organ)
+        if box is None:
+            raise DatasetError(f"The label of {name} holds no voxel of the organ.", "Exclude it: data.exclude.")
+        box = box.grown(stage.region.margin_mm, image_volume.geometry)
+        image_volume, class_volume = image_volume.cropped(box), class_volume.cropped(box)
+    target = geometry_with_spacing(image_volume.geometry, stage.spacing_mm)
+    low, high = stage.window_hu
+    clipped = np.clip(image_volume.voxels, low, high)
+    hu = resample(clipped, image_volume.geometry, target)
+    image = np.round((hu - low) * (255.0 / (high - low))).astype(np.uint8)
+    return PreparedCase(name, image, _resample_classes(class_volume, target), target, phantom)
+
+
+def _resample_classes(classes: Volume, target: Geometry) -> NDArray[np.uint8]:
+    """Resample each class as a soft mask and take the largest: smoother than the nearest voxel."""
+    best = np.full(target.shape_zyx, -1.0, dtype=np.float32)
+    result = np.zeros(target.shape_zyx, dtype=np.uint8)
+    for index in np.unique(classes.voxels):
+        share = resample((classes.voxels == index).astype(np.uint8), classes.geometry, target, antialias=False)
+        better = share > best
+        best[better] = share[better]
+        result[better] = index
+    return result
+
+
+class CaseCache:
+    """Prepared cases of one stage in a folder, one compressed file each, named by what decides their content.
+
+    Parameters
+    ----------
+    data : DataRecipe
+        Dataset, labels and the cache's folder.
+    stage : StageRecipe
+        Grid, window and region.
+    """
+
+    def __init__(self, data: DataRecipe, stage: StageRecipe) -> None:
+        self.data, self.stage = data, stage
+        settings = {
+            "format": _FORMAT,
+            "labels": list(data.labels),
+            "spacing_mm": list(stage.spacing_mm),
+            "window_hu": list(stage.window_hu),
+            "region": stage.region.model_dump(),
+            "phantoms": data.phantoms,
+            "exclude": sorted(data.exclude),
+        }
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+        self.folder = data.cache / digest
+        self.settings = settings
+
+    def load(self, progress: Callable[[float, str], None] | None = None) -> list[PreparedCase]:
+        """Return all cases, preparing those that are not there yet.
+
+        Raises
+        ------
+        DatasetError
+            If the dataset is needed and cannot be read.
+        """
+        index = self.folder / "index.json"
+        if not index.is_file():
+            self._prepare(progress)
+        content = json.loads(index.read_text(encoding="utf-8"))
+        return [_load(self.folder / entry["file"], entry) for entry in content["cases"]]
+
+    def _prepare(self, progress: Callable[[float, str], None] | None) -> None:
+        from PancreasSegLib.data import read_dataset
+        from PancreasSegLib.io import read_volume
+
+        dataset = read_dataset(self.data.root)
+        unknown = [name for name in self.data.labels if name not in dataset.labels]
+        if unknown:
+            raise DatasetError(
+                f"The dataset {dataset.name} has no label {', '.join(unknown)}.",
+                f"It has: {', '.join(dataset.labels)}.",
+            )
+        values = {dataset.labels[name]: index + 1 for index, name in enumerate(self.data.labels)}
+        organ = 1 + self.data.labels.index(self.data.organ)
+        cases = [case for case in dataset.cases if case.name not in self.data.exclude]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        entries = []
+        total = len(cases) + self.data.phantoms
+        for number, case in enumerate(cases):
+            label = read_volume(case.label, assume_ct=True)
+            prepared = prepare_case(
+                case.name, read_volume(case.image, assume_ct=True), label, values, self.stage, organ
+            )
+            entries.append(_save(self.folder, prepared))
+            if progress:
+                progress((number + 1) / total, case.name)
+        for seed in range(self.data.phantoms):
+            entries.append(_save(self.folder, _prepare_phantom(seed, self.data.labels, self.stage, organ)))
+            if progress:
+                progress((len(cases) + seed + 1) / total, f"phantom {seed}")
+        text = json.dumps({"settings": self.settings, "dataset": dataset.name, "cases": entries}, indent=1)
+        temporary = self.folder / "index.json.tmp"
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, self.folder / "index.json")
+        _log.info("prepared %d cases in %s", len(entries), self.folder)
+
+
+def _prepare_phantom(seed: int, labels: tuple[str, ...], stage: StageRecipe, organ: int) -> PreparedCase:
+    from PancreasSegLib.phantom import LABELS, make_phantom
+
+    phantom = make_phantom(seed=1000 + seed)
+    values = {LABELS[name]: index + 1 for index, name in enumerate(labels) if name in LABELS}
+    return prepare_case(f"phantom_{seed:03d}", phantom.ct, phantom.labels, values, stage, organ, phantom=True)
+
+
+def _save(folder: Path, case: PreparedCase) -> dict[str, Any]:
+    temporary = folder / f".{case.name}.tmp.npz"
+    np.savez_compressed(temporary, image=case.image, label=case.label)
+    os.replace(temporary, folder / f"{case.name}.npz")
+    return {
+        "name": case.name,
+        "file": f"{case.name}.npz",
+        "geometry": case.geometry.to_json(),
+        "phantom": case.phantom,
+    }
+
+
+def _load(path: Path, entry: dict[str, Any]) -> PreparedCase:
+    with np.load(path, allow_pickle=False) as arrays:
+        image, label = arrays["image"], arrays["label"]
+    return PreparedCase(entry["name"], image, label, Geometry.from_json(entry["geometry"]), entry["phantom"])

@@ -1,0 +1,190 @@
+"""Patches with random position, rotation, scale and elastic deformation, drawn in one interpolation.
+
+Position and deformation are one sampling grid, so a patch is interpolated once from the whole case and its border
+shows real anatomy rather than padding. Every draw depends on (seed, step) alone, so an interrupted run continues
+with the very patches that an unbroken one would have seen. The same code runs on the CPU and on a GPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from PancreasSegLib.training.cache import PreparedCase
+from PancreasSegLib.training.intensity import augment_intensity
+from PancreasSegLib.training.recipe import AugmentationRecipe, StageRecipe
+
+_VOXELS_KEPT = 20_000  # foreground voxels remembered a class and case as possible centres
+
+
+@dataclass(frozen=True, eq=False)
+class _ResidentCase:
+    """A case on the training device with the places where patches may be centred (z, y, x)."""
+
+    image: torch.Tensor
+    label: torch.Tensor
+    organ: NDArray[np.int32]
+    others: list[NDArray[np.int32]]
+    phantom: bool
+
+
+class PatchSampler:
+    """Draws batches of augmented patches.
+
+    Parameters
+    ----------
+    cases : list of PreparedCase
+        Training cases on the stage's grid.
+    stage : StageRecipe
+        Patch, sampling and augmentation.
+    organ : int
+        Class index of the organ that patches are centred on.
+    device : torch.device
+        Where cases live and patches are made.
+    seed : int
+        Seed of all draws.
+    """
+
+    def __init__(
+        self, cases: list[PreparedCase], stage: StageRecipe, organ: int, device: torch.device, seed: int
+    ) -> None:
+        self.stage, self.device, self.seed = stage, device, seed
+        self._cases = [_resident(case, organ, device, seed) for case in cases]
+        self._real = [i for i, case in enumerate(self._cases) if not case.phantom]
+        self._phantoms = [i for i, case in enumerate(self._cases) if case.phantom]
+        self._spacing = np.asarray(stage.spacing_mm[::-1])
+        self._shape = stage.patch_ijk[::-1]
+        axes = [
+            (torch.arange(n, device=device) - (n - 1) / 2) * s
+            for n, s in zip(self._shape, self._spacing, strict=True)
+        ]
+        self._offsets_mm = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).float()
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the batch of a step.
+
+        Returns
+        -------
+        image : Tensor of float32, shape (n, 1, z, y, x)
+            Normalised HU.
+        label : Tensor of int64, shape (n, z, y, x)
+            Class indices.
+        """
+        images, labels = [], []
+        generator = torch.Generator(device=self.device)
+        generator.manual_seed(self.seed * 1_000_003 + step)
+        for number in range(self.stage.sampling.batch_size):
+            rng = np.random.default_rng([self.seed, step, number])
+            image, label = self._patch(rng, generator)
+            images.append(image)
+            labels.append(label)
+        return torch.stack(images)[:, None], torch.stack(labels)
+
+    def _patch(self, rng: np.random.Generator, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        case = self._cases[self._choose_case(rng)]
+        matrix, elastic = self._deformation(rng)
+        centre = self._centre(case, rng)
+        image, label = self._interpolate(case, centre, matrix, elastic, generator)
+        stage = self.stage
+        hu = image * ((stage.window_hu[1] - stage.window_hu[0]) / 255.0) + stage.window_hu[0]
+        hu, label = augment_intensity(hu, label, stage, rng, generator)
+        return (hu - stage.mean_hu) / stage.std_hu, label
+
+    def _choose_case(self, rng: np.random.Generator) -> int:
+        phantom = self._phantoms and rng.random() < self.stage.sampling.phantom_share
+        return int(rng.choice(self._phantoms if phantom or not self._real else self._real))
+
+    def _centre(self, case: _ResidentCase, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return a patch centre (z, y, x) in voxels: near the organ, near another label, or anywhere."""
+        sampling, draw = self.stage.sampling, rng.random()
+        half = np.asarray(self._shape) / 2
+        if draw < sampling.organ_share and len(case.organ):
+            centre = case.organ[rng.integers(len(case.organ))] + rng.uniform(-0.35, 0.35, 3) * half
+        elif draw < sampling.organ_share + sampling.label_share and case.others:
+            voxels = case.others[rng.integers(len(case.others))]
+            centre = voxels[rng.integers(len(voxels))] + rng.uniform(-0.35, 0.35, 3) * half
+        else:
+            size = np.asarray(case.image.shape, dtype=float)
+            low = np.minimum(half * 0.6, size / 2)
+            centre = rng.uniform(low, np.maximum(size - low, low + 1e-3))
+        return np.asarray(centre, dtype=np.float64)
+
+    def _deformation(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], float]:
+        """Return the matrix from patch mm to source mm (z, y, x), and the SD of the elastic part in mm."""
+        a: AugmentationRecipe = self.stage.augmentation
+        matrix = np.eye(3)
+        if rng.random() < a.rotation_probability:
+            limits = np.deg2rad(a.rotation_deg)  # about x, y and z
+            for axis, angle in zip((2, 1, 0), rng.uniform(-limits, limits), strict=True):
+                matrix = matrix @ _rotation(axis, float(angle))
+        if rng.random() < a.scale_probability:
+            low, high = np.log(a.scale)
+            axes = rng.uniform(-a.axis_scale, a.axis_scale, 3)
+            matrix = matrix @ np.diag(np.exp(rng.uniform(low, high) + axes))
+        elastic = float(rng.uniform(0.2, 1.0)) * a.elastic_mm if rng.random() < a.elastic_probability else 0.0
+        return matrix, elastic
+
+    def _interpolate(
+        self,
+        case: _ResidentCase,
+        centre: NDArray[np.float64],
+        matrix: NDArray[np.float64],
+        elastic: float,
+        generator: torch.Generator,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        mapping = torch.as_tensor(matrix.T, dtype=torch.float32, device=self.device)
+        source = self._offsets_mm @ mapping
+        if elastic > 0:
+            source = source + self._elastic(elastic, generator)
+        half_mm = np.abs(matrix) @ (np.asarray(self._shape) * self._spacing / 2) + 3.5 * elastic
+        shape = np.asarray(case.image.shape)
+        low = np.clip(np.floor(centre - half_mm / self._spacing) - 1, 0, shape - 2).astype(int)
+        high = np.clip(np.ceil(centre + half_mm / self._spacing) + 2, low + 2, shape).astype(int)
+        window = tuple(slice(lo, hi) for lo, hi in zip(low, high, strict=True))
+        offset = torch.as_tensor(centre - low, dtype=torch.float32, device=self.device)
+        spacing = torch.as_tensor(self._spacing, dtype=torch.float32, device=self.device)
+        extent = torch.as_tensor(high - low - 1, dtype=torch.float32, device=self.device)
+        grid = (((source / spacing + offset) / extent) * 2 - 1).flip(-1)[None]
+        both = []
+        for tensor, mode in ((case.image, "bilinear"), (case.label, "nearest")):
+            part = tensor[window][None, None].float()
+            both.append(F.grid_sample(part, grid, mode=mode, padding_mode="zeros", align_corners=True)[0, 0])
+        return both[0], both[1].long()
+
+    def _elastic(self, sd_mm: float, generator: torch.Generator) -> torch.Tensor:
+        """Return a smooth displacement (z, y, x, 3) in mm from a coarse grid of normal draws."""
+        step = self.stage.augmentation.elastic_grid_mm
+        size = [max(4, int(np.ceil(n * s / step)) + 1) for n, s in zip(self._shape, self._spacing, strict=True)]
+        coarse = torch.randn((1, 3, *size), device=self.device, generator=generator).clamp_(-3, 3) * sd_mm
+        fine = F.interpolate(coarse, size=tuple(self._shape), mode="trilinear", align_corners=True)
+        return fine[0].permute(1, 2, 3, 0)
+
+
+def _rotation(axis: int, angle: float) -> NDArray[np.float64]:
+    """Return the rotation about an axis of a (z, y, x) frame."""
+    a, b = [i for i in range(3) if i != axis]
+    matrix = np.eye(3)
+    matrix[a, a] = matrix[b, b] = np.cos(angle)
+    matrix[a, b], matrix[b, a] = -np.sin(angle), np.sin(angle)
+    return matrix
+
+
+def _resident(case: PreparedCase, organ: int, device: torch.device, seed: int) -> _ResidentCase:
+    rng = np.random.default_rng(seed)
+
+    def places(index: int) -> NDArray[np.int32]:
+        voxels = np.argwhere(case.label == index).astype(np.int32)
+        return voxels[rng.permutation(len(voxels))[:_VOXELS_KEPT]]
+
+    others = [places(int(index)) for index in np.unique(case.label) if index not in (0, organ)]
+    return _ResidentCase(
+        torch.from_numpy(case.image).to(device),
+        torch.from_numpy(case.label).to(device),
+        places(organ),
+        others,
+        case.phantom,
+    )

@@ -1,0 +1,152 @@
+"""A whole training run: every network of a recipe, one fold or all patients, then the model package."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+
+from PancreasSegLib.data import patient_folds
+from PancreasSegLib.errors import RecipeError
+from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
+from PancreasSegLib.training.cache import CaseCache, PreparedCase
+from PancreasSegLib.training.loop import NetworkTask, NetworkTrainer
+from PancreasSegLib.training.recipe import Recipe
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training and held-out cases of one fold."""
+
+    training: list[PreparedCase]
+    validation: list[PreparedCase]
+
+
+def network_tasks(recipe: Recipe) -> list[NetworkTask]:
+    """Return every network that the recipe asks for, stage by stage, member by member."""
+    tasks = []
+    for number, (role, stage) in enumerate(recipe.stages.items()):
+        for member in range(stage.members):
+            name = f"{role}-{member}"
+            seed = recipe.seed + 1000 * number + member
+            tasks.append(
+                NetworkTask(name, stage, recipe.data.labels, recipe.data.organ, seed, recipe.run_folder / name)
+            )
+    return tasks
+
+
+def split_cases(cases: list[PreparedCase], recipe: Recipe) -> Split:
+    """Split prepared cases by patient; phantoms only ever train, ``fold: all`` holds nobody out."""
+    if recipe.fold == "all":
+        return Split(cases, [])
+    names = [case.name for case in cases if not case.phantom]
+    held_out = set(patient_folds(names, recipe.data.folds, recipe.data.split_seed)[recipe.fold])
+    return Split(
+        [case for case in cases if case.name not in held_out],
+        [case for case in cases if case.name in held_out],
+    )
+
+
+def train_networks(
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> list[Path]:
+    """Train the recipe's networks that are not finished yet.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe; ``recipe.only`` restricts it to some networks.
+    resume : bool
+        Skip finished networks and go on from checkpoints; otherwise a run folder that holds work is refused.
+    progress : callable, optional
+        Told of preparation and of every 25th step.
+    cancel : CancelToken, optional
+        Obeyed at every step.
+
+    Returns
+    -------
+    list of Path
+        The weights (safetensors, fp32) of all networks named by the recipe that are finished.
+
+    Raises
+    ------
+    RecipeError
+        If the run folder already holds a run and `resume` is off, or ``only`` names an unknown network.
+    CancelledError
+        If cancelled.
+    """
+    tasks = network_tasks(recipe)
+    unknown = set(recipe.only) - {task.name for task in tasks}
+    if unknown:
+        raise RecipeError(f"only: there is no network {', '.join(sorted(unknown))} in the recipe {recipe.name}.")
+    todo = [task for task in tasks if not recipe.only or task.name in recipe.only]
+    begun = [task.folder for task in todo if (task.folder / "checkpoint.pt").is_file()]
+    if begun and not resume:
+        raise RecipeError(f"{begun[0]} already holds a run.", "Add --resume, or choose another output or name.")
+    _write_recipe(recipe)
+    device, dtype = training_device(recipe)
+    for task in todo:
+        if not (task.folder / "network.safetensors").is_file():
+            _train(task, recipe, device, dtype, resume, progress, cancel)
+    return [path for task in tasks if (path := task.folder / "network.safetensors").is_file()]
+
+
+def _train(
+    task: NetworkTask,
+    recipe: Recipe,
+    device: torch.device,
+    dtype: torch.dtype,
+    resume: bool,
+    progress: ProgressCallback | None,
+    cancel: CancelToken | None,
+) -> None:
+    from safetensors.torch import save_file
+
+    def preparing(fraction: float, name: str) -> None:
+        if cancel:
+            cancel.check()
+        if progress:
+            progress(ProgressEvent(f"prepare {task.name}", fraction, None, name))
+
+    cases = CaseCache(recipe.data, task.stage).load(preparing)
+    split = split_cases(cases, recipe)
+    _log.info("%s: %d cases, %d held out, on %s", task.name, len(split.training), len(split.validation), device)
+    trainer = NetworkTrainer(task, split.training, split.validation, device, dtype)
+    network = trainer.run(resume=resume, progress=progress, cancel=cancel)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    temporary = task.folder / ".network.safetensors.tmp"
+    save_file(weights, temporary)
+    os.replace(temporary, task.folder / "network.safetensors")
+
+
+def training_device(recipe: Recipe) -> tuple[torch.device, torch.dtype]:
+    """Return the device and the autocast precision of a run.
+
+    ``auto`` is CUDA where there is one, else the CPU; bf16 where the device computes it natively (on a CPU: AMX or
+    AVX512-BF16), else fp16 on CUDA and fp32 on a CPU.
+    """
+    name = recipe.device if recipe.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if recipe.precision != "auto":
+        named = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+        return device, named[recipe.precision]
+    if device.type == "cuda":
+        return device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    native = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return device, torch.bfloat16 if native and device.type == "cpu" else torch.float32
+
+
+def _write_recipe(recipe: Recipe) -> None:
+    recipe.run_folder.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+    (recipe.run_folder / "recipe.yaml").write_text(text, encoding="utf-8")
