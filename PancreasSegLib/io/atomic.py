@@ -62,7 +62,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _flush(temporary)
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         raise _refusal(path, error) from error
     finally:

@@ -2,43 +2,259 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.errors import NotACTError, UnreadableFileError
+from PancreasSegLib.errors import GeometryError, NotACTError, UnreadableFileError
 from PancreasSegLib.io.formats import extension_of
-from PancreasSegLib.io.itk_image import geometry_of, simple_itk
-from PancreasSegLib.volume import Volume
+from PancreasSegLib.io.hounsfield import as_hounsfield, check_ct, without_invalid
+from PancreasSegLib.io.itk_image import array_of, geometry_of, orthonormal, quiet_stderr, simple_itk
+from PancreasSegLib.io.nifti_file import NiftiHeader, check_size, check_whole, read_floats, read_header
+from PancreasSegLib.volume import Geometry, Volume
+
+MIN_SLICES = 8
+"""Fewer voxels than this along any axis make no volume for a 3D network."""
+
+_MAX_VOXELS = 2**31
+_NAMES = {".nii": "NIfTI", ".nii.gz": "NIfTI", ".nrrd": "NRRD", ".nhdr": "NRRD", ".mha": "MetaImage"}
+_permissive = threading.Lock()
 
 
 def read_image_file(path: Path, *, assume_ct: bool = False) -> Volume:
-    """Read an image file as a CT."""
-    if not path.exists():
-        raise UnreadableFileError(f"The file {str(path)!r} does not exist.", "Check the path.")
+    """Read a NIfTI, NRRD or MetaImage file as a CT.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``, ``.mha`` or ``.mhd``.
+    assume_ct : bool
+        Take the values as HU even if they do not look like it.
+
+    Returns
+    -------
+    Volume
+        HU, int16 where whole and fitting, else float32; ``source["warnings"]`` says what was repaired.
+
+    Raises
+    ------
+    UnreadableFileError, NotACTError, InvalidVoxelsError, GeometryError
+    """
+    image = _read(path)
+    what = repr(path.name)
+    check_slices(image.geometry, what)
+    voxels, invalid = without_invalid(image.voxels, what)
+    if not assume_ct:
+        check_ct(voxels, what)
+    source = {**image.source, "warnings": image.source["warnings"] + invalid}
+    return Volume(as_hounsfield(voxels), image.geometry, source)
+
+
+def read_labels(path: str | Path) -> Volume:
+    """Read a mask: whole numbers on its grid, with no check that it is a CT.
+
+    Parameters
+    ----------
+    path : str or Path
+        A NIfTI, NRRD (``.seg.nrrd`` with one layer too) or MetaImage file.
+
+    Returns
+    -------
+    Volume
+        uint8 where the labels fit, else int16 or int32.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file cannot be read.
+    NotACTError
+        If it is not one 3D volume of whole numbers.
+    GeometryError
+        If its axes are sheared or singular.
+    """
+    path = Path(path)
+    image = _read(path)
+    values = image.voxels
+    if values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
+        raise NotACTError(f"{path.name!r} is not a mask: its values are not whole numbers.", "Give a label map.")
+    low, high = int(values.min()), int(values.max())
+    small = next((t for t in (np.uint8, np.int16) if np.iinfo(t).min <= low and high <= np.iinfo(t).max), np.int32)
+    return Volume(values.astype(small, copy=False), image.geometry, image.source)
+
+
+def check_slices(geometry: Geometry, what: str) -> None:
+    """Refuse a grid that is too thin for a 3D network.
+
+    Raises
+    ------
+    NotACTError
+        If it has fewer than 8 voxels along an axis.
+    """
+    fewest = min(geometry.size_ijk)
+    if fewest < MIN_SLICES:
+        raise NotACTError(
+            f"{what} has only {fewest} slice{'s' if fewest > 1 else ''}; a CT volume has at least {MIN_SLICES}.",
+            "Give the whole scan.",
+        )
+
+
+def _read(path: Path) -> Volume:
+    """Return the 3D image with the values as they are stored; ``source`` holds path, format and warnings."""
+    check_readable(path)
+    what = repr(path.name)
+    header = read_header(path) if extension_of(path) in (".nii", ".nii.gz") else None
+    if header is not None:
+        _check_nifti(path, header)
+        check_size(path, header)
+    deviation = 0.0
+    try:
+        voxels, grid = _execute(path, header)
+    except GeometryError:
+        # ITK refuses an s-form that is off right angles by rounding alone, where there is no good q-form either.
+        if header is None or header.sform is None:
+            raise
+        _, deviation = orthonormal(header.sform[:, :3], what)
+        with _permissive_sform():
+            voxels, grid = _execute(path, header)
+    geometry, warnings = geometry_of(grid, what, deviation)
+    if header is not None and not header.oriented:
+        sentence = f"{what} does not say how its axes lie in the patient; left and right are a guess."
+        warnings.append({"code": "orientation-unknown", "sentence": sentence})
+    return Volume(voxels, geometry, {"path": str(path), "format": extension_of(path)[1:], "warnings": warnings})
+
+
+def _execute(path: Path, header: NiftiHeader | None) -> tuple[NDArray, Any]:
+    """Read with ITK; return the voxels, and an object that knows the grid.
+
+    Doubles become float32, so that a CT is never held in 8 bytes a voxel.
+    """
     sitk = simple_itk()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
-        if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1:
-            raise NotACTError(f"{str(path)!r} is not a single 3D volume.")
-        if reader.GetPixelID() == sitk.sitkFloat64:
-            reader.SetOutputPixelType(sitk.sitkFloat32)
-        image = reader.Execute()
+        with quiet_stderr():
+            reader.ReadImageInformation()
+            _check_kind(path, reader)
+            if header is not None and header.float_type:
+                return read_floats(path, header), reader
+            if reader.GetPixelID() == sitk.sitkFloat64:
+                reader.SetOutputPixelType(sitk.sitkFloat32)
+            if reader.GetDimension() == 4:
+                reader.SetExtractSize([*reader.GetSize()[:3], 0])
+            image = reader.Execute()
     except RuntimeError as error:
-        raise UnreadableFileError(f"{str(path)!r} cannot be read.") from error
-    voxels = as_hounsfield(sitk.GetArrayFromImage(image))
-    return Volume(voxels, geometry_of(image, repr(path.name)), {"path": str(path), "format": extension_of(path)})
+        if "orthonormal" in str(error) or "determinant" in str(error).lower():
+            raise GeometryError(
+                f"The orientation of {path.name!r} is missing or singular.", "Correct the file's header."
+            ) from error
+        name = _NAMES.get(extension_of(path), "MetaImage")
+        raise UnreadableFileError(
+            f"{str(path)!r} cannot be read: it is not a {name} file, or it is damaged or truncated.",
+            "Copy, download or export it again.",
+        ) from error
+    except MemoryError as error:
+        raise UnreadableFileError(f"{str(path)!r} is larger than the memory.", "Crop the scan first.") from error
+    voxels = array_of(image)
+    if header is not None:
+        check_whole(path, header, voxels)
+    return voxels, image
 
 
-def as_hounsfield(voxels: NDArray) -> NDArray:
-    """Return int16 where the values are whole and fit, else float32."""
-    if voxels.dtype == np.int16:
-        return voxels
-    limits = np.iinfo(np.int16)
-    if voxels.size and (voxels.min() < limits.min or voxels.max() > limits.max):
-        return voxels.astype(np.float32)
-    whole = voxels.astype(np.int16)
-    return whole if np.array_equal(whole, voxels) else voxels.astype(np.float32, copy=False)
+def _check_kind(path: Path, reader: Any) -> None:
+    """Refuse 2D, 4D and colour images by ITK's header."""
+    if reader.GetNumberOfComponents() != 1:
+        raise NotACTError(
+            f"{path.name!r} is a colour or vector image ({reader.GetNumberOfComponents()} values a voxel), no CT.",
+            "Give the CT itself.",
+        )
+    _check_size_of(path, reader.GetSize())
+
+
+def _check_nifti(path: Path, header: NiftiHeader) -> None:
+    """Refuse what ITK reads differently from what the header says."""
+    if len(header.dim) < 1 or min(header.dim) < 1:
+        raise UnreadableFileError(
+            f"{str(path)!r} has a damaged header: its size is {header.dim}.", "Export it again."
+        )
+    _check_size_of(path, header.dim)
+    if not all(np.isfinite(v) and v != 0 for v in header.pixdim):
+        raise GeometryError(
+            f"The voxel spacing of {path.name!r} is missing from its header ({header.pixdim}).",
+            "Export the scan again or correct its header.",
+        )
+
+
+def _check_size_of(path: Path, size: tuple[int, ...]) -> None:
+    while len(size) > 3 and size[-1] == 1:
+        size = size[:-1]
+    shape = " x ".join(map(str, size))
+    if len(size) < 3:
+        raise NotACTError(
+            f"{path.name!r} is a single 2D image ({shape}), not a CT volume.", "Give the whole scan."
+        )
+    if len(size) > 3:
+        raise NotACTError(
+            f"{path.name!r} is a {len(size)}D image of {shape} voxels, not one CT volume.",
+            "Extract one time point or phase first.",
+        )
+    if int(np.prod(size, dtype=object)) > _MAX_VOXELS:
+        raise NotACTError(f"{path.name!r} claims {shape} voxels, more than any CT has.", "Check the file.")
+
+
+def check_readable(path: Path) -> None:
+    """Refuse a file that is missing, a folder, empty, not permitted, or plain text.
+
+    Raises
+    ------
+    UnreadableFileError
+    """
+    try:
+        if not path.exists():
+            raise UnreadableFileError(f"The file {str(path)!r} does not exist.", "Check the path.")
+        if path.is_dir():
+            raise UnreadableFileError(f"{str(path)!r} is a folder, not an image file.", "Give the file inside it.")
+        with path.open("rb") as stream:
+            head = stream.read(512)
+    except PermissionError as error:
+        raise UnreadableFileError(
+            f"You may not read {str(path)!r}.", "Ask its owner for permission, or copy it elsewhere."
+        ) from error
+    except OSError as error:
+        raise UnreadableFileError(
+            f"{str(path)!r} cannot be opened: {error.strerror or error}.", "Check the path."
+        ) from error
+    if not head:
+        raise UnreadableFileError(f"The file {str(path)!r} is empty.", "Copy, download or export it again.")
+    if extension_of(path) in (".nii", ".nii.gz") and _is_text(head):
+        raise UnreadableFileError(
+            f"{str(path)!r} is a text file, not a NIfTI image.",
+            "A failed download often leaves one; get it again.",
+        )
+
+
+def _is_text(head: bytes) -> bool:
+    with contextlib.suppress(UnicodeDecodeError):
+        return all(c.isprintable() or c in "\r\n\t\ufeff" for c in head.decode("utf-8").rstrip("\ufffd"))
+    return False
+
+
+@contextlib.contextmanager
+def _permissive_sform() -> Iterator[None]:
+    """Let ITK take the nearest rotation of an s-form (its only switch for this is an environment variable)."""
+    name = "ITK_NIFTI_SFORM_PERMISSIVE"
+    with _permissive:
+        before = os.environ.get(name)
+        os.environ[name] = "ON"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before

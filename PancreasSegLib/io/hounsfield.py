@@ -1,0 +1,146 @@
+"""Whether voxels are Hounsfield units, and the smallest type that holds them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from PancreasSegLib.errors import InvalidVoxelsError, NotACTError
+
+_log = logging.getLogger(__name__)
+
+AIR_HU = -1024
+"""What invalid voxels become: the floor of the usual 12-bit CT scale."""
+
+_INT16 = np.iinfo(np.int16)
+_BODY_HU = -300  # above lung and air, below fat; also above the floor of clipped data only where there is tissue
+_INVALID_LIMIT = 0.01
+_ASSUME = "If it is a CT all the same, say so with assume_ct=True."
+
+
+def as_hounsfield(voxels: NDArray) -> NDArray:
+    """Return the voxels as int16 where all values are whole and fit, else as float32; slice by slice.
+
+    Parameters
+    ----------
+    voxels : ndarray, shape (z, y, x)
+        Finite numbers of any type.
+    """
+    if voxels.dtype in (np.int16, np.int8, np.uint8):
+        return voxels.astype(np.int16, copy=False)
+    result = np.empty(voxels.shape, dtype=np.int16)
+    for part, out in zip(voxels, result, strict=True):
+        if part.min() < _INT16.min or part.max() > _INT16.max:
+            return voxels.astype(np.float32, copy=False)
+        out[...] = part
+        if voxels.dtype.kind == "f" and not np.array_equal(out, part):
+            return voxels.astype(np.float32, copy=False)
+    return result
+
+
+def without_invalid(voxels: NDArray, what: str) -> tuple[NDArray, list[dict[str, str]]]:
+    """Turn a few NaN or infinite voxels into air; refuse many inside the body.
+
+    A voxel counts as inside the body when tissue lies on both sides of it along any axis, so padding around the
+    scanner's field of view does not count, while a hole or a lost slice does.
+
+    Parameters
+    ----------
+    voxels : ndarray, shape (z, y, x)
+        HU.
+    what : str
+        Names the image in sentences.
+
+    Returns
+    -------
+    voxels : ndarray
+        The same array when all is finite, else a copy with air (-1024 HU) in the invalid places.
+    warnings : list of dict
+        ``{"code", "sentence"}`` for the report; empty when all is finite.
+
+    Raises
+    ------
+    InvalidVoxelsError
+        If more than 1 % of the body's voxels, or all voxels, are invalid.
+    """
+    if voxels.dtype.kind != "f":
+        return voxels, []
+    # A sum is finite unless something in it is not (or it overflows): one cheap pass for the usual case.
+    with np.errstate(all="ignore"):
+        if np.isfinite(voxels.sum(dtype=np.float64)):
+            return voxels, []
+        invalid = ~np.isfinite(voxels)
+        tissue = np.where(invalid, False, voxels > _BODY_HU)
+    count = int(invalid.sum())
+    if count == 0:
+        return voxels, []
+    inside = _between(tissue) & invalid
+    body = int(tissue.sum()) + int(inside.sum())
+    fraction = float(inside.sum()) / body if body else 1.0
+    if fraction > _INVALID_LIMIT:
+        raise InvalidVoxelsError(
+            f"{fraction:.1%} of the voxels inside the body in {what} are NaN or infinite.",
+            "Export the scan again; at most 1 % may be invalid.",
+        )
+    sentence = f"{count} NaN or infinite voxels in {what} were taken as air ({AIR_HU} HU)."
+    _log.warning(sentence)
+    return np.where(invalid, voxels.dtype.type(AIR_HU), voxels), [{"code": "invalid-voxels", "sentence": sentence}]
+
+
+def check_ct(voxels: NDArray, what: str) -> None:
+    """Refuse an image whose values cannot be Hounsfield units: MR, a mask, a picture, a normalised image.
+
+    A CT has soft tissue (-150 to 300 HU) and values well below zero, and it shows one of: air near -1000, padding
+    far below it, a floor at which many voxels were clipped, or (cropped inside the body) mostly soft tissue.
+
+    Parameters
+    ----------
+    voxels : ndarray, shape (z, y, x)
+    what : str
+        Names the image in the sentence.
+
+    Raises
+    ------
+    NotACTError
+        If the values are not those of a CT.
+    """
+    steps = tuple(
+        slice(None, None, max(1, n // limit)) for n, limit in zip(voxels.shape, (64, 128, 128), strict=True)
+    )
+    sample = voxels[steps]
+    low, high = float(sample.min()), float(sample.max())
+    span = f"{low:g} to {high:g}"
+    if high - low < 20:
+        raise NotACTError(
+            f"{what} holds no CT: its values are nearly all the same ({span}).", "Give another file."
+        )
+    if low > -50:
+        raise NotACTError(
+            f"{what} does not look like a CT in Hounsfield units: it has no air or fat, its values are {span}"
+            " (an MR, a mask, or a CT whose rescale intercept was lost).",
+            _ASSUME,
+        )
+    tissue = float(np.mean((sample >= -150) & (sample <= 300)))
+    dark = float(np.mean(sample < -50))
+    air = float(np.mean((sample >= -1100) & (sample <= -850)))
+    floor = float(np.mean(sample <= low + 2))
+    is_ct = tissue >= 0.01 and dark >= 0.005 and (max(air, floor) >= 0.005 or tissue >= 0.4)
+    if not is_ct:
+        raise NotACTError(
+            f"{what} does not look like a CT in Hounsfield units: of its values ({span}) {tissue:.0%} are soft"
+            f" tissue and {air:.0%} are air.",
+            _ASSUME,
+        )
+
+
+def _between(tissue: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return the voxels with tissue on both sides along at least one axis."""
+    inside = np.zeros(tissue.shape, dtype=bool)
+    for axis in range(3):
+        before = np.logical_or.accumulate(tissue, axis=axis)
+        after = np.flip(np.logical_or.accumulate(np.flip(tissue, axis), axis=axis), axis)
+        inside |= before & after
+    return inside
