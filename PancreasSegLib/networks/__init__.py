@@ -12,13 +12,21 @@ Conventions
 - In training mode it is a list of such tensors from fine to coarse, each at its own resolution; its length is 1
   for a network without deep supervision. :func:`training_outputs` accepts either.
 - Names in the state dict are MONAI's, so that weights go to and from MONAI's own classes.
+- ``filters`` and ``strides`` have one entry a level, the finest first, in every convolutional network.
 
 This module imports neither torch nor MONAI; building a network does.
 """
 
 from PancreasSegLib.networks.architecture import Architecture, Argument
 from PancreasSegLib.networks.outputs import training_outputs
-from PancreasSegLib.networks.registry import NETWORKS, build_network, describe, input_multiple
+from PancreasSegLib.networks.registry import (
+    NETWORKS,
+    build_network,
+    describe,
+    find_network,
+    input_multiple,
+    monai_definition,
+)
 
 __all__ = [
     "NETWORKS",
@@ -26,6 +34,8 @@ __all__ = [
     "Argument",
     "build_network",
     "describe",
+    "find_network",
     "input_multiple",
+    "monai_definition",
     "training_outputs",
 ]

@@ -1,60 +1,32 @@
-"""The convolutional architectures; MONAI is imported when one is built."""
+"""The convolutional architectures and the arguments they take."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PancreasSegLib.errors import NetworkError
-from PancreasSegLib.networks.architecture import Architecture, Multiple, product_of_strides
+from PancreasSegLib.networks.architecture import Architecture
 from PancreasSegLib.networks.arguments import (
-    Activation,
-    Norm,
+    Layer,
     Size,
     activation_layer,
+    channels,
+    dimensions,
+    doubling,
+    each_axis,
     each_level,
     norm_layer,
     positive_numbers,
+    probability,
+    product_of_strides,
+    steps_down,
 )
 
-if TYPE_CHECKING:
-    from torch import nn
+_NETS = "PancreasSegLib.networks.monai_nets"
 
 
-def dynunet_arguments(complete: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of MONAI's DynUNet from ours, as plain JSON values.
-
-    Raises
-    ------
-    NetworkError
-        If the levels do not fit together.
-    """
-    dims = complete["spatial_dims"]
-    filters = positive_numbers("filters", complete["filters"], 3)
-    strides = each_level("strides", complete["strides"], len(filters), dims)
-    kernels = each_level("kernel_size", complete["kernel_size"], len(filters), dims)
-    heads, most = complete["heads"], len(filters) - 2
-    heads = most if heads is None else heads
-    if not 1 <= heads <= most:
-        raise NetworkError(f"heads is {heads}.", f"With {len(filters)} levels there can be 1 to {most}.")
-    return {
-        "spatial_dims": dims,
-        "in_channels": complete["in_channels"],
-        "out_channels": complete["out_channels"],
-        "kernel_size": kernels,
-        "strides": strides,
-        "upsample_kernel_size": strides[1:],
-        "filters": filters,
-        "dropout": complete["dropout"] or None,
-        "norm_name": norm_layer(complete["norm"]),
-        "act_name": activation_layer(complete["activation"]),
-        "deep_supervision": bool(complete["deep_supervision"]),
-        "deep_supr_num": heads,
-        "res_block": bool(complete["residual"]),
-    }
-
-
-def build_dynunet(
+def dynunet(
     *,
     in_channels: int = 1,
     out_channels: int = 2,
@@ -62,37 +34,390 @@ def build_dynunet(
     filters: Sequence[int] = (32, 64, 128, 256, 320),
     kernel_size: Size | Sequence[Size] = 3,
     strides: Sequence[Size] = (1, 2, 2, 2, 2),
-    norm: Norm = "instance",
-    activation: Activation = "leakyrelu",
+    norm: Layer = "instance",
+    activation: Layer = "leakyrelu",
     dropout: float = 0.0,
     residual: bool = False,
     deep_supervision: bool = False,
     heads: int | None = None,
-) -> nn.Module:
-    """Build the U-Net of nnU-Net.
+) -> dict[str, Any]:
+    """Arguments of DynUNet.
 
     Parameters
     ----------
+    kernel_size : Size or sequence of Size
+        Kernel: one number for all levels, or one entry a level, each a number or three in z, y, x order.
     residual : bool
-        Whether each encoder block has a shortcut.
+        Whether each block of the encoder has a shortcut.
     heads : int or None
-        Coarser levels with scores of their own, 1 to levels - 2; None for all.
+        Coarser levels with scores of their own under deep supervision, 1 to levels - 2; None for all.
     """
-    from PancreasSegLib.networks.dynunet import DynUNetList
+    dims = dimensions(spatial_dims)
+    filters = positive_numbers("filters", filters, 3)
+    levels = each_level("strides", strides, len(filters), dims)
+    most = len(filters) - 2
+    heads = most if heads is None else heads
+    if not 1 <= heads <= most:
+        raise NetworkError(f"heads is {heads}.", f"With {len(filters)} levels there can be 1 to {most}.")
+    return {
+        "spatial_dims": dims,
+        **channels(in_channels, out_channels),
+        "kernel_size": each_level("kernel_size", kernel_size, len(filters), dims),
+        "strides": levels,
+        "upsample_kernel_size": levels[1:],
+        "filters": filters,
+        "dropout": probability("dropout", dropout) or None,
+        "norm_name": norm_layer(norm),
+        "act_name": activation_layer(activation),
+        "deep_supervision": bool(deep_supervision),
+        "deep_supr_num": heads,
+        "res_block": bool(residual),
+    }
 
-    return DynUNetList(**dynunet_arguments(dict(locals())))
+
+def resenc_unet(
+    *,
+    in_channels: int = 1,
+    out_channels: int = 2,
+    spatial_dims: int = 3,
+    filters: Sequence[int] = (32, 64, 128, 256, 320),
+    kernel_size: Size | Sequence[Size] = 3,
+    strides: Sequence[Size] = (1, 2, 2, 2, 2),
+    blocks: Sequence[int] = (1, 3, 4, 6, 6),
+    norm: Layer = "instance",
+    activation: Layer = "leakyrelu",
+    dropout: float = 0.0,
+    deep_supervision: bool = False,
+    heads: int | None = None,
+) -> dict[str, Any]:
+    """Arguments of the U-Net with a deep residual encoder.
+
+    Parameters
+    ----------
+    kernel_size : Size or sequence of Size
+        Kernel: one number for all levels, or one entry a level, each a number or three in z, y, x order.
+    blocks : sequence of int
+        Residual blocks of each level of the encoder.
+    heads : int or None
+        Coarser levels with scores of their own under deep supervision, 1 to levels - 2; None for all.
+    """
+    arguments = dynunet(
+        in_channels=in_channels,
+        out_channels=out_channels,
+        spatial_dims=spatial_dims,
+        filters=filters,
+        kernel_size=kernel_size,
+        strides=strides,
+        norm=norm,
+        activation=activation,
+        dropout=dropout,
+        residual=True,
+        deep_supervision=deep_supervision,
+        heads=heads,
+    )
+    levels = len(arguments["filters"])
+    return {**arguments, "blocks": positive_numbers("blocks", blocks, levels, levels)}
 
 
-def _dynunet_multiple(complete: dict[str, Any]) -> Multiple:
-    return product_of_strides(dynunet_arguments(complete)["strides"], complete["spatial_dims"])
+def segresnet(
+    *,
+    in_channels: int = 1,
+    out_channels: int = 2,
+    spatial_dims: int = 3,
+    filters: Sequence[int] = (16, 32, 64, 128),
+    blocks_down: Sequence[int] = (1, 2, 2, 4),
+    blocks_up: Sequence[int] = (1, 1, 1),
+    norm: Layer = "group",
+    activation: Layer = "relu",
+    dropout: float = 0.0,
+    upsample: str = "nontrainable",
+) -> dict[str, Any]:
+    """Arguments of SegResNet.
+
+    Parameters
+    ----------
+    filters : sequence of int
+        Channels of each level, the finest first; each twice the one before.
+    blocks_down : sequence of int
+        Residual blocks of each level of the encoder.
+    blocks_up : sequence of int
+        Residual blocks of each level of the decoder, one level fewer.
+    upsample : str
+        "nontrainable" (linear), "deconv" or "pixelshuffle".
+    """
+    filters = doubling("filters", filters, 2)
+    return {
+        "spatial_dims": dimensions(spatial_dims),
+        **channels(in_channels, out_channels),
+        "init_filters": filters[0],
+        "blocks_down": positive_numbers("blocks_down", blocks_down, len(filters), len(filters)),
+        "blocks_up": positive_numbers("blocks_up", blocks_up, len(filters) - 1, len(filters) - 1),
+        "norm": norm_layer(norm),
+        "act": activation_layer(activation),
+        "dropout_prob": probability("dropout", dropout) or None,
+        "upsample_mode": _choice("upsample", upsample, ("nontrainable", "deconv", "pixelshuffle")),
+    }
+
+
+def unet(
+    *,
+    in_channels: int = 1,
+    out_channels: int = 2,
+    spatial_dims: int = 3,
+    filters: Sequence[int] = (32, 64, 128, 256, 320),
+    kernel_size: Size = 3,
+    strides: Sequence[Size] = (1, 2, 2, 2, 2),
+    residual_units: int = 0,
+    norm: Layer = "instance",
+    activation: Layer = "prelu",
+    dropout: float = 0.0,
+) -> dict[str, Any]:
+    """Arguments of the U-Net.
+
+    Parameters
+    ----------
+    residual_units : int
+        Convolutions inside the shortcut of each block; 0 for plain blocks.
+    """
+    dims = dimensions(spatial_dims)
+    filters = positive_numbers("filters", filters, 2)
+    return {
+        "spatial_dims": dims,
+        **channels(in_channels, out_channels),
+        "channels": filters,
+        "strides": steps_down(strides, len(filters), dims),
+        "kernel_size": each_axis("kernel_size", kernel_size, dims),
+        "up_kernel_size": each_axis("kernel_size", kernel_size, dims),
+        "num_res_units": int(residual_units),
+        "norm": norm_layer(norm),
+        "act": activation_layer(activation),
+        "dropout": probability("dropout", dropout),
+    }
+
+
+def attention_unet(
+    *,
+    in_channels: int = 1,
+    out_channels: int = 2,
+    spatial_dims: int = 3,
+    filters: Sequence[int] = (32, 64, 128, 256, 320),
+    kernel_size: Size = 3,
+    strides: Sequence[Size] = (1, 2, 2, 2, 2),
+    dropout: float = 0.0,
+) -> dict[str, Any]:
+    """Arguments of the Attention U-Net, which always uses batch normalisation."""
+    dims = dimensions(spatial_dims)
+    filters = positive_numbers("filters", filters, 2)
+    return {
+        "spatial_dims": dims,
+        **channels(in_channels, out_channels),
+        "channels": filters,
+        "strides": steps_down(strides, len(filters), dims),
+        "kernel_size": each_axis("kernel_size", kernel_size, dims),
+        "up_kernel_size": each_axis("kernel_size", kernel_size, dims),
+        "dropout": probability("dropout", dropout),
+    }
+
+
+def vnet(
+    *,
+    in_channels: int = 1,
+    out_channels: int = 2,
+    spatial_dims: int = 3,
+    activation: Layer = "elu",
+    dropout: float = 0.5,
+    bias: bool = False,
+) -> dict[str, Any]:
+    """Arguments of the V-Net, whose filters (16 to 256) and strides (2) are fixed.
+
+    Parameters
+    ----------
+    in_channels : int
+        Input channels: 1, 2, 4, 8 or 16.
+    bias : bool
+        Whether convolutions have a bias before the batch normalisation.
+    """
+    rate = probability("dropout", dropout)
+    return {
+        "spatial_dims": dimensions(spatial_dims),
+        **channels(in_channels, out_channels),
+        "act": activation_layer(activation),
+        "dropout_prob_down": rate,
+        "dropout_prob_up": (rate, rate),
+        "dropout_dim": spatial_dims,
+        "bias": bool(bias),
+    }
+
+
+def unet_plus_plus(
+    *,
+    in_channels: int = 1,
+    out_channels: int = 2,
+    spatial_dims: int = 3,
+    filters: Sequence[int] = (32, 32, 64, 128, 256),
+    norm: Layer = "instance",
+    activation: Layer = "leakyrelu",
+    dropout: float = 0.0,
+    deep_supervision: bool = False,
+    upsample: str = "deconv",
+) -> dict[str, Any]:
+    """Arguments of the U-Net++.
+
+    Parameters
+    ----------
+    filters : sequence of 5 int
+        Channels of each level, the finest first.
+    deep_supervision : bool
+        Whether the less nested decoders give scores of their own in training, all at full size.
+    upsample : str
+        "deconv", "pixelshuffle" or "nontrainable" (linear).
+    """
+    filters = positive_numbers("filters", filters, 5, 5)
+    return {
+        "spatial_dims": dimensions(spatial_dims),
+        **channels(in_channels, out_channels),
+        "features": [*filters, filters[0]],
+        "deep_supervision": bool(deep_supervision),
+        "norm": norm_layer(norm),
+        "act": activation_layer(activation),
+        "dropout": probability("dropout", dropout),
+        "upsample": _choice("upsample", upsample, ("deconv", "pixelshuffle", "nontrainable")),
+    }
+
+
+def fcn(
+    *,
+    in_channels: int = 1,
+    out_channels: int = 2,
+    spatial_dims: int = 3,
+    filters: Sequence[int] = (16, 32, 64, 128),
+    kernel_size: Size | Sequence[Size] = 3,
+    strides: Sequence[Size] = (1, 2, 2, 2),
+    norm: Layer = "instance",
+    activation: Layer = "leakyrelu",
+    dropout: float = 0.0,
+    residual: bool = False,
+    finest: int = 0,
+    deep_supervision: bool = False,
+) -> dict[str, Any]:
+    """Arguments of the fully convolutional network.
+
+    Parameters
+    ----------
+    kernel_size : Size or sequence of Size
+        Kernel: one number for all levels, or one entry a level, each a number or three in z, y, x order.
+    residual : bool
+        Whether each block has a shortcut.
+    finest : int
+        Finest level whose scores are used, 0 for full size; coarser is faster and smoother.
+    """
+    dims = dimensions(spatial_dims)
+    filters = positive_numbers("filters", filters, 2)
+    if not 0 <= finest < len(filters):
+        raise NetworkError(
+            f"finest is {finest}.", f"With {len(filters)} levels it can be 0 to {len(filters) - 1}."
+        )
+    return {
+        "spatial_dims": dims,
+        **channels(in_channels, out_channels),
+        "filters": filters,
+        "kernel_size": each_level("kernel_size", kernel_size, len(filters), dims),
+        "strides": each_level("strides", strides, len(filters), dims),
+        "norm_name": norm_layer(norm),
+        "act_name": activation_layer(activation),
+        "dropout": probability("dropout", dropout) or None,
+        "residual": bool(residual),
+        "finest": finest,
+        "deep_supervision": bool(deep_supervision),
+    }
+
+
+def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise NetworkError(f"{name} is {value!r}.", f"Choose one of {', '.join(choices)}.")
+    return str(value)
+
+
+def _of_strides(arguments: dict[str, Any]) -> tuple[int, ...]:
+    return product_of_strides(arguments["strides"])
+
+
+def _halvings(steps: int) -> Any:
+    return lambda arguments: (2**steps,) * arguments["spatial_dims"]
 
 
 CONVOLUTIONAL = (
     Architecture(
         "dynunet",
         "The U-Net of nnU-Net: plain or residual blocks, kernels and strides a level and axis, deep supervision.",
-        "Isensee et al., nnU-Net, Nature Methods 2021, doi:10.1038/s41592-020-01008-z",
-        build_dynunet,
-        _dynunet_multiple,
+        "Isensee et al., Nature Methods 2021, doi:10.1038/s41592-020-01008-z",
+        dynunet,
+        f"{_NETS}:DynUNet",
+        _of_strides,
+        lean="PancreasSegLib.networks.lean_dynunet:LeanDynUNet",
+        # MONAI's own class would give scores as coarse as the first stride
+        monai=lambda arguments: "DynUNet" if set(arguments["strides"][0]) == {1} else None,
+    ),
+    Architecture(
+        "resenc-unet",
+        "U-Net with several residual blocks a level in the encoder and a light decoder, deep supervision.",
+        "Isensee et al., nnU-Net Revisited, MICCAI 2024, arXiv:2404.09556",
+        resenc_unet,
+        f"{_NETS}:DynUNet",
+        _of_strides,
+        lean="PancreasSegLib.networks.lean_dynunet:LeanDynUNet",
+    ),
+    Architecture(
+        "segresnet",
+        "Residual encoder and a light decoder with group normalisation.",
+        "Myronenko, BrainLes 2018, arXiv:1810.11654",
+        segresnet,
+        f"{_NETS}:SegResNet",
+        lambda arguments: (2 ** (len(arguments["blocks_down"]) - 1),) * arguments["spatial_dims"],
+        monai=lambda _: "SegResNet",
+    ),
+    Architecture(
+        "unet",
+        "U-Net with strided convolutions, plain or with residual units.",
+        "Kerfoot et al., STACOM 2018, doi:10.1007/978-3-030-12029-0_40",
+        unet,
+        f"{_NETS}:UNet",
+        _of_strides,
+        monai=lambda _: "UNet",
+    ),
+    Architecture(
+        "vnet",
+        "V-Net: 5x5x5 convolutions with shortcuts, batch normalisation.",
+        "Milletari et al., 3DV 2016, arXiv:1606.04797",
+        vnet,
+        f"{_NETS}:VNet",
+        _halvings(4),
+        monai=lambda _: "VNet",
+    ),
+    Architecture(
+        "attention-unet",
+        "U-Net whose skip connections pass attention gates.",
+        "Oktay et al., MIDL 2018, arXiv:1804.03999",
+        attention_unet,
+        f"{_NETS}:AttentionUNet",
+        _of_strides,
+        monai=lambda _: "AttentionUnet",
+    ),
+    Architecture(
+        "unet++",
+        "U-Net++: nested decoders of growing depth, deep supervision at full size.",
+        "Zhou et al., DLMIA 2018, doi:10.1007/978-3-030-00889-5_1",
+        unet_plus_plus,
+        f"{_NETS}:UNetPlusPlus",
+        _halvings(4),
+    ),
+    Architecture(
+        "fcn",
+        "Fully convolutional network: an encoder whose scores are upsampled and added level by level, no decoder.",
+        "Long et al., CVPR 2015, arXiv:1411.4038; in 3D for the pancreas: Roth et al., arXiv:1704.06382",
+        fcn,
+        f"{_NETS}:FCN",
+        _of_strides,
     ),
 )
+"""In the order in which they are listed."""

@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING, Any
 from PancreasSegLib.errors import NetworkError
 from PancreasSegLib.networks.architecture import Architecture
 from PancreasSegLib.networks.convolutional import CONVOLUTIONAL
+from PancreasSegLib.networks.transformer import TRANSFORMERS
 
 if TYPE_CHECKING:
     from torch import nn
 
-NETWORKS: dict[str, Architecture] = {a.name: a for a in (*CONVOLUTIONAL,)}
+NETWORKS: dict[str, Architecture] = {a.name: a for a in (*CONVOLUTIONAL, *TRANSFORMERS)}
+"""The architectures by name."""
 
 
-def architecture(name: str) -> Architecture:
+def find_network(name: str) -> Architecture:
     """Find an architecture.
 
     Raises
     ------
     NetworkError
-        If there is none of that name; the sentence lists the names.
+        If there is none of that name; the hint lists the names.
     """
     if name in NETWORKS:
         return NETWORKS[name]
-    close = difflib.get_close_matches(str(name).lower(), NETWORKS, 1)
+    close = difflib.get_close_matches(str(name).lower().replace("_", "-"), NETWORKS, 1)
     meant = f"Did you mean {close[0]}? " if close else ""
     raise NetworkError(f"There is no network {name!r}.", f"{meant}Choose one of {', '.join(NETWORKS)}.")
 
@@ -53,26 +55,21 @@ def build_network(name: str, *, lean: bool = False, **arguments: Any) -> nn.Modu
     ------
     NetworkError
         If the name or an argument is unknown, or the arguments do not fit together.
+    MissingPackageError
+        If the architecture needs a Python package that is not there.
 
     Examples
     --------
     >>> import torch
-    >>> network = build_network("dynunet", out_channels=2, filters=[4, 8, 16], strides=[1, 2, [1, 2, 2]])
+    >>> arguments = {"filters": [4, 8, 16, 16], "strides": [1, 2, 2, [1, 2, 2]], "deep_supervision": True}
+    >>> network = build_network("dynunet", **arguments)
     >>> x = torch.zeros(1, 1, 8, 16, 16)
     >>> network.eval()(x).shape
     torch.Size([1, 2, 8, 16, 16])
     >>> [tuple(y.shape[2:]) for y in network.train()(x)]
-    [(8, 16, 16)]
+    [(8, 16, 16), (4, 8, 8), (2, 4, 4)]
     """
-    found = architecture(name)
-    complete = found.complete(arguments)
-    try:
-        return (found.lean if lean and found.lean else found.build)(**complete)
-    except (ValueError, TypeError, AssertionError, KeyError, IndexError, RuntimeError) as error:
-        raise NetworkError(
-            f"The network {name} cannot be built from these arguments: {error}.",
-            "Compare them with `pancreasseg networks " + name + "`.",
-        ) from error
+    return find_network(name).build(arguments, lean)
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -83,13 +80,14 @@ def describe(name: str) -> dict[str, Any]:
     NetworkError
         If there is no such architecture.
     """
-    found = architecture(name)
+    found = find_network(name)
     return {
         "name": found.name,
         "summary": found.summary,
         "source": found.source,
         "arguments": {
-            a.name: {"type": a.kind, "meaning": a.meaning} | ({} if a.required else {"default": a.default})
+            a.name: {"type": a.kind, "meaning": a.meaning}
+            | ({} if a.required else {"default": list(a.default) if isinstance(a.default, tuple) else a.default})
             for a in found.arguments.values()
         },
     }
@@ -108,8 +106,9 @@ def input_multiple(name: str, **arguments: Any) -> tuple[int, int, int]:
     Returns
     -------
     tuple of 3 int
-        Along i, j and k: x, y, z, as :attr:`Stage.multiple_ijk` holds it; the reverse of the order in the
-        arguments.
+        Along i, j and k (x, y, z), as :attr:`PancreasSegLib.models.Stage.multiple_ijk` holds it: the reverse of
+        the order in the arguments. The last is 1 for a 2D network. Instance normalisation cannot work on a single
+        voxel, so where the deepest level has it the input must be twice as long along at least one axis.
 
     Raises
     ------
@@ -121,6 +120,31 @@ def input_multiple(name: str, **arguments: Any) -> tuple[int, int, int]:
     >>> input_multiple("dynunet", filters=[4, 8, 16], strides=[1, 2, [1, 2, 2]])
     (4, 4, 2)
     """
-    found = architecture(name)
-    zyx = found.multiple(found.complete(arguments))
+    found = find_network(name)
+    zyx = found.multiple(found.checked(arguments))
     return (zyx[-1], zyx[-2], zyx[0] if len(zyx) == 3 else 1)
+
+
+def monai_definition(name: str, **arguments: Any) -> dict[str, Any] | None:
+    """Write a network as an entry of a MONAI bundle's configuration.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`NETWORKS`.
+    **arguments
+        Those that the network is built with.
+
+    Returns
+    -------
+    dict or None
+        ``{"_target_": "DynUNet", ...}``, which MONAI builds without this library and which takes the same weights;
+        None where MONAI has no class that gives the same scores.
+    """
+    found = find_network(name)
+    checked = found.checked(arguments)
+    target = found.monai(checked)
+    if target is None:
+        return None
+    # scores of coarser levels serve training only
+    return {"_target_": target, **checked} | ({"deep_supervision": False} if "deep_supervision" in checked else {})
