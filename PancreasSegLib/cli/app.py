@@ -1,0 +1,97 @@
+"""The program ``pancreasseg``: its commands, and what becomes of errors.
+
+Exit status: 0 done; 2 refused or failed, with one sentence; 3 no pancreas found or in view; 130 cancelled.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from PancreasSegLib.cli import demo, doctor, segment
+from PancreasSegLib.cli.background import any_running
+from PancreasSegLib.cli.problem import problem_of
+from PancreasSegLib.cli.shared_options import Debug, Quiet, share_options, with_shared_options
+from PancreasSegLib.cli.terminal import complain, verbosity
+
+app = typer.Typer(
+    name="pancreasseg",
+    help="Segment the pancreas on abdominal CT. Research software, not a medical device.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("segment")(with_shared_options(segment.command))
+app.command("demo")(with_shared_options(demo.command))
+app.command("doctor")(with_shared_options(doctor.command))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from PancreasSegLib import __version__
+
+        print(f"pancreasseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _every_command(
+    context: typer.Context,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    verbosity.quiet |= quiet
+    verbosity.debug |= debug
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main() -> NoReturn:
+    """Run the command line on the process's own arguments and leave with its exit status."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries' deprecations are no news for the user
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
+    status = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # the reader of the pipe went away
+        os._exit(status)
+    if any_running():
+        os._exit(status)  # a daemon thread halfway through an import can crash the interpreter's own shutdown
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; whatever goes wrong becomes one sentence on stderr.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What stands after the program's name.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    try:
+        status = app(list(arguments), prog_name="pancreasseg", standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        if verbosity.debug:
+            traceback.print_exception(error)
+        problem = problem_of(error)
+        complain(problem)
+        return problem.exit_code
+    return status if isinstance(status, int) else 0  # typer hands the status of an Exit back as a number

@@ -1,0 +1,39 @@
+"""From whatever was raised to a sentence for the user."""
+
+from __future__ import annotations
+
+import typer
+
+from PancreasSegLib.errors import CancelledError, OutOfMemoryError, PancreasSegError
+
+
+def problem_of(error: BaseException) -> PancreasSegError:
+    """Return an error with a sentence for the user, whatever was raised.
+
+    Examples
+    --------
+    >>> problem_of(ZeroDivisionError("division by zero")).message
+    'Something inside PancreasSeg failed (ZeroDivisionError: division by zero).'
+    """
+    if isinstance(error, PancreasSegError):
+        return error
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return CancelledError()
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(
+            "There is not enough memory for this.", "Close other programs, or give a smaller region with --roi."
+        )
+    if hasattr(error, "format_message"):  # a mistake in the options, as typer or click raises it
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "pancreasseg"
+        return PancreasSegError(_sentence(error.format_message()), f"See `{command} --help`.")
+    return PancreasSegError(
+        f"Something inside PancreasSeg failed ({type(error).__name__}: {_sentence(str(error))[:-1]}).",
+        "Run it again with --debug for the traceback, and please report it.",
+    )
+
+
+def _sentence(text: str) -> str:
+    """Return the text on one line, with a full stop."""
+    line = " ".join(text.split()).rstrip(".")
+    return f"{line}."

@@ -1,0 +1,140 @@
+"""One scan from its file to the files that were asked for; what `segment` and `demo` have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PancreasSegLib.cli.background import Background
+from PancreasSegLib.cli.output_files import OutputFiles
+from PancreasSegLib.cli.progress_bar import ProgressBar
+
+if TYPE_CHECKING:
+    from PancreasSegLib.inference import Segmentation, Segmenter
+    from PancreasSegLib.volume import Box, Volume
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run is told, the same for every scan of a folder.
+
+    Attributes
+    ----------
+    model, device : str
+        As ``--model`` and ``--device`` take them.
+    threads : int or None
+        CPU threads, None for all.
+    roi : Box or str
+        ``"auto"``, ``"none"`` or a box on the scan's own grid.
+    series : str or None
+        DICOM series to read, None for the CT with most slices.
+    allow_empty : bool
+        Whether an empty mask may be written.
+    """
+
+    model: str = "default"
+    device: str = "auto"
+    threads: int | None = None
+    roi: Box | str = "auto"
+    series: str | None = None
+    allow_empty: bool = False
+
+
+def load_early(settings: RunSettings) -> Background[Segmenter]:
+    """Begin to import torch and to load the model, while the caller reads the scan."""
+    # What both threads need is imported before the second one starts: two threads that import the same package
+    # from different ends can see it half made.
+    import PancreasSegLib.io.read
+    import PancreasSegLib.volume  # noqa: F401
+
+    def load() -> Segmenter:
+        from PancreasSegLib.inference import Segmenter
+
+        return Segmenter.load(settings.model, device=settings.device, threads=settings.threads)
+
+    return Background(load)
+
+
+def segment_scan(
+    source: Path,
+    files: OutputFiles,
+    settings: RunSettings,
+    segmenter: Callable[[], Segmenter],
+    bar: ProgressBar,
+    on_forecast: Callable[[str], None] = lambda sentence: None,
+) -> Segmentation:
+    """Read a scan, segment it and write what was asked for: all of the files or none.
+
+    Parameters
+    ----------
+    source : Path
+        The scan.
+    files : OutputFiles
+        Where the results go; already checked.
+    settings : RunSettings
+        Model, device, region.
+    segmenter : callable
+        Gives the loaded model, waiting for it where needed.
+    bar : ProgressBar
+        Shows the stages.
+    on_forecast : callable
+        Takes the sentence that forecasts time and memory, before the run.
+
+    Returns
+    -------
+    Segmentation
+        With the seconds of reading, loading and segmenting in its timings.
+    """
+    from PancreasSegLib.io import read_volume
+
+    timings: dict[str, float] = {}
+    bar.stage("reading the scan")
+    with _timed(timings, "read"):
+        volume = read_volume(source, series=settings.series)
+    bar.stage("loading the model")
+    with _timed(timings, "load"):
+        model = segmenter()
+    on_forecast(model.forecast(volume).sentence)
+    result = model.segment(volume, roi=settings.roi, progress=bar, allow_empty=settings.allow_empty)
+    result = replace(result, timings={**timings, **result.timings})
+    bar.stage("writing the results")
+    write_files(files, volume, result, source)
+    return result
+
+
+def write_files(files: OutputFiles, volume: Volume, result: Segmentation, source: Path) -> None:
+    """Write the mask and what goes with it, the mask's own name appearing last."""
+    from PancreasSegLib.io import write_mask, write_volume
+
+    with files.staged() as staged:
+        if staged.picture is not None:
+            from PancreasSegLib.pictures import write_montage
+
+            write_montage(
+                staged.picture,
+                volume,
+                result.mask,
+                labels=result.labels,
+                statistics=result.statistics,
+                title=source.name,
+            )
+        if staged.probability is not None:
+            label = "pancreas" if "pancreas" in result.probability else next(iter(result.probability))
+            write_volume(staged.probability, result.probability[label])
+        write_mask(staged.mask, result.mask, result.geometry, labels=result.labels, source=volume)
+        if staged.report is not None:
+            from PancreasSegLib.report import write_report
+
+            write_report(staged.report, result, input_path=source, output_path=files.mask)
+
+
+@contextlib.contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    """Note the seconds of a block under a name."""
+    start = time.perf_counter()
+    yield
+    timings[name] = time.perf_counter() - start

@@ -1,0 +1,64 @@
+"""What the commands say to the person at the terminal: results to stdout, all the rest to stderr."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PancreasSegLib.errors import PancreasSegError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+@dataclass
+class Verbosity:
+    """How much is said, set by ``--quiet`` and ``--debug`` wherever they stand on the command line."""
+
+    quiet: bool = False
+    debug: bool = False
+
+
+verbosity = Verbosity()
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console on today's stdout or stderr (tests and pipes exchange them)."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def say(sentence: str) -> None:
+    """Print a result on stdout, unless quiet."""
+    if not verbosity.quiet:
+        print(sentence)
+
+
+def show(table: Table) -> None:
+    """Print a table on stdout, unless quiet."""
+    if not verbosity.quiet:
+        console().print(table, soft_wrap=False)
+
+
+def note(sentence: str, *, style: str = "dim") -> None:
+    """Print something by the way on stderr, unless quiet."""
+    if not verbosity.quiet:
+        console(stderr=True).print(sentence, style=style)
+
+
+def warn(sentence: str) -> None:
+    """Print what the user should know about a result on stderr, unless quiet."""
+    note(f"Note: {sentence}", style="yellow")
+
+
+def complain(error: PancreasSegError) -> None:
+    """Print an error's sentence and what to do about it on stderr, as one line; also when quiet."""
+    style = "yellow" if error.exit_code == 130 else "bold red"
+    console(stderr=True).print(_one_line(str(error)), style=style)
+
+
+def _one_line(sentence: str) -> str:
+    """Return the sentence with control characters (file names may hold line ends) made visible."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
