@@ -1,0 +1,150 @@
+"""From landmarks to the range along each axis in which the pancreas lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PancreasSegLib.roi.landmarks import Interval, Landmarks
+from PancreasSegLib.roi.statistics import LocationStatistics
+
+DOME_MARGIN_MM = 20.0
+CREST_MARGIN_MM = 24.0
+SIDE_MARGIN_MM = 22.0
+UNSEEN_MARGIN_MM = 40.0
+"""Added to the most extreme patient seen; the last also where a landmark is only known to lie beyond the scan."""
+
+_DISAGREE_MM = 110.0  # less room than this between two landmarks' answers: one of them is wrong
+_WALL_MM = 8.0  # skin and fat that no pancreas enters
+_DOUBT_MM = 25.0
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Ranges in mm along the canonical axes.
+
+    Attributes
+    ----------
+    x, y, z : tuple of float
+        Least and greatest position to the Left, to Posterior and to Superior.
+    abdomen_in_view : bool
+        Whether the pancreas can be in the scan at all.
+    reasons : list of str
+        One sentence for each decision.
+    """
+
+    x: Interval
+    y: Interval
+    z: Interval
+    abdomen_in_view: bool
+    reasons: list[str]
+
+
+def predicted_extent(marks: Landmarks, statistics: LocationStatistics) -> Extent:
+    """Return where the pancreas lies, wider the less is known.
+
+    Parameters
+    ----------
+    marks : Landmarks
+        What is seen; the body must not be empty.
+    statistics : LocationStatistics
+        How far the pancreas of known patients lies from each landmark.
+    """
+    reasons: list[str] = []
+    refusal = _no_abdomen(marks)
+    levels = _levels(marks, statistics, reasons)
+    bottom, top = marks.scan_mm
+    if not refusal and (levels[1] <= bottom or levels[0] >= top):
+        refusal = "The levels at which the pancreas lies are outside the scan."
+    if refusal:
+        reasons = [refusal + " The box is the whole body."]
+        return Extent(marks.body_mm(0), marks.body_mm(1), marks.body_mm(2), False, reasons)
+    if levels[0] < bottom or levels[1] > top:
+        reasons.append("The scan's edge cuts the levels at which the pancreas may lie; the box ends there.")
+    z = max(levels[0], bottom), min(levels[1], top)
+    x, y = _sides(marks, statistics, z, reasons)
+    return Extent(x, y, z, True, reasons)
+
+
+def _no_abdomen(marks: Landmarks) -> str:
+    if marks.head_only:
+        return "A narrow, bony body without lungs looks like a head: no abdomen in view."
+    if marks.thorax_only:
+        return "The lungs run out through the scan's bottom: the thorax alone, no abdomen in view."
+    if marks.pelvis_only:
+        return "The iliac bones run out through the scan's top: the pelvis alone, no upper abdomen in view."
+    return ""
+
+
+def _levels(marks: Landmarks, statistics: LocationStatistics, reasons: list[str]) -> Interval:
+    """Return the range of levels, from the dome, the crests, both, or from where the scan ends."""
+    bottom, top = marks.scan_mm
+    from_dome = from_crest = None
+    if marks.dome_mm:
+        low, high = marks.dome_mm
+        from_dome = (
+            low - statistics["bottom_below_dome"].greatest - DOME_MARGIN_MM,
+            high - statistics["top_below_dome"].least + DOME_MARGIN_MM,
+        )
+        reasons.append("The diaphragm's right dome is in view: levels measured down from it.")
+        if high > low:
+            reasons.append(
+                "The left lung reaches much lower than the right: fluid suspected, levels widened down."
+            )
+    if marks.crests:
+        crest = marks.crests.level_mm
+        from_crest = (
+            crest + statistics["bottom_above_crest"].least - CREST_MARGIN_MM,
+            crest + statistics["top_above_crest"].greatest + CREST_MARGIN_MM,
+        )
+        reasons.append("The iliac crests are in view: levels measured up from them.")
+    if from_dome and from_crest:
+        both = max(from_dome[0], from_crest[0]), min(from_dome[1], from_crest[1])
+        if both[1] - both[0] >= _DISAGREE_MM:
+            return both
+        reasons.append("Diaphragm and iliac crests disagree on the levels: both ranges are kept.")
+        return min(from_dome[0], from_crest[0]), max(from_dome[1], from_crest[1])
+    if from_dome:
+        return from_dome
+    below_top = top - statistics["bottom_below_dome"].greatest - DOME_MARGIN_MM - UNSEEN_MARGIN_MM
+    above_bottom = bottom + statistics["top_above_crest"].greatest + CREST_MARGIN_MM + UNSEEN_MARGIN_MM
+    if marks.right_lung or marks.left_lung:
+        reasons.append(
+            "The lungs' base is in view but not the diaphragm's dome: levels measured down from the top."
+        )
+    else:
+        reasons.append("No lung is in view: the scan begins below the diaphragm's dome.")
+    if from_crest:
+        return max(below_top, from_crest[0]), from_crest[1]
+    reasons.append("No iliac crest is in view: the scan ends above the pelvis.")
+    return below_top, max(above_bottom, below_top + _DISAGREE_MM)
+
+
+def _sides(
+    marks: Landmarks, statistics: LocationStatistics, levels: Interval, reasons: list[str]
+) -> tuple[Interval, Interval]:
+    """Return the ranges to the Left and to Posterior, from the spine or else from the body."""
+    body_x, body_y = marks.body_mm(0, levels), marks.body_mm(1, levels)
+    spine = marks.spine_mm(levels)
+    margin = SIDE_MARGIN_MM
+    if spine is None:
+        reasons.append("No spine was found: the box is centred on the body and as deep as it.")
+        middle, margin = 0.5 * (body_x[0] + body_x[1]), SIDE_MARGIN_MM + _DOUBT_MM
+        y = body_y
+    else:
+        middle = spine[0]
+        reasons.append("The spine is in view: sides measured from it.")
+        y = (
+            spine[1] + statistics["front_of_spine"].least - margin,
+            spine[1] + statistics["back_of_spine"].greatest + margin,
+        )
+    x = (
+        middle + statistics["right_of_spine"].least - margin,
+        middle + statistics["left_of_spine"].greatest + margin,
+    )
+    return _within(x, body_x), _within(y, body_y)
+
+
+def _within(range_mm: Interval, body: Interval) -> Interval:
+    """Cut a range to the body less its wall; the body itself where nothing would remain."""
+    low, high = max(range_mm[0], body[0] + _WALL_MM), min(range_mm[1], body[1] - _WALL_MM)
+    return (low, high) if high > low else body

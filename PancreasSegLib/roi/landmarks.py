@@ -1,0 +1,152 @@
+"""What is seen of the patient: body, spine, diaphragm and pelvis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from PancreasSegLib.roi.body import body_mask
+from PancreasSegLib.roi.coarse import CoarseScan
+from PancreasSegLib.roi.lung import Hemithorax, hemithorax, lung_mask
+from PancreasSegLib.roi.pelvis import Crests, iliac_crests
+from PancreasSegLib.roi.spine import spine_path
+
+Interval = tuple[float, float]
+
+_THORAX_MM = 80.0
+_EFFUSION_MM = 100.0  # the left lung never reaches so far below the right dome, unless fluid lifts the right lung
+_LEFT_BASE_MM = 90.0
+_CREST_BELOW_DOME_MM = 100.0
+_HEAD_CM2 = 330.0
+_HEAD_BONE = 0.10
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """Landmarks in mm along the canonical axes, from the centre of the first canonical voxel.
+
+    Attributes
+    ----------
+    scan : CoarseScan
+        The coarse grid they were found on.
+    body : ndarray of bool, shape (z, y, x)
+        The body on that grid.
+    lungs : ndarray of bool, shape (z, y, x)
+        The lungs on that grid.
+    spine : ndarray of float, shape (z, 3), or None
+        Centre (x, y, z) of the spine in every coarse slice, smoothed, in mm.
+    right_lung, left_lung : Hemithorax or None
+        The lungs as far as they are in view.
+    crests : Crests or None
+        The iliac crests.
+    head_only : bool
+        Whether the scan looks like a head.
+    """
+
+    scan: CoarseScan
+    body: NDArray[np.bool_]
+    lungs: NDArray[np.bool_]
+    spine: NDArray[np.float64] | None
+    right_lung: Hemithorax | None
+    left_lung: Hemithorax | None
+    crests: Crests | None
+    head_only: bool
+
+    @classmethod
+    def of(cls, scan: CoarseScan) -> Landmarks:
+        """Find the landmarks of a scan; the body is empty if there is none."""
+        body = body_mask(scan)
+        path = spine_path(scan, body) if body.any() else None
+        lungs = lung_mask(scan, body, path)
+        right = left = None
+        if body.any():
+            centre = _thoracic_centre(scan, body, path)
+            right = hemithorax(scan, body, lungs, centre, -1)
+            left = hemithorax(scan, body, lungs, centre, 1)
+        crests = iliac_crests(scan, body, path) if path is not None else None
+        dome = right.dome_mm if right else None
+        if crests and dome is not None and crests.level_mm > dome - _CREST_BELOW_DOME_MM:
+            crests = None  # shoulders
+        head = not (right or left or crests) and _looks_like_a_head(scan, body)
+        return cls(scan, body, lungs, _smooth(scan, path), right, left, crests, head)
+
+    @property
+    def dome_mm(self) -> Interval | None:
+        """Least and greatest likely level of the right diaphragm's dome, None if it is not in view."""
+        if self.right_lung is None or self.right_lung.dome_mm is None:
+            return None
+        dome = self.right_lung.dome_mm
+        left_base = self.left_lung.base_mm if self.left_lung else None
+        if left_base is not None and left_base < dome - _EFFUSION_MM:
+            return left_base + _LEFT_BASE_MM, dome
+        return dome, dome
+
+    @property
+    def scan_mm(self) -> Interval:
+        """Level of the first and last slice of the scan."""
+        return 0.0, (self.scan.axes.target.size_ijk[2] - 1) * self.scan.axes.target.spacing_mm[2]
+
+    @property
+    def thorax_only(self) -> bool:
+        """Whether the lungs run out through the scan's bottom."""
+        lungs = [lung for lung in (self.right_lung, self.left_lung) if lung]
+        return bool(lungs) and all(lung.below_scan for lung in lungs)
+
+    @property
+    def pelvis_only(self) -> bool:
+        """Whether the iliac bones run out through the scan's top."""
+        return self.crests is not None and self.crests.above_scan and not (self.right_lung or self.left_lung)
+
+    def body_mm(self, axis: int, levels: Interval | None = None) -> Interval:
+        """Return the body's bounds along canonical axis 0, 1 or 2, between two levels if given."""
+        body = self.body
+        if levels is not None:
+            z = self.scan.position_mm(2)
+            inside = body[(z >= levels[0]) & (z <= levels[1])]
+            body = inside if inside.any() else body
+        others = tuple(a for a in range(3) if a != 2 - axis)
+        hit = np.flatnonzero(body.any(axis=others))
+        position = self.scan.position_mm(axis)
+        half = 0.5 * self.scan.geometry.spacing_mm[axis]
+        return float(position[hit[0]] - half), float(position[hit[-1]] + half)
+
+    def spine_mm(self, levels: Interval) -> tuple[float, float] | None:
+        """Return the spine's median (x, y) between two levels."""
+        if self.spine is None:
+            return None
+        inside = (self.spine[:, 2] >= levels[0]) & (self.spine[:, 2] <= levels[1])
+        part = self.spine[inside] if inside.any() else self.spine
+        return float(np.median(part[:, 0])), float(np.median(part[:, 1]))
+
+
+def _thoracic_centre(
+    scan: CoarseScan, body: NDArray[np.bool_], path: NDArray[np.int64] | None
+) -> tuple[float, float]:
+    """Return the spine's centre (y, x) in the scan's upper part, or where it would be in the body."""
+    if path is None:
+        rows, columns = (np.flatnonzero(body.any(axis=a)) for a in ((0, 2), (0, 1)))
+        return float(rows[0] + 0.7 * (rows[-1] - rows[0])), float(columns.mean())
+    upper = path[-max(1, round(_THORAX_MM / scan.spacing_zyx[0])) :]
+    return float(np.median(upper[:, 0])), float(np.median(upper[:, 1]))
+
+
+def _smooth(scan: CoarseScan, path: NDArray[np.int64] | None) -> NDArray[np.float64] | None:
+    """Return the path in mm, (x, y, z) in every slice, without the jumps of whole voxels."""
+    if path is None:
+        return None
+    smooth = ndimage.gaussian_filter1d(path.astype(float), 15.0 / scan.spacing_zyx[0], axis=0, mode="nearest")
+    x0, y0 = scan.position_mm(0)[0], scan.position_mm(1)[0]
+    dx, dy, _ = scan.geometry.spacing_mm
+    return np.column_stack([x0 + smooth[:, 1] * dx, y0 + smooth[:, 0] * dy, scan.position_mm(2)])
+
+
+def _looks_like_a_head(scan: CoarseScan, body: NDArray[np.bool_]) -> bool:
+    """Whether the body is narrow and bony in every slice, as no trunk of an adult is."""
+    if not body.any():
+        return False
+    area = body.sum(axis=(1, 2)) * scan.spacing_zyx[1] * scan.spacing_zyx[2] / 100.0
+    bone = float(np.mean(scan.hu[body] > scan.intensities.bone_hu))
+    return bool(np.percentile(area, 90) < _HEAD_CM2 and bone > _HEAD_BONE)
