@@ -10,9 +10,9 @@ from torch import nn
 class ChannelsLastInstanceNorm3d(nn.InstanceNorm3d):
     """Instance normalisation that takes batches of one through the batch normalisation kernel.
 
-    The statistics of a batch of one are those of the instance, and that kernel works on channels-last memory, where
-    torch's instance normalisation copies to contiguous memory and back: on a CPU with bfloat16 units a training step
-    of a DynUNet takes 0.6 of the time.
+    The statistics of a batch of one are those of the instance, and that kernel works on channels-last memory,
+    where torch's instance normalisation copies to contiguous memory and back: on a CPU with bfloat16 units a
+    training step of a DynUNet takes 0.6 of the time.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -153,8 +153,9 @@ class LeanDynUNet(nn.Module):
             block = _Block(dims, a, b, kernel, strides[level], *shared, res_block)
             more = [_Block(dims, b, b, kernel, (1,) * dims, *shared, res_block) for _ in range(count - 1)]
             encoder.append(nn.Sequential(block, *more) if more else block)
-        self.input_block, self.bottleneck = encoder[0], encoder[-1]
+        self.input_block = encoder[0]
         self.downsamples = nn.ModuleList(encoder[1:-1])
+        self.bottleneck = encoder[-1]
         self.upsamples = nn.ModuleList(
             _Up(dims, filters[i + 1], filters[i], kernel_size[i + 1], upsample_kernel_size[i], *shared)
             for i in reversed(range(len(filters) - 1))
