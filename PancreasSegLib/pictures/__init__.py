@@ -1,0 +1,25 @@
+"""Pictures of a result: a montage for the reader, a small preview for training.
+
+The names below are loaded on first use: matplotlib costs half a second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PancreasSegLib.pictures.case_preview import write_case_preview
+    from PancreasSegLib.pictures.montage import write_montage
+
+_HOME = {"write_case_preview": "case_preview", "write_montage": "montage"}
+
+__all__ = ["write_case_preview", "write_montage"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its file on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
