@@ -176,7 +176,8 @@ def check_whole(path: Path, header: NiftiHeader, voxels: NDArray | None = None) 
         if path.stat().st_size < expected:
             raise _truncated(path)
         return
-    if voxels is not None and header.is_plain and voxels.nbytes == header.data_bytes:
+    comparable = voxels is not None and header.is_plain and voxels.nbytes == header.data_bytes
+    if comparable:
         with path.open("rb") as stream:
             stream.seek(-8, os.SEEK_END)
             checksum, length = struct.unpack("<II", stream.read(8))
@@ -185,12 +186,18 @@ def check_whole(path: Path, header: NiftiHeader, voxels: NDArray | None = None) 
                 start = zlib.crc32(unpacked.read(header.offset))
             if zlib.crc32(voxels.data, start) == checksum:
                 return
-    length = 0
+    length, checksum = 0, 0
     with _whole(path), _opened(path) as unpacked:
-        while chunk := unpacked.read(_CHUNK):
+        unpacked.read(header.offset)
+        while length < header.data_bytes and (chunk := unpacked.read(min(_CHUNK, header.data_bytes - length))):
             length += len(chunk)
-    if length < expected:
+            checksum = zlib.crc32(chunk, checksum)
+        while unpacked.read(_CHUNK):  # to the end, where gzip compares its own checksum
+            pass
+    if length < header.data_bytes:
         raise _truncated(path)
+    if comparable and zlib.crc32(voxels.data) != checksum:
+        raise UnreadableFileError(f"{str(path)!r} was read differently twice.", "Check the disk and the memory.")
 
 
 @contextlib.contextmanager

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.errors import OutputError
+from PancreasSegLib.errors import GeometryError, OutputError, PancreasSegError
 from PancreasSegLib.io.atomic import atomic_path, check_writable
-from PancreasSegLib.io.formats import WRITABLE_VOLUMES
-from PancreasSegLib.io.itk_image import image_of, simple_itk
+from PancreasSegLib.io.formats import WRITABLE_MASKS, WRITABLE_VOLUMES, extension_of
+from PancreasSegLib.io.itk_image import array_of, image_of, quiet_stderr, simple_itk
+from PancreasSegLib.io.nifti_file import check_whole, read_header
 from PancreasSegLib.volume import Geometry, Volume
 
 
@@ -22,12 +23,84 @@ def write_mask(
     labels: dict[str, int] | None = None,
     source: Volume | None = None,
 ) -> None:
-    """Write a mask in the format that the extension names."""
-    _write_image(path, np.asarray(mask, dtype=np.uint8), geometry)
+    """Write a mask on its own grid, in the format that the extension names; whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha``: a label map. ``.seg.nrrd``: a segmentation of 3D Slicer with
+        name, colour and SNOMED CT terminology. ``.dcm``: a DICOM segmentation, where the CT was DICOM.
+    mask : ndarray, shape (z, y, x)
+        Label values 0 to 255, or bool.
+    geometry : Geometry
+        The grid of the mask, which is the CT's.
+    labels : dict, optional
+        Name to value; ``{"pancreas": 1}`` if omitted.
+    source : Volume, optional
+        The CT as :func:`read_volume` gave it: a DICOM segmentation refers to its slices, and its file is never
+        overwritten.
+
+    Raises
+    ------
+    OutputError
+        If the extension is unknown, the file cannot be written, or a DICOM segmentation was asked for a CT that was
+        not DICOM.
+    GeometryError
+        If the mask's shape is not that of the grid.
+    MissingPackageError
+        If a DICOM segmentation was asked and highdicom is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> geometry = Geometry((16, 12, 10), (0.8, 0.8, 2.5), (-90.0, -120.0, 40.0))
+    >>> mask = np.zeros(geometry.shape_zyx, np.uint8)
+    >>> mask[4:6, 3:8, 5:11] = 1
+    >>> path = Path(tempfile.mkdtemp()) / "case_pancreas.seg.nrrd"
+    >>> write_mask(path, mask, geometry)
+    >>> path.exists()
+    True
+    """
+    values = np.asarray(mask)
+    if values.dtype != np.uint8:
+        if values.size and (values.min() < 0 or values.max() > 255):
+            raise OutputError("A mask holds label values from 0 to 255.", "Renumber the labels.")
+        values = values.astype(np.uint8)
+    if tuple(values.shape) != geometry.shape_zyx:
+        raise GeometryError(
+            f"A mask of shape {tuple(values.shape)} (z, y, x) does not fit a grid of {geometry.size_ijk} voxels."
+        )
+    labels = labels or {"pancreas": 1}
+    check_writable(path, WRITABLE_MASKS, source=source.source.get("path") if source is not None else None)
+    extension = extension_of(path)
+    if extension == ".dcm":
+        from PancreasSegLib.io.dicom_seg import write_dicom_seg
+
+        write_dicom_seg(Path(path), values, geometry, labels, source)
+    elif extension == ".seg.nrrd":
+        from PancreasSegLib.io.seg_nrrd import segmentation_fields
+
+        _write_image(path, values, geometry, segmentation_fields(values, geometry, labels))
+    else:
+        _write_image(path, values, geometry)
 
 
 def write_volume(path: str | Path, volume: Volume) -> None:
-    """Write voxels of any type in the format that the extension names."""
+    """Write voxels of any type on their grid: a probability crop, a box, a tissue map, a CT.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.nii.gz``, ``.nii``, ``.nrrd`` or ``.mha``.
+    volume : Volume
+        float16 becomes float32 and bool becomes uint8, which these formats know.
+
+    Raises
+    ------
+    OutputError
+        If the extension is unknown or the file cannot be written.
+    """
+    check_writable(path, WRITABLE_VOLUMES)
     voxels = volume.voxels
     if voxels.dtype == np.float16:
         voxels = voxels.astype(np.float32)
@@ -36,12 +109,30 @@ def write_volume(path: str | Path, volume: Volume) -> None:
     _write_image(path, voxels, volume.geometry)
 
 
-def _write_image(path: str | Path, array: NDArray, geometry: Geometry) -> None:
-    check_writable(path, WRITABLE_VOLUMES)
+def _write_image(
+    path: str | Path, array: NDArray, geometry: Geometry, fields: dict[str, str] | None = None
+) -> None:
+    """Write with ITK to a temporary name, see that all of it is there, and rename."""
     sitk = simple_itk()
     image = image_of(array, geometry)
+    for key, text in (fields or {}).items():
+        image.SetMetaData(key, text)
     with atomic_path(path) as temporary:
         try:
-            sitk.WriteImage(image, str(temporary), useCompression=True)
-        except RuntimeError as error:
-            raise OutputError(f"{str(path)!r} cannot be written.") from error
+            with quiet_stderr():
+                sitk.WriteImage(image, str(temporary), useCompression=True)
+                _check_written(temporary, array)
+        except (RuntimeError, OSError, PancreasSegError) as error:
+            raise OutputError(
+                f"{str(path)!r} could not be written whole; the disk may be full.",
+                "Free some space or write to another disk.",
+            ) from error
+
+
+def _check_written(temporary: Path, array: NDArray) -> None:
+    """Refuse a file that a full disk cut short: ITK reports that for some formats only."""
+    if extension_of(temporary) in (".nii", ".nii.gz"):
+        check_whole(temporary, read_header(temporary), array)
+        return
+    if not np.array_equal(array_of(simple_itk().ReadImage(str(temporary))), array):
+        raise OSError("what was written differs from what is on the disk")
