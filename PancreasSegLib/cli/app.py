@@ -15,10 +15,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from PancreasSegLib.cli import demo, doctor, segment
+from PancreasSegLib.cli import demo, doctor, networks, segment
 from PancreasSegLib.cli.background import any_running
 from PancreasSegLib.cli.problem import problem_of
-from PancreasSegLib.cli.shared_options import Debug, Quiet, share_options, with_shared_options
+from PancreasSegLib.cli.shared_options import Debug, Quiet, with_shared_options
 from PancreasSegLib.cli.terminal import complain, verbosity
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.command("segment")(with_shared_options(segment.command))
 app.command("demo")(with_shared_options(demo.command))
 app.command("doctor")(with_shared_options(doctor.command))
+app.command("networks")(with_shared_options(networks.command))
 
 
 def _version(wanted: bool) -> None:

@@ -33,7 +33,9 @@ def command(
         Path | None, typer.Option(metavar="PNG", show_default=False, help="The picture; in DIR without it.")
     ] = None,
     phantom: Annotated[bool, typer.Option("--phantom", help="Use the phantom, and no network.")] = False,
-    url: Annotated[str | None, typer.Option(metavar="URL", show_default=False, help="Another CT to fetch.")] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", show_default=False, help="Another CT to fetch.")
+    ] = None,
     sha256: Annotated[
         str | None, typer.Option(metavar="HEX", show_default=False, help="The SHA-256 of what --url gives.")
     ] = None,

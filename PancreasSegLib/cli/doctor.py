@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from PancreasSegLib import __version__
 from PancreasSegLib.cli.terminal import console, say
 from PancreasSegLib.errors import PancreasSegError
 
@@ -61,7 +61,7 @@ def command(
 def examine() -> dict[str, Any]:
     """Return everything that the command shows, JSON-ready; ``problems`` holds a sentence for each fault."""
     findings: dict[str, Any] = {
-        "pancreasseg": importlib.import_module("PancreasSegLib").__version__,
+        "pancreasseg": __version__,
         "python": platform.python_version(),
         "executable": sys.executable,
         "system": platform.platform(),
@@ -82,6 +82,8 @@ def examine() -> dict[str, Any]:
 
 
 def _installed(name: str) -> str | None:
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

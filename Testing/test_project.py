@@ -1,0 +1,151 @@
+"""The shape of the project: its top level, what an import costs, which way dependencies point."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP_LEVEL = {
+    "CMakeLists.txt",
+    "README.md",
+    "pyproject.toml",
+    "LICENSE",
+    "PancreasSeg",
+    "PancreasSegLib",
+    "Resources",
+    "Testing",
+}
+LIBRARY = Path(__file__).resolve().parents[1] / "PancreasSegLib"
+MODULES = sorted(LIBRARY.rglob("*.py"))
+HEAVY = ("torch", "monai", "SimpleITK", "skimage", "scipy", "matplotlib", "pydicom", "highdicom")
+
+
+def tracked(project: Path) -> list[str]:
+    if not (project / ".git").exists():
+        pytest.skip("not a git checkout")
+    listing = subprocess.run(["git", "-C", project, "ls-files", "-z"], capture_output=True, text=True, check=True)
+    return [name for name in listing.stdout.split("\0") if name]
+
+
+def test_top_level_holds_only_what_the_design_names(project):
+    entries = {name.split("/")[0] for name in tracked(project)}
+    assert {entry for entry in entries if not entry.startswith(".")} <= TOP_LEVEL
+    assert {"CMakeLists.txt", "README.md", "pyproject.toml", "LICENSE", "PancreasSegLib"} <= entries
+
+
+def test_no_scan_and_no_large_file_is_committed(project):
+    names = tracked(project)
+    scans = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd", ".dcm", ".npy", ".npz")
+    assert not [name for name in names if name.endswith(scans)]
+    large = {name: (project / name).stat().st_size for name in names if (project / name).is_file()}
+    assert not {name: size for name, size in large.items() if size > 16 * 2**20}
+
+
+def imported_by(code: str) -> tuple[set[str], float]:
+    """Return the modules loaded after running `code` in a new interpreter, and the seconds of CPU that it took."""
+    script = f"import sys, time; t = time.process_time()\n{code}\nprint(time.process_time() - t, *sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    seconds, *modules = answer.split()
+    return set(modules), float(seconds)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import PancreasSegLib",
+        "import PancreasSegLib, PancreasSegLib.errors, PancreasSegLib.progress, PancreasSegLib.io",
+        "import PancreasSegLib.cli.app",
+    ],
+)
+def test_import_is_quick_and_brings_nothing_heavy(code):
+    loaded, seconds = imported_by(code)
+    assert not loaded.intersection(HEAVY)
+    for _ in range(4):  # cold caches, a busy machine: the best of five counts
+        if seconds < 0.3:
+            break
+        seconds = min(seconds, imported_by(code)[1])
+    assert seconds < 0.3
+
+
+def test_help_is_quick():
+    def seconds() -> float:
+        code = "from PancreasSegLib.cli.app import run; print(file=sys.stderr); run(['segment', '--help'])"
+        script = f"import sys, time\n{code}\nprint(time.process_time(), *sys.modules, file=sys.stderr)"
+        answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        taken, *modules = answer.stderr.split()
+        assert not set(modules).intersection(HEAVY)
+        return float(taken)
+
+    assert min(seconds() for _ in range(5)) < 0.5
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the names of the modules that a file imports anywhere."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def test_library_knows_nothing_of_the_application():
+    roots = {path.name: {name.split(".")[0] for name in imports_of(path)} for path in MODULES}
+    assert not {name for name, of in roots.items() if of & {"qt", "slicer", "vtk", "ctk", "PancreasSeg"}}
+
+
+@pytest.mark.parametrize(
+    ("room", "forbidden"),
+    [
+        ("volume", ("io", "roi", "networks", "models", "inference", "cli", "training")),
+        ("io", ("roi", "networks", "models", "inference", "cli", "training")),
+        ("roi", ("io", "networks", "models", "inference", "cli", "training")),
+        ("networks", ("io", "data", "inference", "cli", "training", "roi")),
+        ("inference", ("io", "cli", "training", "data")),
+        ("metrics", ("training", "cli", "inference")),
+        ("phantom", ("networks", "models", "inference", "cli", "training")),
+    ],
+)
+def test_rooms_keep_to_what_they_know(room, forbidden):
+    unwanted = {f"PancreasSegLib.{name}" for name in forbidden}
+    found = {}
+    for path in (LIBRARY / room).rglob("*.py"):
+        names = {".".join(name.split(".")[:2]) for name in imports_of(path)}
+        if names & unwanted:
+            found[path.name] = names & unwanted
+    assert not found
+
+
+def test_only_the_command_line_prints():
+    found = []
+    for path in MODULES:
+        nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+        calls = [node.func for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+        if path.relative_to(LIBRARY).parts[0] != "cli" and "print" in {call.id for call in calls}:
+            found.append(path.name)
+    assert not found
+
+
+def test_every_module_says_what_it_is():
+    assert [p.name for p in MODULES if not ast.get_docstring(ast.parse(p.read_text("utf-8")))] == []
+
+
+def test_version_is_the_same_everywhere():
+    from importlib.metadata import version
+
+    import PancreasSegLib
+
+    assert version("PancreasSegLib") == PancreasSegLib.__version__
+
+
+def test_setup_scripts_are_valid_and_executable(project):
+    for name in ("setup", "segment", "test", "run"):
+        script = project / ".ci" / name
+        subprocess.run(["bash", "-n", script], check=True)
+        assert os.access(script, os.X_OK)
