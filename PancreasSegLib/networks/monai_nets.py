@@ -55,9 +55,12 @@ class SwinUNETR(_SingleScores, nets.SwinUNETR):
     """:class:`monai.networks.nets.SwinUNETR`."""
 
     def __init__(self, **arguments: Any) -> None:
-        if "img_size" in inspect.signature(nets.SwinUNETR.__init__).parameters:
+        known = inspect.signature(nets.SwinUNETR.__init__).parameters
+        if "img_size" in known:
             # MONAI before 1.5 asks for a size that it checks and does not use
             arguments["img_size"] = (32,) * arguments["spatial_dims"]
+        if "window_size" not in known and set(arguments.pop("window_size")) != {7}:
+            raise ValueError("the window can be other than 7 from MONAI 1.5 on")
         super().__init__(**arguments)
 
 

@@ -19,7 +19,7 @@ SMALL = {
     "attention-unet": {"filters": [4, 8, 16], "strides": [1, [1, 2, 2], 2]},
     "unet++": {"filters": [4, 4, 8, 8, 8]},
     "fcn": {"filters": [4, 8, 16], "strides": [1, [1, 2, 2], 2]},
-    "swin-unetr": {"width": 12, "depths": [1, 1, 1, 1], "attention_heads": [1, 1, 2, 2], "window": 4},
+    "swin-unetr": {"width": 12, "depths": [1, 1, 1, 1], "attention_heads": [1, 1, 2, 2]},
     "unetr": {"image_size": [16, 32, 16], "width": 4, "hidden_size": 24, "mlp_size": 32, "attention_heads": 2},
 }
 MULTIPLE_IJK = {
