@@ -135,5 +135,5 @@ def _flush(temporary: Path) -> None:
 
 
 def _refusal(path: str | Path, error: OSError) -> OutputError:
-    reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), ""))
+    reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error).split("\n")[0], ""))
     return OutputError(f"{str(path)!r} cannot be written: {reason}.", hint)

@@ -16,7 +16,7 @@ from PancreasSegLib.errors import GeometryError, NotACTError, UnreadableFileErro
 from PancreasSegLib.io.formats import extension_of
 from PancreasSegLib.io.hounsfield import as_hounsfield, check_ct, without_invalid
 from PancreasSegLib.io.itk_image import array_of, geometry_of, orthonormal, quiet_stderr, simple_itk
-from PancreasSegLib.io.nifti_file import NiftiHeader, check_size, check_whole, read_floats, read_header
+from PancreasSegLib.io.nifti_file import NiftiHeader, check_size, read_header, read_voxels
 from PancreasSegLib.volume import Geometry, Volume
 
 MIN_SLICES = 8
@@ -141,8 +141,8 @@ def _execute(path: Path, header: NiftiHeader | None) -> tuple[NDArray, Any]:
         with quiet_stderr():
             reader.ReadImageInformation()
             _check_kind(path, reader)
-            if header is not None and header.float_type:
-                return read_floats(path, header), reader
+            if header is not None:
+                return read_voxels(path, header), reader
             if reader.GetPixelID() == sitk.sitkFloat64:
                 reader.SetOutputPixelType(sitk.sitkFloat32)
             if reader.GetDimension() == 4:
@@ -160,10 +160,7 @@ def _execute(path: Path, header: NiftiHeader | None) -> tuple[NDArray, Any]:
         ) from error
     except MemoryError as error:
         raise UnreadableFileError(f"{str(path)!r} is larger than the memory.", "Crop the scan first.") from error
-    voxels = array_of(image)
-    if header is not None:
-        check_whole(path, header, voxels)
-    return voxels, image
+    return array_of(image), image
 
 
 def _check_kind(path: Path, reader: Any) -> None:

@@ -31,13 +31,8 @@ def segmentation_fields(mask: NDArray[np.uint8], geometry: Geometry, labels: dic
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_SourceRepresentation": "Binary labelmap",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
-        "Segmentation_ConversionParameters": "&".join(
-            [
-                f"Reference image geometry|{_reference_geometry(geometry)}"
-                "|Image geometry description string determining the geometry of the labelmap",
-                "Smoothing factor|0.5|Smoothing factor of the closed surface",
-            ]
-        ),
+        "Segmentation_ConversionParameters": f"Reference image geometry|{_reference_geometry(geometry)}"
+        "|Image geometry description string determining the geometry of the labelmap&",
     }
     for number, (name, value) in enumerate(labels.items()):
         term = term_of(name)

@@ -11,7 +11,7 @@ from PancreasSegLib.errors import GeometryError, OutputError, PancreasSegError
 from PancreasSegLib.io.atomic import atomic_path, check_writable
 from PancreasSegLib.io.formats import WRITABLE_MASKS, WRITABLE_VOLUMES, extension_of
 from PancreasSegLib.io.itk_image import array_of, image_of, quiet_stderr, simple_itk
-from PancreasSegLib.io.nifti_file import check_whole, read_header
+from PancreasSegLib.io.nifti_file import read_header, read_voxels
 from PancreasSegLib.volume import Geometry, Volume
 
 
@@ -43,8 +43,8 @@ def write_mask(
     Raises
     ------
     OutputError
-        If the extension is unknown, the file cannot be written, or a DICOM segmentation was asked for a CT that was
-        not DICOM.
+        If the extension is unknown, the file cannot be written, or a DICOM segmentation was asked for a CT that
+        was not DICOM.
     GeometryError
         If the mask's shape is not that of the grid.
     MissingPackageError
@@ -130,9 +130,10 @@ def _write_image(
 
 
 def _check_written(temporary: Path, array: NDArray) -> None:
-    """Refuse a file that a full disk cut short: ITK reports that for some formats only."""
+    """Refuse a file that a full disk cut short, which ITK reports for some formats only."""
     if extension_of(temporary) in (".nii", ".nii.gz"):
-        check_whole(temporary, read_header(temporary), array)
-        return
-    if not np.array_equal(array_of(simple_itk().ReadImage(str(temporary))), array):
+        stored = read_voxels(temporary, read_header(temporary))
+    else:
+        stored = array_of(simple_itk().ReadImage(str(temporary)))
+    if not np.array_equal(stored, array, equal_nan=array.dtype.kind == "f"):
         raise OSError("what was written differs from what is on the disk")

@@ -1,0 +1,60 @@
+"""Read a CT series from DICOM."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from PancreasSegLib.io.dicom_files import dicom_files, is_dicom
+from PancreasSegLib.io.dicom_header import read_series
+from PancreasSegLib.io.dicom_pixels import read_pixels
+from PancreasSegLib.io.dicom_series import choose_series, series_uid_of
+from PancreasSegLib.io.dicom_stack import stack_images
+from PancreasSegLib.io.hounsfield import check_ct, without_invalid
+from PancreasSegLib.volume import Volume
+
+_log = logging.getLogger(__name__)
+
+
+def read_dicom(path: Path, *, series: str | None = None, assume_ct: bool = False) -> Volume:
+    """Read one CT series from a folder, from beside a file, or from a zip.
+
+    Parameters
+    ----------
+    path : Path
+    series : str, optional
+        SeriesInstanceUID, number, or start of the description; see
+        :func:`~PancreasSegLib.io.dicom_series.choose_series`.
+    assume_ct : bool
+        Take the values as HU even if they do not look like it.
+
+    Returns
+    -------
+    Volume
+        ``source["files"]`` names the file of each slice in order, ``source["frames"]`` its frame (None in a
+        file of one image); no patient's name or number is kept.
+
+    Raises
+    ------
+    UnreadableFileError, NotACTError, DicomSeriesError, InvalidVoxelsError, GeometryError
+    """
+    with dicom_files(path) as files:
+        chosen = choose_series(read_series(files), path, series if series is not None else series_uid_of(path))
+        stack = stack_images(chosen, str(path))
+        voxels = read_pixels(stack.images)
+    for warning in stack.warnings:
+        _log.warning(warning["sentence"])
+    voxels, invalid = without_invalid(voxels, f"the DICOM {chosen.name}")
+    if not assume_ct:
+        check_ct(voxels, f"The DICOM {chosen.name} in {str(path)!r}")
+    source: dict[str, Any] = {
+        "path": str(path),
+        "format": "dicom" if path.is_dir() or is_dicom(path) else "dicom-zip",
+        "series_uid": chosen.uid,
+        "series_number": chosen.number,
+        "files": [image.file.name for image in stack.images],
+        "frames": [image.frame for image in stack.images],
+        "warnings": stack.warnings + invalid,
+    }
+    return Volume(voxels, stack.geometry, source)

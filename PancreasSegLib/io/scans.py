@@ -1,0 +1,111 @@
+"""Find the scans in a folder, for a batch."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from pathlib import Path
+
+from PancreasSegLib.errors import UnreadableFileError
+from PancreasSegLib.io.dicom_files import is_dicom
+from PancreasSegLib.io.formats import READABLE_IMAGES, extension_of
+
+_OWN_OUTPUT = re.compile(r"_pancreas([_.-]|$)|\.seg\.nrrd$", re.IGNORECASE)
+
+
+def find_scans(folder: str | Path) -> list[Path]:
+    """Return the scans in a folder: image files, DICOM folders and zips, through all subfolders.
+
+    A folder of DICOM files is one scan. Series folders of one examination (the same StudyInstanceUID) are one scan
+    too, the folder above them, of which the best series is read. Hidden files, macOS's ``._`` files and our own
+    outputs (``*_pancreas.*``, ``*.seg.nrrd``) are left out.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    list of Path
+        Sorted; each can be given to :func:`read_volume`. Empty if there is none.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the folder is missing, is a file, or may not be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp())
+    >>> for name in ("b.nii.gz", "a.mha", "a_pancreas.nii.gz", "._a.mha", "notes.txt"):
+    ...     (place / name).touch()
+    >>> [scan.name for scan in find_scans(place)]
+    ['a.mha', 'b.nii.gz']
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        state = "is not a folder" if folder.exists() else "does not exist"
+        raise UnreadableFileError(f"{str(folder)!r} {state}.", "Give a folder of scans.")
+    scans: list[Path] = []
+    studies: dict[str, list[Path]] = {}
+    for place, names in _walk(folder):
+        dicom: Path | None = None
+        for name in names:
+            path = place / name
+            if extension_of(path) in READABLE_IMAGES:
+                if not _OWN_OUTPUT.search(name):
+                    scans.append(path)
+            elif extension_of(path) == ".zip":
+                scans += [path] if zipfile.is_zipfile(path) else []
+            elif dicom is None and is_dicom(path) and (study := _study_of(path)):
+                dicom = path
+                studies.setdefault(study, []).append(place)
+    return sorted(scans + _examinations(studies))
+
+
+def _walk(folder: Path) -> list[tuple[Path, list[str]]]:
+    """Return each folder with the names of its files, without hidden ones and without going round in a circle."""
+
+    def refuse(error: OSError) -> None:
+        if error.filename == str(folder):
+            raise UnreadableFileError(
+                f"The folder {str(folder)!r} cannot be read: {error.strerror}.", "Check its permissions."
+            ) from error
+
+    seen: set[str] = set()
+    found = []
+    for place, subfolders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        found.append((Path(place), sorted(n for n in names if not n.startswith(".") and Path(place, n).is_file())))
+    return found
+
+
+def _study_of(path: Path) -> str:
+    """Return the StudyInstanceUID of a DICOM file, empty for what is no image (a media directory)."""
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(
+            path, stop_before_pixels=True, force=True, specific_tags=["StudyInstanceUID", "SeriesInstanceUID"]
+        )
+    except (OSError, EOFError, ValueError, AttributeError):
+        return ""
+    return str(header.get("StudyInstanceUID", "unknown")) if "SeriesInstanceUID" in header else ""
+
+
+def _examinations(studies: dict[str, list[Path]]) -> list[Path]:
+    """Return one folder a study where its series' folders have one to themselves, else the series' folders."""
+    every = [(study, place) for study, places in studies.items() for place in places]
+    found: list[Path] = []
+    for study, places in studies.items():
+        common = Path(os.path.commonpath(places))
+        alone = all(other == study or not place.is_relative_to(common) for other, place in every)
+        found += [common] if alone else places
+    return found
