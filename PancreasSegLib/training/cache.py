@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.errors import DatasetError
+from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.volume import Box, Geometry, Volume, geometry_with_spacing, resample
 
 if TYPE_CHECKING:
@@ -190,9 +190,8 @@ class CaseCache:
             if progress:
                 progress((len(cases) + seed + 1) / total, f"phantom {seed}")
         text = json.dumps({"settings": self.settings, "dataset": dataset.name, "cases": entries}, indent=1)
-        temporary = self.folder / "index.json.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, self.folder / "index.json")
+        with atomic_path(self.folder / "index.json") as temporary:
+            temporary.write_text(text, encoding="utf-8")
         _log.info("prepared %d cases in %s", len(entries), self.folder)
 
 
@@ -205,9 +204,8 @@ def _prepare_phantom(seed: int, labels: tuple[str, ...], stage: StageRecipe, org
 
 
 def _save(folder: Path, case: PreparedCase) -> dict[str, Any]:
-    temporary = folder / f".{case.name}.tmp.npz"
-    np.savez_compressed(temporary, image=case.image, label=case.label)
-    os.replace(temporary, folder / f"{case.name}.npz")
+    with atomic_path(folder / f"{case.name}.npz") as temporary:
+        np.savez_compressed(temporary, image=case.image, label=case.label)
     return {
         "name": case.name,
         "file": f"{case.name}.npz",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from PancreasSegLib.errors import RecipeError
+from PancreasSegLib.io.atomic import atomic_path
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` beside `path`, flush it to the disk, then rename: the old file stays whole until the new one is.
+    """Write `state` whole: the old file stays until the new one is on the disk.
 
     Parameters
     ----------
@@ -21,13 +21,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     state : dict
         Tensors, numbers, strings and containers of them, so that ``weights_only`` can read it back.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with atomic_path(path) as temporary:
+        torch.save(state, temporary)
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

@@ -40,7 +40,9 @@ def augment_intensity(
     """
     a = stage.augmentation
     low, high = stage.window_hu
-    air = hu <= low + 0.01 * (high - low)  # far below the window in a real scan: stays at its floor whatever the noise
+    air = hu <= low + 0.01 * (
+        high - low
+    )  # far below the window in a real scan: stays at its floor whatever the noise
     if rng.random() < a.phase_probability:
         hu = hu + _phase_shift(label, a.phase_hu, rng)
     if rng.random() < a.blur_probability:

@@ -10,7 +10,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from PancreasSegLib.errors import RecipeError
 from PancreasSegLib.networks import build_network, training_outputs
+from PancreasSegLib.networks.instance_norm import keep_channels_last
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
 from PancreasSegLib.training.cache import PreparedCase
 from PancreasSegLib.training.checkpoint import load_checkpoint, save_checkpoint
@@ -43,6 +45,8 @@ class NetworkTask:
         Seed of the initial weights and of every patch.
     folder : Path
         Where checkpoint and CSV files go.
+    initial_weights : Path or None
+        Safetensors file to start from instead of random weights.
     """
 
     name: str
@@ -51,6 +55,7 @@ class NetworkTask:
     organ: str
     seed: int
     folder: Path
+    initial_weights: Path | None = None
 
 
 class NetworkTrainer:
@@ -59,7 +64,7 @@ class NetworkTrainer:
     Parameters
     ----------
     task : NetworkTask
-        What to learn.
+        What to learn; RecipeError is raised if its initial weights do not fit.
     training, validation : list of PreparedCase
         Patients to learn from, and held-out patients (may be empty).
     device : torch.device
@@ -82,6 +87,10 @@ class NetworkTrainer:
         self.organ = 1 + task.labels.index(task.organ)
         torch.manual_seed(task.seed)
         network = build_network(task.stage.network, **stage_arguments(task.stage, len(task.labels)))
+        if task.initial_weights:
+            _start_from(task.initial_weights, network)
+        if task.stage.sampling.batch_size == 1:
+            keep_channels_last(network)
         self.network = network.to(device, memory_format=torch.channels_last_3d)
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(task.stage.optimizer.ema)
@@ -216,6 +225,19 @@ def stage_arguments(stage: StageRecipe, labels: int) -> dict[str, object]:
     """Return the network's arguments with the channels that follow from the recipe."""
     channels = 2 if stage.hu_mask == "channel" else 1
     return {**stage.arguments, "in_channels": channels, "out_channels": labels + 1}
+
+
+def _start_from(path: Path, network: nn.Module) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise RecipeError(
+            f"initial_weights: {path} cannot start this network ({str(error).splitlines()[0]}).",
+            "Give the network.safetensors of a run of the same architecture.",
+        ) from error
 
 
 def _optimizer(network: nn.Module, recipe: OptimizerRecipe) -> torch.optim.Optimizer:

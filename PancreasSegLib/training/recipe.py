@@ -129,6 +129,13 @@ class StageRecipe(_Part):
     validate_every: int = Field(500, ge=1)
     checkpoint_minutes: float = Field(2.0, gt=0)
     members: int = Field(1, ge=1, description="networks of different seeds whose probabilities are averaged")
+    initial_weights: tuple[Path, ...] = Field((), description="weights to start from, one file a member")
+
+    @model_validator(mode="after")
+    def _one_start_a_member(self) -> StageRecipe:
+        if self.initial_weights and len(self.initial_weights) != self.members:
+            raise ValueError(f"initial_weights: {len(self.initial_weights)} files for {self.members} members")
+        return self
 
 
 class Recipe(_Part):

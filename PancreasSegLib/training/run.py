@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import yaml
 
 from PancreasSegLib.data import patient_folds
 from PancreasSegLib.errors import RecipeError
+from PancreasSegLib.inference.device import choose_device, choose_precision
+from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
 from PancreasSegLib.training.cache import CaseCache, PreparedCase
 from PancreasSegLib.training.loop import NetworkTask, NetworkTrainer
@@ -35,10 +36,20 @@ def network_tasks(recipe: Recipe) -> list[NetworkTask]:
         for member in range(stage.members):
             name = f"{role}-{member}"
             seed = recipe.seed + 1000 * number + member
-            tasks.append(
-                NetworkTask(name, stage, recipe.data.labels, recipe.data.organ, seed, recipe.run_folder / name)
-            )
+            start = stage.initial_weights[member] if stage.initial_weights else None
+            folder = recipe.run_folder / name
+            tasks.append(NetworkTask(name, stage, recipe.data.labels, recipe.data.organ, seed, folder, start))
     return tasks
+
+
+def network_file(recipe: Recipe, name: str) -> Path:
+    """Return where the finished weights of a network go (safetensors, fp32, the moving average)."""
+    return recipe.run_folder / name / "network.safetensors"
+
+
+def missing_networks(recipe: Recipe) -> list[str]:
+    """Return the names of the recipe's networks that are not finished."""
+    return [task.name for task in network_tasks(recipe) if not network_file(recipe, task.name).is_file()]
 
 
 def split_cases(cases: list[PreparedCase], recipe: Recipe) -> Split:
@@ -96,9 +107,9 @@ def train_networks(
     _write_recipe(recipe)
     device, dtype = training_device(recipe)
     for task in todo:
-        if not (task.folder / "network.safetensors").is_file():
+        if not network_file(recipe, task.name).is_file():
             _train(task, recipe, device, dtype, resume, progress, cancel)
-    return [path for task in tasks if (path := task.folder / "network.safetensors").is_file()]
+    return [path for task in tasks if (path := network_file(recipe, task.name)).is_file()]
 
 
 def _train(
@@ -124,26 +135,24 @@ def _train(
     trainer = NetworkTrainer(task, split.training, split.validation, device, dtype)
     network = trainer.run(resume=resume, progress=progress, cancel=cancel)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    temporary = task.folder / ".network.safetensors.tmp"
-    save_file(weights, temporary)
-    os.replace(temporary, task.folder / "network.safetensors")
+    with atomic_path(network_file(recipe, task.name)) as temporary:
+        save_file(weights, temporary)
 
 
 def training_device(recipe: Recipe) -> tuple[torch.device, torch.dtype]:
     """Return the device and the autocast precision of a run.
 
-    ``auto`` is CUDA where there is one, else the CPU; bf16 where the device computes it natively (on a CPU: AMX or
-    AVX512-BF16), else fp16 on CUDA and fp32 on a CPU.
+    ``auto`` takes what inference takes: bf16 or fp16 where the device computes it fast, else fp32.
+
+    Raises
+    ------
+    DeviceError
+        If the recipe's device is not there.
     """
-    name = recipe.device if recipe.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if recipe.precision != "auto":
-        named = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-        return device, named[recipe.precision]
-    if device.type == "cuda":
-        return device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    native = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return device, torch.bfloat16 if native and device.type == "cpu" else torch.float32
+    device = choose_device(recipe.device)
+    if recipe.precision == "auto":
+        return device, choose_precision(device).dtype
+    return device, {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[recipe.precision]
 
 
 def _write_recipe(recipe: Recipe) -> None:

@@ -52,7 +52,7 @@ def validation_dice(
         image = ((hu - stage.mean_hu) / stage.std_hu)[None, None]
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             logits = sliding_window_inference(
-                image, stage.patch_ijk[::-1], 2, network, overlap=0.25, mode="gaussian", cval=float(image.min())
+                image, stage.patch_ijk[::-1], 1, network, overlap=0.25, mode="gaussian", cval=float(image.min())
             )
         predicted = torch.as_tensor(logits)[0].argmax(0)
         reference = torch.from_numpy(case.label).to(device)

@@ -1,0 +1,46 @@
+"""``pancreasseg cross-validate``: train every fold of a recipe and score its held-out patients."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    recipe: Annotated[str, typer.Argument(help="A YAML recipe, or the name of one that comes with PancreasSeg.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value, e.g. data.folds=5 data.root=FOLDER")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what is there.")] = False,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    in_plane_mm: Annotated[
+        float | None, typer.Option("--in-plane", help="Score on CTs resampled to this in-plane spacing in mm.")
+    ] = None,
+) -> None:
+    """Predict every patient by a model that never saw the patient, and measure on the CT's own grid.
+
+    Writes cases.csv and summary.json into output/name/cross-validation.
+    """
+    from PancreasSegLib.cli.evaluate import cohort_table
+    from PancreasSegLib.cli.progress_bar import ProgressBar
+    from PancreasSegLib.cli.terminal import note, show
+    from PancreasSegLib.training.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides or [])
+
+    import torch
+
+    from PancreasSegLib.training.cross_validation import cross_validate
+
+    if threads:
+        torch.set_num_threads(threads)
+    with ProgressBar() as bar:
+        cohort = cross_validate(
+            loaded,
+            resume=resume,
+            in_plane_mm=in_plane_mm,
+            progress=bar,
+            scored=lambda score: note(f"{score.case}: Dice {score.dice:.3f} {score.error}"),
+        )
+    show(cohort_table(cohort))

@@ -1,0 +1,73 @@
+"""Cross-validation: every patient is segmented by the whole cascade of a model that never saw the patient."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from PancreasSegLib.data import patient_folds, read_dataset
+from PancreasSegLib.evaluation import CaseScore, Cohort, write_cohort
+from PancreasSegLib.evaluation.model import evaluate_model
+from PancreasSegLib.inference import Segmenter
+from PancreasSegLib.progress import CancelToken, ProgressCallback
+from PancreasSegLib.training.export import export_run
+from PancreasSegLib.training.recipe import Recipe
+from PancreasSegLib.training.run import train_networks
+
+_log = logging.getLogger(__name__)
+
+
+def cross_validate(
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    in_plane_mm: float | None = None,
+    progress: ProgressCallback | None = None,
+    scored: Callable[[CaseScore], None] | None = None,
+    cancel: CancelToken | None = None,
+) -> Cohort:
+    """Train every fold of a recipe and score its held-out patients on their CTs' own grids.
+
+    The figures are those of proposal, localiser and segmenter together, as a user would get them. They are written
+    to ``output/name/cross-validation`` (and ``-in-plane-X`` when resampled) beside the folds' runs.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        ``fold`` is ignored: every fold is run.
+    resume : bool
+        Go on with folds that are begun; finished ones are only scored.
+    in_plane_mm : float, optional
+        Score on CTs resampled to this in-plane spacing.
+    progress, scored : callable, optional
+        Told of training steps and of each scored patient.
+    cancel : CancelToken, optional
+        Obeyed throughout.
+
+    Returns
+    -------
+    Cohort
+        One score a patient.
+    """
+    dataset = read_dataset(recipe.data.root)
+    cases = {case.name: case for case in dataset.cases if case.name not in recipe.data.exclude}
+    folds = patient_folds(list(cases), recipe.data.folds, recipe.data.split_seed)
+    scores: list[CaseScore] = []
+    for number, held_out in enumerate(folds):
+        fold = recipe.model_copy(update={"fold": number, "only": ()})
+        train_networks(fold, resume=resume, progress=progress, cancel=cancel)
+        segmenter = Segmenter.load(str(export_run(fold)), device=recipe.device)
+        chosen = [cases[name] for name in held_out]
+        value = dataset.labels[recipe.data.organ]
+        for score in evaluate_model(
+            segmenter, chosen, value, label=recipe.data.organ, in_plane_mm=in_plane_mm, cancel=cancel
+        ):
+            _log.info("fold %d %s: Dice %.3f", number, score.case, score.dice)
+            scores.append(score)
+            if scored:
+                scored(score)
+    about = {"recipe": recipe.name, "dataset": dataset.name, "folds": folds, "in_plane_mm": in_plane_mm}
+    cohort = Cohort(tuple(scores), about)
+    suffix = f"-in-plane-{in_plane_mm:g}" if in_plane_mm else ""
+    write_cohort(recipe.output / recipe.name / f"cross-validation{suffix}", cohort)
+    return cohort

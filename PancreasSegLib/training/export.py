@@ -1,0 +1,101 @@
+"""Make a model package of a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PancreasSegLib.errors import RecipeError
+from PancreasSegLib.models import ModelPackage, Stage, write_package
+from PancreasSegLib.networks import input_multiple
+from PancreasSegLib.training.loop import stage_arguments
+from PancreasSegLib.training.recipe import Recipe, StageRecipe
+from PancreasSegLib.training.run import missing_networks, network_file
+
+
+def export_run(recipe: Recipe, destination: Path | None = None, *, scores: dict | None = None) -> Path:
+    """Write the networks of a run as a model package.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe of the run; its run folder must hold every network.
+    destination : Path, optional
+        Folder of the package; ``run_folder/package`` when left out, replaced if it is there.
+    scores : dict, optional
+        Measured figures to be kept in the package.
+
+    Returns
+    -------
+    Path
+        The package's folder.
+
+    Raises
+    ------
+    RecipeError
+        If a network is not finished.
+    """
+    from safetensors.torch import load_file
+
+    missing = missing_networks(recipe)
+    if missing:
+        raise RecipeError(f"The run {recipe.run_folder} lacks {', '.join(missing)}.", "Train with --resume first.")
+    stages, weights = [], {}
+    for role, stage in recipe.stages.items():
+        files = tuple(f"models/{role}-{member}.safetensors" for member in range(stage.members))
+        for member, file in enumerate(files):
+            weights[file] = load_file(network_file(recipe, f"{role}-{member}"))
+        stages.append(_stage(role, stage, recipe, files))
+    folder = destination or recipe.run_folder / "package"
+    package = ModelPackage(
+        name=recipe.name if recipe.fold == "all" else f"{recipe.name}-fold-{recipe.fold}",
+        version=recipe.version,
+        description=recipe.description,
+        path=folder,
+        stages=tuple(stages),
+        labels={recipe.data.organ: 1},
+        scores=scores or {},
+        sources=recipe.sources,
+        licence=recipe.licence,
+        recipe=recipe.model_dump(mode="json", exclude={"output", "device"}),
+    )
+    write_package(folder, package, weights, model_card=_card(package), overwrite=True)
+    return folder
+
+
+def _stage(role: str, stage: StageRecipe, recipe: Recipe, files: tuple[str, ...]) -> Stage:
+    arguments = stage_arguments(stage, len(recipe.data.labels))
+    z, y, x = input_multiple(stage.network, **arguments)
+    return Stage(
+        role=role,
+        network=stage.network,
+        arguments=arguments,
+        weights=files,
+        spacing_mm=stage.spacing_mm,
+        window_hu=stage.window_hu,
+        mean_hu=stage.mean_hu,
+        std_hu=stage.std_hu,
+        patch_ijk=stage.patch_ijk,
+        multiple_ijk=(x, y, z),
+        labels={"background": 0} | {name: index + 1 for index, name in enumerate(recipe.data.labels)},
+        hu_mask=stage.hu_mask,
+    )
+
+
+def _card(package: ModelPackage) -> str:
+    """Return a short model card; a person adds what only a person knows."""
+    lines = [f"# {package.name} {package.version}", "", package.description, ""]
+    lines += ["Research use only; not a medical device.", "", "## Stages", ""]
+    for stage in package.stages:
+        lines.append(
+            f"- {stage.role}: {stage.network}, {len(stage.weights)} network(s), spacing {list(stage.spacing_mm)} mm, "
+            f"window {list(stage.window_hu)} HU, classes {', '.join(stage.labels)}"
+        )
+    lines += ["", "## Training data", ""]
+    lines += [f"- {source.get('name', '?')}: {source.get('licence', '?')}" for source in package.sources] or ["-"]
+    lines += [
+        "",
+        "## Measured",
+        "",
+        "See `scores` in configs/metadata.json." if package.scores else "Nothing yet.",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+
+from PancreasSegLib.training.cache import PreparedCase
+from PancreasSegLib.training.intensity import augment_intensity, gaussian_blur
+from PancreasSegLib.training.patches import PatchSampler
+from PancreasSegLib.training.recipe import AugmentationRecipe, StageRecipe
+from PancreasSegLib.volume import Geometry
+
+OFF = {name: 0.0 for name in AugmentationRecipe.model_fields if name.endswith("_probability")}
+SPATIAL = {"rotation_probability": 1.0, "scale_probability": 1.0, "elastic_probability": 1.0}
+
+
+def case(seed=0, shape=(30, 40, 50)):
+    rng = np.random.default_rng(seed)
+    label = np.zeros(shape, np.uint8)
+    label[10:20, 12:28, 15:35] = 1
+    label[22:28, 5:15, 5:20] = 2
+    image = np.where(label == 1, 200, np.where(label == 2, 90, rng.integers(20, 30, shape))).astype(np.uint8)
+    return PreparedCase("c", image, label, Geometry(shape[::-1], (2.0, 2.0, 3.0)))
+
+
+def stage(augmentation, **sampling):
+    return StageRecipe(
+        spacing_mm=(2.0, 2.0, 3.0), patch_ijk=(24, 20, 12), augmentation=augmentation, sampling=sampling
+    )
+
+
+def sampler(augmentation, seed=0, **sampling):
+    return PatchSampler([case()], stage(augmentation, **sampling), 1, torch.device("cpu"), seed)
+
+
+def test_a_step_always_gives_the_same_batch():
+    one, two = sampler({}), sampler({})
+    two.batch(3)
+    for a, b in zip(one.batch(7), two.batch(7), strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(one.batch(8)[0], one.batch(7)[0])
+    assert not torch.equal(sampler({}, seed=1).batch(7)[0], one.batch(7)[0])
+
+
+def test_shapes_and_normalisation():
+    image, label = sampler({}, batch_size=3).batch(0)
+    assert image.shape == (3, 1, 12, 20, 24)
+    assert label.shape == (3, 12, 20, 24)
+    s = stage({})
+    assert image.min() >= (s.window_hu[0] - s.mean_hu) / s.std_hu - 1e-4
+    assert image.max() <= (s.window_hu[1] - s.mean_hu) / s.std_hu + 1e-4
+
+
+def test_without_augmentation_a_patch_is_a_shifted_piece_of_the_case():
+    s = sampler(OFF, organ_share=1.0)
+    image, label = s.batch(0)
+    hu = image[0, 0] * s.stage.std_hu + s.stage.mean_hu
+    inside = torch.nn.functional.avg_pool3d((label == 1).float()[None], 3, 1, 1)[0, 0] > 0.999
+    assert inside.sum() > 50
+    assert torch.allclose(hu[inside], torch.tensor(-125 + 200 / 255 * 400), atol=1.0)
+
+
+def test_the_label_follows_the_image_through_every_deformation():
+    s = sampler(OFF | SPATIAL, organ_share=1.0)
+    agreements = []
+    for step in range(12):
+        image, label = s.batch(step)
+        hu = image[0, 0] * s.stage.std_hu + s.stage.mean_hu
+        bright = hu > 100  # between the organ and the decoy
+        organ = label[0] == 1
+        agreements.append(float(2 * (bright & organ).sum() / (bright.sum() + organ.sum())))
+    assert min(agreements) > 0.85
+    assert np.mean(agreements) > 0.92
+
+
+def test_organ_patches_hold_the_organ():
+    s = sampler({}, organ_share=1.0)
+    assert all((s.batch(step)[1] == 1).any() for step in range(20))
+
+
+@pytest.mark.parametrize("name", sorted(OFF))
+def test_each_augmentation_changes_the_patch_and_stays_in_the_window(name):
+    plain, changed = sampler(OFF, organ_share=1.0), sampler(OFF | {name: 1.0}, organ_share=1.0)
+    low, high = plain.stage.window_hu
+    differs = False
+    for step in range(3):
+        before, after = plain.batch(step)[0], changed.batch(step)[0]
+        hu = after * plain.stage.std_hu + plain.stage.mean_hu
+        assert torch.isfinite(after).all()
+        assert hu.min() >= low - 1e-3
+        assert hu.max() <= high + 1e-3
+        differs |= not torch.allclose(before, after, atol=1e-3)
+    assert differs
+
+
+def test_air_stays_at_the_floor_whatever_the_noise():
+    hu = torch.full((8, 16, 16), -125.0)
+    hu[:, 8:] = 50.0
+    s = stage(OFF | {"noise_probability": 1.0, "noise_hu": 50.0, "intensity_probability": 1.0})
+    generator = torch.Generator().manual_seed(0)
+    label = torch.zeros(hu.shape, dtype=torch.int64)
+    out, _ = augment_intensity(hu, label, s, np.random.default_rng(0), generator)
+    assert (out[:, :8] == -125).all()
+    assert out[:, 8:].std() > 1
+
+
+def test_blur_keeps_the_mean_and_agrees_with_scipy():
+    from scipy.ndimage import gaussian_filter
+
+    image = torch.randn(12, 20, 24)
+    expected = gaussian_filter(image.numpy().astype(float), (0.8, 1.5, 1.5), mode="nearest", truncate=4)
+    result = gaussian_blur(image, (0.8, 1.5, 1.5)).numpy()
+    assert np.abs(result - expected).max() < 0.03
