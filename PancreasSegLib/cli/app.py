@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from PancreasSegLib.cli import demo, doctor, networks, segment
+from PancreasSegLib.cli import cross_validate, demo, doctor, evaluate, networks, segment, train
 from PancreasSegLib.cli.background import any_running
 from PancreasSegLib.cli.problem import problem_of
 from PancreasSegLib.cli.shared_options import Debug, Quiet, with_shared_options
@@ -33,6 +33,9 @@ app.command("segment")(with_shared_options(segment.command))
 app.command("demo")(with_shared_options(demo.command))
 app.command("doctor")(with_shared_options(doctor.command))
 app.command("networks")(with_shared_options(networks.command))
+app.command("train")(with_shared_options(train.command))
+app.command("evaluate")(with_shared_options(evaluate.command))
+app.command("cross-validate")(with_shared_options(cross_validate.command))
 
 
 def _version(wanted: bool) -> None:

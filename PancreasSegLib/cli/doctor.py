@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from PancreasSegLib import __version__
-from PancreasSegLib.cli.terminal import console, say
+from PancreasSegLib.cli.terminal import console
 from PancreasSegLib.errors import PancreasSegError
 
 REQUIRED = (
@@ -67,7 +66,7 @@ def examine() -> dict[str, Any]:
         "system": platform.platform(),
         "packages": {name: _installed(name) for name in REQUIRED},
         "optional": {name: _installed(name) for name in OPTIONAL},
-        "cpu": _cpu(),
+        "cpu": {},
         "devices": [],
         "models": [],
         "problems": [],
@@ -90,41 +89,91 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _cpu() -> dict[str, Any]:
-    """Return name, cores that this process may use, memory and the instruction sets that speed networks up."""
-    name, flags = platform.processor(), ""
+def _machine() -> dict[str, Any]:
+    """Return processor, threads that a run takes, free memory, and the instruction sets that speed networks up."""
+    from PancreasSegLib.inference.device import cpu_name
+    from PancreasSegLib.inference.memory import available_memory_mb
+    from PancreasSegLib.inference.threads import default_threads
+
     info = Path("/proc/cpuinfo")
-    if info.is_file():
-        fields = dict(
-            (part.strip() for part in line.split(":", 1)) for line in info.read_text().splitlines() if ":" in line
-        )
-        name, flags = fields.get("model name", name), fields.get("flags", fields.get("Features", ""))
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"name": name, "cores": usable, "flags": [flag for flag in CPU_FLAGS if flag in flags.split()]}
+    words = set(info.read_text(encoding="utf-8", errors="replace").split()) if info.is_file() else set()
+    return {
+        "name": cpu_name(),
+        "threads": default_threads(),
+        "free_memory_gb": round(available_memory_mb() / 1024, 1),
+        "instructions": [flag for flag in CPU_FLAGS if flag in words],
+    }
 
 
 def _examine_torch(findings: dict[str, Any]) -> None:
-    """Add the devices; a torch that cannot be imported is a problem."""
+    """Add the processor and the devices; a torch that cannot be imported is a problem."""
     try:
         import torch
     except (ImportError, OSError) as error:
         findings["problems"].append(f"torch cannot be imported: {' '.join(str(error).split())}")
         return
-    findings["cpu"]["torch_capability"] = torch.backends.cpu.get_cpu_capability()
-    findings["cpu"]["threads"] = torch.get_num_threads()
-    findings["devices"].append({"name": "cpu", "usable": True})
-    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        free, total = torch.cuda.mem_get_info(index)
-        device = torch.cuda.get_device_properties(index)
-        findings["devices"].append(
-            {
-                "name": f"cuda:{index}",
-                "description": device.name,
-                "free_gb": round(free / 1e9, 1),
-                "total_gb": round(total / 1e9, 1),
-                "bf16": torch.cuda.is_bf16_supported(),
-                "usable": True,
-            }
+    from PancreasSegLib.inference.device import choose_precision, device_name
+
+    findings["cpu"] = _machine()
+    devices = [torch.device("cpu")]
+    devices += [
+        torch.device("cuda", n) for n in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    ]
+    devices += [torch.device("mps")] if torch.backends.mps.is_available() else []
+    for device in devices:
+        found = {"device": str(device), "name": device_name(device), "precision": choose_precision(device).name}
+        if device.type == "cuda":
+            free, total = torch.cuda.mem_get_info(device)
+            found |= {"free_gb": round(free / 2**30, 1), "total_gb": round(total / 2**30, 1)}
+        findings["devices"].append(found)
+
+
+def _examine_models(findings: dict[str, Any]) -> None:
+    """Add the model packages, each verified; a broken default is a problem."""
+    from PancreasSegLib.models import list_packages, packages_folder, verify_package
+
+    findings["models_folder"] = str(packages_folder())
+    for package in list_packages():
+        try:
+            verify_package(package.path)
+            verified, sentence = True, ""
+        except PancreasSegError as error:
+            verified, sentence = False, str(error)
+            findings["problems"].append(sentence)
+        findings["models"].append(
+            {"name": package.name, "version": package.version, "path": str(package.path), "verified": verified}
         )
-    if torch.backends.mps.is_available():
-        findings["devices"].append({"name": "mps", "description": "Apple GPU", "usable": True})
+    if "default" not in [model["name"] for model in findings["models"]]:
+        findings["problems"].append("The default model is missing: install PancreasSeg again.")
+
+
+def _show(findings: dict[str, Any]) -> None:
+    """Print the findings for a person."""
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("PancreasSeg", f"{findings['pancreasseg']}, Python {findings['python']}, {findings['system']}")
+    versions = [f"{name} {version}" for name, version in findings["packages"].items() if version]
+    table.add_row("packages", ", ".join(versions))
+    for name, version in findings["optional"].items():
+        purpose, extra = OPTIONAL[name]
+        table.add_row("optional", f"{name} {version}" if version else _how_to_get(name, purpose, extra))
+    if cpu := findings["cpu"]:
+        table.add_row("processor", f"{cpu['name']}, {cpu['threads']} threads, {' '.join(cpu['instructions'])}")
+        table.add_row("free memory", f"{cpu['free_memory_gb']} GB")
+    for device in findings["devices"]:
+        memory = f", {device['free_gb']} of {device['total_gb']} GB free" if "free_gb" in device else ""
+        table.add_row("device", f"{device['name']}, {device['precision']}{memory}")
+    for model in findings["models"]:
+        state = "verified" if model["verified"] else "BROKEN"
+        table.add_row("model", f"{model['name']} {model['version']}, {state}, {model['path']}")
+    table.add_row("own models", findings.get("models_folder", ""))
+    for problem in findings["problems"]:
+        table.add_row("PROBLEM", problem, style="red")
+    console().print(table, soft_wrap=False)
+
+
+def _how_to_get(name: str, purpose: str, extra: str) -> str:
+    return f"{name} is not here; {purpose} needs it: pip install 'PancreasSegLib[{extra}]'"

@@ -27,6 +27,8 @@ def problem_of(error: BaseException) -> PancreasSegError:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "pancreasseg"
         return PancreasSegError(_sentence(error.format_message()), f"See `{command} --help`.")
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return PancreasSegError(f"{str(error.filename)!r} cannot be used: {error.strerror}.", "Check the path.")
     return PancreasSegError(
         f"Something inside PancreasSeg failed ({type(error).__name__}: {_sentence(str(error))[:-1]}).",
         "Run it again with --debug for the traceback, and please report it.",

@@ -52,7 +52,11 @@ def command(
     ] = "auto",
     series: Annotated[
         str | None,
-        typer.Option(metavar="UID", show_default=False, help="DICOM series to take, by UID or its beginning."),
+        typer.Option(
+            metavar="UID",
+            show_default=False,
+            help="DICOM series to take: its UID, number or start of description.",
+        ),
     ] = None,
     list_series: Annotated[bool, typer.Option("--list-series", help="List the DICOM series and exit.")] = False,
     report: Annotated[
@@ -90,6 +94,7 @@ def command(
     3 no pancreas found or in view; 130 cancelled. For a folder: 0 if all went well, 2 if a scan failed, else 3;
     and --report, --picture and --save-probability name folders too.
     """
+    _check_input(input)
     if list_series:
         _list_series(input)
         return
@@ -117,7 +122,6 @@ def segment_one(source: Path, files: OutputFiles, settings: RunSettings) -> Segm
     from PancreasSegLib.cli.progress_bar import ProgressBar
 
     start = time.perf_counter()
-    _check_input(source)
     files.check(source)
     loading = load_early(settings)
     with ProgressBar() as bar:
@@ -185,12 +189,15 @@ def _mask_path(source: Path, output: Path | None) -> Path:
 
 
 def _list_series(source: Path) -> None:
-    """Print the DICOM series of a folder, file or zip."""
+    """Print the DICOM series of a folder, file or zip; a mark shows the one that is read when none is named."""
     from rich.table import Table
 
     from PancreasSegLib.io import list_series
 
-    table = Table("series", "modality", "slices", "description", box=None, header_style="bold")
+    table = Table("", "number", "modality", "slices", "description", box=None, header_style="bold")
+    table.add_column("series UID", overflow="fold")
     for series in list_series(source):
-        table.add_row(series.uid, series.modality, str(series.slices), series.description)
+        number = "" if series.number is None else str(series.number)
+        mark = ">" if series.chosen else ""
+        table.add_row(mark, number, series.modality, str(series.slices), series.description, series.uid)
     show(table)
