@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from PancreasSegLib.roi.coarse import CoarseScan
+from PancreasSegLib.roi.morphology import dilated, opened
 
 _PLANE = ndimage.generate_binary_structure(3, 1)
 _PLANE[[0, 2]] = False  # a cross in the axial plane
@@ -20,18 +21,14 @@ def body_mask(scan: CoarseScan) -> NDArray[np.bool_]:
     and every axial slice is filled.
     """
     dense = scan.hu > scan.intensities.body_hu
-    opened = ndimage.binary_opening(dense, _PLANE)
-    # A cut-off edge of the field is no edge of the body: an opening must not eat it.
-    opened |= dense & ndimage.binary_dilation(opened, _PLANE, iterations=1) & _border(dense.shape)
-    pieces, count = ndimage.label(opened)
+    pieces, count = ndimage.label(opened(dense))
     if count == 0:
         return np.zeros_like(dense)
     sizes = np.bincount(pieces.ravel())[1:]
     if sizes.max() * scan.voxel_ml < _LEAST_BODY_ML:
         return np.zeros_like(dense)
     body = pieces == 1 + int(np.argmax(sizes))
-    body = ndimage.binary_dilation(body, _PLANE, iterations=2) & dense
-    return filled_slices(body)
+    return filled_slices(dilated(body) & dense)
 
 
 def filled_slices(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -42,10 +39,3 @@ def filled_slices(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     edge[outside[:, 0, 0]] = True
     filled: NDArray[np.bool_] = ~edge[outside][:, 1:-1, 1:-1]
     return filled
-
-
-def _border(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    border = np.zeros(shape, dtype=bool)
-    border[:, [0, -1], :] = True
-    border[:, :, [0, -1]] = True
-    return border

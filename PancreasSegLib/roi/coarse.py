@@ -13,7 +13,7 @@ from PancreasSegLib.volume import AxisMap, Geometry, Volume, resample
 COARSE_MM = 4.0
 """Pixel of the coarse grid in every axial plane, and the most that slices are thinned to."""
 
-_SAMPLE_MM = 1.6  # finer voxels than this are skipped, not averaged: enough of them remain to average noise away
+_SAMPLE_MM = 2.5  # finer voxels than this are skipped, not averaged: enough of them remain to average noise away
 _HU_CEILING = 2000.0  # metal above this would bleed into its neighbours
 
 
@@ -50,11 +50,10 @@ class CoarseScan:
             max(1, int(limit / mm))
             for limit, mm in zip((_SAMPLE_MM, _SAMPLE_MM, COARSE_MM), full.spacing_mm, strict=True)
         ]
-        sampled = canonical.voxels[:: step[2], :: step[1], :: step[0]]
+        sampled, intensities = _finite(canonical.voxels[:: step[2], :: step[1], :: step[0]])
         mm = [s * n for s, n in zip(full.spacing_mm, step, strict=True)]
         size = sampled.shape[::-1]
         thinned = Geometry(size, (mm[0], mm[1], mm[2]), full.origin_lps, full.direction_lps)
-        intensities = IntensityRange.of(sampled)
         in_plane = [max(COARSE_MM, mm[0]), max(COARSE_MM, mm[1])]
         count = [max(1, round(n * a / b)) for n, a, b in zip(size, mm, in_plane, strict=False)]
         first = [0.5 * b / a - 0.5 for a, b in zip(mm, in_plane, strict=False)]
@@ -62,8 +61,7 @@ class CoarseScan:
         target = Geometry(
             (count[0], count[1], size[2]), (in_plane[0], in_plane[1], mm[2]), tuple(origin), full.direction_lps
         )
-        clean = _finite(sampled, intensities.low)
-        return cls(resample(clean, thinned, target), target, axes, intensities)
+        return cls(resample(sampled, thinned, target), target, axes, intensities)
 
     @property
     def spacing_zyx(self) -> tuple[float, float, float]:
@@ -84,10 +82,10 @@ class CoarseScan:
         return first + np.arange(self.geometry.size_ijk[axis]) * self.geometry.spacing_mm[axis]
 
 
-def _finite(voxels: NDArray, low: float) -> NDArray[np.float32]:
-    """Return float HU between air and metal, non-finite voxels as air."""
+def _finite(voxels: NDArray) -> tuple[NDArray[np.float32], IntensityRange]:
+    """Return float HU between air and metal, non-finite voxels as air, and what the values spanned."""
+    clean = np.array(voxels, dtype=np.float32, order="C")
+    intensities = IntensityRange.of(clean)
     if np.issubdtype(voxels.dtype, np.floating):
-        voxels = np.nan_to_num(voxels, nan=low, posinf=low, neginf=low)
-    floor = max(low, HU_FLOOR)
-    clipped: NDArray[np.float32] = np.clip(voxels, floor, _HU_CEILING).astype(np.float32)
-    return clipped
+        np.nan_to_num(clean, copy=False, nan=intensities.low, posinf=intensities.low, neginf=intensities.low)
+    return np.clip(clean, max(intensities.low, HU_FLOOR), _HU_CEILING, out=clean), intensities

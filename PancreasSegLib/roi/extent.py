@@ -10,6 +10,7 @@ from PancreasSegLib.roi.statistics import LocationStatistics
 DOME_MARGIN_MM = 20.0
 CREST_MARGIN_MM = 24.0
 SIDE_MARGIN_MM = 22.0
+SHARE_MARGIN_MM = 8.0  # more for shares of the body: fewer patients were measured
 UNSEEN_MARGIN_MM = 40.0
 """Added to the most extreme patient seen; the last also where a landmark is only known to lie beyond the scan."""
 
@@ -51,7 +52,7 @@ def predicted_extent(marks: Landmarks, statistics: LocationStatistics) -> Extent
     """
     reasons: list[str] = []
     refusal = _no_abdomen(marks)
-    levels = _levels(marks, statistics, reasons)
+    levels = predicted_levels(marks, statistics, reasons)
     bottom, top = marks.scan_mm
     if not refusal and (levels[1] <= bottom or levels[0] >= top):
         refusal = "The levels at which the pancreas lies are outside the scan."
@@ -75,8 +76,14 @@ def _no_abdomen(marks: Landmarks) -> str:
     return ""
 
 
-def _levels(marks: Landmarks, statistics: LocationStatistics, reasons: list[str]) -> Interval:
-    """Return the range of levels, from the dome, the crests, both, or from where the scan ends."""
+def predicted_levels(
+    marks: Landmarks, statistics: LocationStatistics, reasons: list[str] | None = None
+) -> Interval:
+    """Return the range of levels, from the dome, the crests, both, or from where the scan ends.
+
+    It may reach beyond the scan. Sentences that say why are appended to `reasons`.
+    """
+    reasons = [] if reasons is None else reasons
     bottom, top = marks.scan_mm
     from_dome = from_crest = None
     if marks.dome_mm:
@@ -126,6 +133,7 @@ def _sides(
     body_x, body_y = marks.body_mm(0, levels), marks.body_mm(1, levels)
     spine = marks.spine_mm(levels)
     margin = SIDE_MARGIN_MM
+    right, left, front = _reaches(marks, statistics, levels)
     if spine is None:
         reasons.append("No spine was found: the box is centred on the body and as deep as it.")
         middle, margin = 0.5 * (body_x[0] + body_x[1]), SIDE_MARGIN_MM + _DOUBT_MM
@@ -133,15 +141,28 @@ def _sides(
     else:
         middle = spine[0]
         reasons.append("The spine is in view: sides measured from it.")
-        y = (
-            spine[1] + statistics["front_of_spine"].least - margin,
-            spine[1] + statistics["back_of_spine"].greatest + margin,
-        )
-    x = (
-        middle + statistics["right_of_spine"].least - margin,
-        middle + statistics["left_of_spine"].greatest + margin,
-    )
+        y = spine[1] - front - margin, spine[1] + statistics["back_of_spine"].greatest + margin
+    x = middle - right - margin, middle + left + margin
     return _within(x, body_x), _within(y, body_y)
+
+
+def _reaches(marks: Landmarks, statistics: LocationStatistics, levels: Interval) -> tuple[float, float, float]:
+    """Return how far the pancreas reaches from the spine to the right, left and front: in mm, and in small bodies
+    no further than the same share of the body.
+    """  # noqa: D205
+    reach = (
+        -statistics["right_of_spine"].least,
+        statistics["left_of_spine"].greatest,
+        -statistics["front_of_spine"].least,
+    )
+    skin = marks.skin_mm(levels)
+    if skin is None:
+        return reach
+    shares = (statistics[f"{side}_share"].greatest for side in ("right", "left", "front"))
+    right, left, front = (
+        min(mm, share * way + SHARE_MARGIN_MM) for mm, share, way in zip(reach, shares, skin, strict=True)
+    )
+    return right, left, front
 
 
 def _within(range_mm: Interval, body: Interval) -> Interval:

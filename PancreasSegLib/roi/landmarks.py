@@ -22,6 +22,7 @@ _LEFT_BASE_MM = 90.0
 _CREST_BELOW_DOME_MM = 100.0
 _HEAD_CM2 = 330.0
 _HEAD_BONE = 0.10
+_MEDIAL_MM = 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +121,23 @@ class Landmarks:
         inside = (self.spine[:, 2] >= levels[0]) & (self.spine[:, 2] <= levels[1])
         part = self.spine[inside] if inside.any() else self.spine
         return float(np.median(part[:, 0])), float(np.median(part[:, 1]))
+
+    def skin_mm(self, levels: Interval) -> tuple[float, float, float] | None:
+        """Return the median way from the spine's centre to the skin between two levels: right, left, front."""
+        middle = self.spine_mm(levels)
+        if middle is None:
+            return None
+        z, y, x = (self.scan.position_mm(axis) for axis in (2, 1, 0))
+        body = self.body[(z >= levels[0]) & (z <= levels[1])]
+        body = body[np.any(body, axis=(1, 2))]
+        if len(body) == 0:
+            return None
+        across = np.any(body, axis=1)
+        right = middle[0] - x[across.argmax(axis=1)]
+        left = x[len(x) - 1 - across[:, ::-1].argmax(axis=1)] - middle[0]
+        medial = np.any(body[:, :, np.abs(x - middle[0]) < _MEDIAL_MM], axis=2)
+        front = middle[1] - y[medial.argmax(axis=1)]
+        return float(np.median(right)), float(np.median(left)), float(np.median(front))
 
 
 def _thoracic_centre(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from PancreasSegLib.roi.coarse import CoarseScan
+from PancreasSegLib.roi.morphology import opened
 
 _LEAST_LUNG_ML = 40.0
 _LARGE_GAS_ML = 600.0  # more than bowel gas in one piece, so a lung that ends below the scan's top
@@ -48,7 +49,7 @@ def lung_mask(scan: CoarseScan, body: NDArray[np.bool_], spine: NDArray[np.int64
     room air share one value, so position and size alone decide.
     """
     gas = (scan.hu < scan.intensities.gas_hu) & body
-    gas = ndimage.binary_opening(gas, np.ones((1, 3, 3), dtype=bool))
+    gas = opened(gas, square=True)
     pieces, count = ndimage.label(gas)
     lungs = np.zeros(count + 1, dtype=bool)
     if count == 0:

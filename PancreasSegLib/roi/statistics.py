@@ -19,14 +19,17 @@ QUANTITIES = (
     "left_of_spine",
     "front_of_spine",
     "back_of_spine",
+    "right_share",
+    "left_share",
+    "front_share",
 )
 """Extents of the pancreas in mm: levels against the right diaphragm's dome and the lower iliac crest; sides
-against the spine's centre, positive to the Left and to Posterior."""
+against the spine's centre, positive to the Left and to Posterior, and as shares of the way from it to the skin."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Summary of one quantity over patients, in mm."""
+    """Summary of one quantity over patients, in mm or as a share."""
 
     patients: int
     least: float
@@ -39,7 +42,7 @@ class Spread:
         """Summarise measurements."""
         array = np.asarray(list(values), dtype=float)
         deviation = float(array.std(ddof=1)) if array.size > 1 else 0.0
-        numbers = (float(round(v, 1)) for v in (array.min(), array.max(), array.mean(), deviation))
+        numbers = (float(round(v, 3)) for v in (array.min(), array.max(), array.mean(), deviation))
         return cls(array.size, *numbers)
 
 

@@ -59,11 +59,12 @@ class IntensityRange:
         True
         """
         values = voxels
-        if np.issubdtype(voxels.dtype, np.floating):
-            values = voxels[np.isfinite(voxels)]
-        if values.size == 0:
-            return cls(HU_FLOOR, HU_FLOOR, False, False)
         low, high = float(values.min()), float(values.max())
+        if not np.isfinite([low, high]).all():
+            values = voxels[np.isfinite(voxels)]
+            if values.size == 0:
+                return cls(HU_FLOOR, HU_FLOOR, False, False)
+            low, high = float(values.min()), float(values.max())
         clipped_low = low > _CLIPPED_ABOVE_HU and float(np.mean(values <= low + 1)) >= _CLIPPED_SHARE
         clipped_high = high < 500 and float(np.mean(values >= high - 1)) >= 1e-3
         return cls(low, high, clipped_low, clipped_high)

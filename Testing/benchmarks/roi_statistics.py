@@ -3,11 +3,11 @@
     python Testing/benchmarks/roi_statistics.py DATA [--write]
 
 DATA is a folder with ``imagesTr``, ``labelsTr`` and optionally ``labelsOnly`` (masks without CT). With ``--write``
-the summary goes into the library (``PancreasSegLib/roi/location_statistics.json``); nothing of a single patient does.
+the summary goes into the library (``PancreasSegLib/roi/location_statistics.json``); nothing of one patient does.
 
-Patients with CT are measured against the landmarks that :func:`propose_roi` finds. In a mask without CT the liver's
-top stands for the dome, and the aorta for the spine; how far these lie from dome and spine is averaged over the
-patients that have both.
+Patients with CT are measured against the landmarks that :func:`propose_roi` finds. In a mask without CT the
+liver's top stands for the dome, and the aorta for the spine; how far these lie from dome and spine is averaged
+over the patients that have both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 
 import PancreasSegLib.roi.statistics as kept
 from PancreasSegLib.roi.coarse import CoarseScan
-from PancreasSegLib.roi.extent import predicted_extent
+from PancreasSegLib.roi.extent import predicted_levels
 from PancreasSegLib.roi.landmarks import Landmarks
 from PancreasSegLib.roi.statistics import LocationStatistics
 from PancreasSegLib.volume import Box, Geometry, Volume
@@ -87,19 +87,22 @@ def measure(root: Path) -> dict[str, dict[str, float]]:
             marks = Landmarks.of(CoarseScan.of(read(image)))
             dome = marks.right_lung.dome_mm
             crest = marks.crests.level_mm if marks.crests else None
-            levels = predicted_extent(marks, kept.location_statistics()).z if _known() else tuple(pancreas[2])
+            levels = predicted_levels(marks, kept.location_statistics())
             spine = marks.spine_mm(levels)
             proxies.append((dome - liver_top, spine[0] - aorta[0], spine[1] - aorta[1]))
         bottom, top = pancreas[2]
         result[name] = sides(pancreas, spine)
+        if image is not None:
+            right, left, front = marks.skin_mm(levels)
+            result[name] |= {
+                "right_share": -result[name]["right_of_spine"] / right,
+                "left_share": result[name]["left_of_spine"] / left,
+                "front_share": -result[name]["front_of_spine"] / front,
+            }
         result[name] |= {"top_below_dome": dome - top, "bottom_below_dome": dome - bottom}
         if crest is not None:
             result[name] |= {"top_above_crest": top - crest, "bottom_above_crest": bottom - crest}
     return result
-
-
-def _known() -> bool:
-    return Path(kept.__file__).with_name("location_statistics.json").exists()
 
 
 def main() -> None:
@@ -108,7 +111,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="keep the summary in the library")
     arguments = parser.parse_args()
     summary = LocationStatistics.of(measure(arguments.data).values()).to_json()
-    text = json.dumps({"unit": "mm", "spreads": summary}, indent=1) + "\n"
+    text = json.dumps({"unit": "mm; shares have none", "spreads": summary}, indent=1) + "\n"
     sys.stdout.write(text)
     if arguments.write:
         Path(kept.__file__).with_name("location_statistics.json").write_text(text, encoding="utf-8")
