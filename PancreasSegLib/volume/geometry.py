@@ -55,6 +55,8 @@ class Geometry:
         object.__setattr__(self, "direction_lps", tuple(float(v) for v in np.ravel(self.direction_lps)))
         if len(self.size_ijk) != 3 or min(self.size_ijk) < 1:
             raise GeometryError(f"A volume of {self.size_ijk} voxels is not a 3D grid.")
+        if (len(self.spacing_mm), len(self.origin_lps), len(self.direction_lps)) != (3, 3, 9):
+            raise GeometryError("A 3D grid has 3 spacings, 3 coordinates of its origin and a 3 x 3 direction matrix.")
         if not all(np.isfinite(self.spacing_mm)) or min(self.spacing_mm) <= 0:
             raise GeometryError(
                 f"The voxel spacing {self.spacing_mm} mm is not positive.", "Correct the file's header."
@@ -62,7 +64,7 @@ class Geometry:
         if not all(np.isfinite(self.origin_lps)):
             raise GeometryError(f"The origin {self.origin_lps} is not finite.", "Correct the file's header.")
         m = self.matrix
-        if m.shape != (3, 3) or not np.allclose(m.T @ m, np.eye(3), atol=1e-3):
+        if not np.allclose(m.T @ m, np.eye(3), atol=1e-3):
             raise GeometryError(
                 "The direction matrix of the volume is not orthogonal (a sheared grid).",
                 "Resample the volume to an orthogonal grid first.",
@@ -71,7 +73,7 @@ class Geometry:
     @property
     def matrix(self) -> NDArray[np.float64]:
         """Direction as a (3, 3) array; columns are the i, j and k axes in LPS."""
-        return np.asarray(self.direction_lps, dtype=np.float64).reshape(3, -1)
+        return np.asarray(self.direction_lps, dtype=np.float64).reshape(3, 3)
 
     @property
     def shape_zyx(self) -> IndexTriple:
