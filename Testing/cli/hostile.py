@@ -14,7 +14,7 @@ import numpy as np
 
 
 def write_nifti(path: Path, voxels: np.ndarray, spacing: tuple[float, ...] = (1.5, 1.5, 3.0, 1.0)) -> Path:
-    """Write an array (…, z, y, x) of any number of axes as NIfTI-1, byte by byte, so that no writer corrects it."""
+    """Write an array of any number of axes as NIfTI-1, byte by byte, so that no writer corrects it."""
     codes = {"int16": 4, "float32": 16, "uint8": 2}
     header = bytearray(352)
     struct.pack_into("<i", header, 0, 348)

@@ -55,7 +55,7 @@ def test_fetched_once_and_kept(server, tmp_path):
 
 
 def test_a_damaged_copy_is_fetched_again(server, tmp_path):
-    address, handler = server
+    address, _ = server
     (tmp_path / "ct.nrrd").write_bytes(b"damaged")
     path = fetch(PublicFile("ct.nrrd", f"{address}/ct", DIGEST, ""), tmp_path)
     assert path.read_bytes() == CONTENT
