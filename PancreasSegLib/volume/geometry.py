@@ -56,7 +56,9 @@ class Geometry:
         if len(self.size_ijk) != 3 or min(self.size_ijk) < 1:
             raise GeometryError(f"A volume of {self.size_ijk} voxels is not a 3D grid.")
         if (len(self.spacing_mm), len(self.origin_lps), len(self.direction_lps)) != (3, 3, 9):
-            raise GeometryError("A 3D grid has 3 spacings, 3 coordinates of its origin and a 3 x 3 direction matrix.")
+            raise GeometryError(
+                "A 3D grid has 3 spacings, 3 coordinates of its origin and a 3 x 3 direction matrix."
+            )
         if not all(np.isfinite(self.spacing_mm)) or min(self.spacing_mm) <= 0:
             raise GeometryError(
                 f"The voxel spacing {self.spacing_mm} mm is not positive.", "Correct the file's header."
