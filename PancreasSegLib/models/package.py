@@ -29,13 +29,15 @@ class Stage:
     mean_hu, std_hu : float
         Normalisation of the clipped HU.
     patch_ijk : tuple of 3 int
-        Patch the network was trained on; a multiple of its strides. Larger crops use sliding windows or go through whole.
+        Patch the network was trained on; a multiple of its strides. Larger crops use sliding windows or go
+        through whole.
     multiple_ijk : tuple of 3 int
         Input sizes must be multiples of this.
     labels : dict of str to int
         Output channels of the softmax; 0 is background. Must hold ``"pancreas"``.
     hu_mask : str
-        Use of the soft-tissue HU mask: ``"none"``, ``"mask"`` (air outside it) or ``"channel"`` (second input channel).
+        Use of the soft-tissue HU mask: ``"none"``, ``"mask"`` (air outside it) or ``"channel"`` (second input
+        channel).
     """
 
     role: str

@@ -1,0 +1,210 @@
+"""``configs/metadata.json``: MONAI's description of a bundle plus a ``pancreasseg`` block, read as data only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from PancreasSegLib.errors import ModelPackageError, NetworkError
+from PancreasSegLib.models.checksums import file_inside, verify_files
+from PancreasSegLib.models.json_fields import JsonFields
+from PancreasSegLib.models.package import ModelPackage, Stage
+from PancreasSegLib.networks import find_network, input_multiple
+
+METADATA_FILE = "configs/metadata.json"
+FORMAT_VERSION = 1
+ROLES = ("localiser", "segmenter")
+HU_MASKS = ("none", "mask", "channel")
+WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth")
+_MAX_METADATA_BYTES = 8 << 20
+
+
+def load_package(path: Path | str) -> ModelPackage:
+    """Read a model package's description; no weights are loaded and no code is run.
+
+    ``configs/inference.json``, MONAI's own configuration, is never read, and a text that starts with ``$`` is just
+    a text.
+
+    Parameters
+    ----------
+    path : Path or str
+        The package's folder.
+
+    Returns
+    -------
+    ModelPackage
+        With every field checked, also against the networks that it names.
+
+    Raises
+    ------
+    ModelPackageError
+        If a file is missing or was changed, the format is newer than this version knows, or a field makes no
+        sense; the sentence names it.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ModelPackageError(
+            f"There is no model package at {folder}.", "`pancreasseg models list` shows those that there are."
+        )
+    if not (folder / METADATA_FILE).is_file():
+        raise ModelPackageError(
+            f"{folder} is not a model package: it has no {METADATA_FILE}.", "Name the package's top folder."
+        )
+    verify_files(folder, [METADATA_FILE])
+    package = parse_metadata(_read_json(folder / METADATA_FILE), folder)
+    for stage in package.stages:
+        for name in stage.weights:
+            file_inside(folder, name)
+    return package
+
+
+def _read_json(path: Path) -> Any:
+    if path.stat().st_size > _MAX_METADATA_BYTES:
+        raise ModelPackageError(f"{path} is larger than {_MAX_METADATA_BYTES >> 20} MB.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelPackageError(f"{path} is not valid JSON: {error}.") from error
+
+
+def parse_metadata(content: Any, folder: Path) -> ModelPackage:
+    """Check the content of a ``metadata.json`` and make a package of it.
+
+    Parameters
+    ----------
+    content : object
+        As JSON gave it.
+    folder : Path
+        Where the package lies.
+
+    Raises
+    ------
+    ModelPackageError
+        As :func:`load_package`.
+    """
+    file = str(folder / METADATA_FILE)
+    bundle = JsonFields(content, file, "")
+    if "pancreasseg" not in bundle.value:
+        raise ModelPackageError(
+            f"{file} has no pancreasseg block: this is a MONAI bundle of another program.",
+            "Use a package made by `pancreasseg train` or `pancreasseg models export`.",
+        )
+    block = JsonFields(bundle.get("pancreasseg"), file, "pancreasseg")
+    version = block.integer("format_version")
+    if version > FORMAT_VERSION:
+        raise ModelPackageError(
+            f"{file} is of format {version} and this version of PancreasSeg knows up to {FORMAT_VERSION}.",
+            "Update PancreasSeg.",
+        )
+    stages = tuple(
+        _parse_stage(JsonFields(stage, file, f"pancreasseg.stages[{i}]"))
+        for i, stage in enumerate(block.items("stages"))
+    )
+    roles = [stage.role for stage in stages]
+    if "segmenter" not in roles or len(set(roles)) != len(roles):
+        raise block.error("stages", "one segmenter, after at most one localiser")
+    if roles[-1] != "segmenter":
+        raise block.error("stages", "in the order in which they run: the segmenter comes last")
+    labels = block.labels("labels")
+    unknown = [name for name in labels if name not in stages[-1].labels]
+    if unknown or 0 in labels.values():
+        raise block.error("labels", "names of the segmenter's labels with values from 1")
+    name = block.text("name")
+    if not is_package_name(name):
+        raise block.error("name", "a name of letters, digits, dots, dashes and underscores")
+    return ModelPackage(
+        name=name,
+        version=bundle.text("version"),
+        description=bundle.text("description", ""),
+        path=folder,
+        stages=stages,
+        labels=labels,
+        scores=block.mapping("scores", {}),
+        sources=tuple(
+            JsonFields(s, file, f"pancreasseg.sources[{i}]").value
+            for i, s in enumerate(block.items("sources", []))
+        ),
+        licence=block.text("licence", ""),
+        recipe=block.mapping("recipe", {}),
+    )
+
+
+def is_package_name(name: str) -> bool:
+    """Whether a name can be a folder on every system: 1 to 64 letters, digits, dots, dashes, underscores."""
+    plain = name.isascii() and name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    return plain and name[0].isalnum() and name[-1].isalnum() and len(name) <= 64
+
+
+def _parse_stage(fields: JsonFields) -> Stage:
+    window = fields.numbers("window_hu", 2)
+    if window[0] >= window[1]:
+        raise fields.error("window_hu", "a lower and a higher HU")
+    weights = fields.items("weights")
+    if not weights or not all(isinstance(w, str) and w.endswith(WEIGHTS_SUFFIXES) for w in weights):
+        raise fields.error("weights", f"a list of files that end in {' or '.join(WEIGHTS_SUFFIXES)}")
+    if len(set(weights)) != len(weights):
+        raise fields.error("weights", "a list of different files")
+    spacing = fields.numbers("spacing_mm", 3, positive=True)
+    stage = Stage(
+        role=fields.choice("role", ROLES),
+        network=fields.text("network"),
+        arguments=fields.mapping("arguments"),
+        weights=tuple(weights),
+        spacing_mm=(spacing[0], spacing[1], spacing[2]),
+        window_hu=(window[0], window[1]),
+        mean_hu=fields.number("mean_hu"),
+        std_hu=fields.number("std_hu", positive=True),
+        patch_ijk=fields.sizes("patch_ijk"),
+        multiple_ijk=fields.sizes("multiple_ijk"),
+        labels=fields.labels("labels"),
+        hu_mask=fields.choice("hu_mask", HU_MASKS, "none"),
+    )
+    _check_network(stage, fields)
+    return stage
+
+
+def _check_network(stage: Stage, fields: JsonFields) -> None:
+    """Check that a stage's network exists and that its channels, strides, patch and labels fit together."""
+    try:
+        arguments = {
+            name: a.default for name, a in find_network(stage.network).arguments.items()
+        } | stage.arguments
+        multiple = input_multiple(stage.network, **stage.arguments)
+    except NetworkError as error:
+        raise ModelPackageError(f"{fields.file}: {fields.place}.network: {error.message}", error.hint) from error
+    if arguments["spatial_dims"] != 3:
+        raise fields.error("arguments", "those of a 3D network")
+    channels = 2 if stage.hu_mask == "channel" else 1
+    if arguments["in_channels"] != channels:
+        raise fields.error(
+            "arguments", f"those of a network with {channels} input channel(s), as hu_mask asks for"
+        )
+    foreground = {name: value for name, value in stage.labels.items() if value > 0}
+    if "pancreas" not in foreground or max(foreground.values()) >= arguments["out_channels"]:
+        raise fields.error(
+            "labels", f"a pancreas among at most {arguments['out_channels'] - 1} labels of the network"
+        )
+    if any(have % need for have, need in zip(stage.multiple_ijk, multiple, strict=True)):
+        raise fields.error("multiple_ijk", f"a multiple of {list(multiple)}, which the network's strides ask for")
+    if any(have % need for have, need in zip(stage.patch_ijk, stage.multiple_ijk, strict=True)):
+        raise fields.error("patch_ijk", f"a multiple of multiple_ijk, {list(stage.multiple_ijk)}")
+
+
+def pancreasseg_block(package: ModelPackage) -> dict[str, Any]:
+    """Write what the library needs of a package as plain JSON: the inverse of :func:`parse_metadata`."""
+    block = {
+        "format_version": FORMAT_VERSION,
+        "name": package.name,
+        "labels": package.labels,
+        "stages": [asdict(stage) for stage in package.stages],
+        "scores": package.scores,
+        "sources": package.sources,
+        "licence": package.licence,
+        "recipe": package.recipe,
+    }
+    try:
+        return json.loads(json.dumps(block, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ModelPackageError(f"The package {package.name} cannot be written as JSON: {error}.") from error

@@ -1,0 +1,193 @@
+"""Model packages from elsewhere and to elsewhere: a zip or a folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from PancreasSegLib.errors import ModelPackageError, OutputError
+from PancreasSegLib.models.checksums import SUMS_FILE, file_inside, read_checksums, verify_package, write_checksums
+from PancreasSegLib.models.metadata import METADATA_FILE, load_package
+from PancreasSegLib.models.package import ModelPackage
+from PancreasSegLib.models.registry import DEFAULT, packages_folder
+from PancreasSegLib.models.staging import new_folder, refuse_existing, staging_folder
+from PancreasSegLib.models.weights import load_weights
+
+MAX_PACKAGE_BYTES = 8 << 30
+"""A package larger than this is refused."""
+
+_MAX_FILES = 2000
+_CHUNK = 1 << 20
+_NOT_SAFE = "Do not use it; tell its maker."
+
+
+def add_package(source: Path | str, *, force: bool = False) -> ModelPackage:
+    """Copy a package into the user's models folder, after checking all of it.
+
+    Parameters
+    ----------
+    source : Path or str
+        A package's folder, or a zip of it (with or without one folder around it).
+    force : bool
+        Whether a package of the same name is replaced.
+
+    Returns
+    -------
+    ModelPackage
+        As it lies in the models folder, under the name that its metadata gives.
+
+    Raises
+    ------
+    ModelPackageError
+        If it is not a package, a checksum is wrong, a path leads out of it, it is too large, or the name is taken.
+    OutputError
+        If the models folder cannot be written.
+    """
+    source = Path(source).expanduser()
+    if not source.exists():
+        raise ModelPackageError(f"There is no file or folder {source}.", "Give a package's folder or zip.")
+    with staging_folder(packages_folder() / "package") as part:
+        if source.is_dir():
+            _copy_folder(source, part)
+        else:
+            _unzip(source, part)
+        verify_package(part)
+        package = load_package(part)
+        if package.name == DEFAULT:
+            raise ModelPackageError(
+                f"The package in {source} is called {DEFAULT}, the name of the built-in one.", "Rename it first."
+            )
+        target = packages_folder() / package.name
+        if target.exists() and not force:
+            raise ModelPackageError(
+                f"There is a model package {package.name} already.", "Add it with --force to replace it."
+            )
+        with new_folder(target, overwrite=force) as final:
+            shutil.copytree(part, final, dirs_exist_ok=True)
+    return load_package(target)
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """Copy the files that a package's SHA256SUMS lists, and nothing else."""
+    if not (source / METADATA_FILE).is_file():
+        raise ModelPackageError(f"{source} is not a model package: it has no {METADATA_FILE}.")
+    names = [*read_checksums(source), SUMS_FILE]
+    files = [file_inside(source, name) for name in names]
+    if len(files) > _MAX_FILES or sum(file.stat().st_size for file in files) > MAX_PACKAGE_BYTES:
+        raise ModelPackageError(f"{source} is too large for a model package.")
+    for name, file in zip(names, files, strict=True):
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+
+
+def _unzip(source: Path, target: Path) -> None:
+    """Unpack a zip whose members all stay inside the target."""
+    if not os.access(source, os.R_OK):
+        raise ModelPackageError(f"{source} cannot be read.", "Check its permissions.")
+    try:
+        with zipfile.ZipFile(source) as archive:
+            members = _safe_members(archive, source)
+            _check_room(sum(member.file_size for member in members.values()), target)
+            for name, member in members.items():
+                path = target / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # reads no more than the size that the archive declares, so a bomb ends there
+                with archive.open(member) as packed, path.open("wb") as file:
+                    shutil.copyfileobj(packed, file, _CHUNK)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error) as error:
+        raise ModelPackageError(f"{source} is not a zip that can be read: {error}.") from error
+
+
+def _safe_members(archive: zipfile.ZipFile, source: Path) -> dict[str, zipfile.ZipInfo]:
+    """Files of a zip by their path inside the package; an enclosing folder is taken off."""
+    members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+    for member in members:
+        name = member.filename
+        mode = member.external_attr >> 16
+        if name.startswith("/") or ".." in PurePosixPath(name).parts or any(c in name for c in "\\:\0"):
+            raise ModelPackageError(
+                f"{source} holds {name!r}, which would be written outside its folder.", _NOT_SAFE
+            )
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+            raise ModelPackageError(f"{source} holds {name!r}, which is a link or no plain file.", _NOT_SAFE)
+    if len(members) > _MAX_FILES or sum(member.file_size for member in members) > MAX_PACKAGE_BYTES:
+        raise ModelPackageError(f"{source} is too large for a model package.")
+    tops = [m.filename for m in members if m.filename.endswith(METADATA_FILE)]
+    top = min(tops, key=len, default=None)
+    prefix = top[: -len(METADATA_FILE)] if top else ""
+    if top is None or prefix.count("/") > 1:
+        raise ModelPackageError(f"{source} is not a model package: it has no {METADATA_FILE}.")
+    found = {m.filename[len(prefix) :]: m for m in members if m.filename.startswith(prefix)}
+    return {n: m for n, m in found.items() if not PurePosixPath(n).name.startswith(".")}
+
+
+def _check_room(needed: int, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OutputError(
+            f"The package needs {needed / 1e6:.0f} MB and {folder} has {free / 1e6:.0f} MB left.", "Make room."
+        )
+
+
+def export_package(
+    package: ModelPackage, destination: Path | str, *, torch_checkpoint: bool = False, overwrite: bool = False
+) -> Path:
+    """Copy a package out, as a zip or a folder, for another machine or for MONAI.
+
+    Parameters
+    ----------
+    package : ModelPackage
+        See :func:`find_package`.
+    destination : Path or str
+        Ends in ``.zip`` for a zip (with one folder of the package's name in it), else a folder.
+    torch_checkpoint : bool
+        Whether to add ``models/model.pt``, the segmenter's first network as a float32 state dict, which MONAI's
+        other programs look for.
+    overwrite : bool
+        Whether what is there is replaced.
+
+    Returns
+    -------
+    Path
+        The zip or folder.
+
+    Raises
+    ------
+    ModelPackageError
+        If the package is damaged.
+    OutputError
+        If the destination exists or cannot be written.
+    """
+    destination = Path(destination).expanduser()
+    verify_package(package.path)
+    if destination.suffix.lower() != ".zip":
+        with new_folder(destination, overwrite) as part:
+            _fill(package, part, torch_checkpoint)
+        return destination
+    refuse_existing(destination, overwrite)
+    with staging_folder(destination) as part:
+        folder = part / package.name
+        folder.mkdir()
+        _fill(package, folder, torch_checkpoint)
+        packed = part / "package.zip"
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+                archive.write(file, f"{package.name}/{file.relative_to(folder).as_posix()}")
+        packed.replace(destination)
+    return destination
+
+
+def _fill(package: ModelPackage, folder: Path, torch_checkpoint: bool) -> None:
+    _copy_folder(package.path, folder)
+    if torch_checkpoint:
+        import torch
+
+        weights = load_weights(package, package.stages[-1])
+        full = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
+        torch.save(full, folder / "models" / "model.pt")
+        write_checksums(folder)
