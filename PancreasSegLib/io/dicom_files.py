@@ -46,7 +46,8 @@ def looks_like_dicom(head: bytes) -> bool:
     True
     """
     return head[_MAGIC_AT : _MAGIC_AT + 4] == _MAGIC or (
-        head[:2] == _GROUP_8 and head[4:6] in (b"UL", b"UI", b"CS", b"SH", b"LO", b"\x00\x00")
+        # a tag of group 8, then its type in two letters, or a length that is short
+        head[:2] == _GROUP_8 and ((head[4:6].isalpha() and head[4:6].isupper()) or head[5:8] == bytes(3))
     )
 
 

@@ -93,8 +93,8 @@ def without_invalid(voxels: NDArray, what: str) -> tuple[NDArray, list[dict[str,
 def check_ct(voxels: NDArray, what: str) -> None:
     """Refuse an image whose values cannot be Hounsfield units: MR, a mask, a picture, a normalised image.
 
-    A CT has soft tissue (-150 to 300 HU) and values well below zero, and it shows one of: air near -1000, padding
-    far below it, a floor at which many voxels were clipped, or (cropped inside the body) mostly soft tissue.
+    A CT has soft tissue (-150 to 300 HU), values well below zero and few above 1500, and it shows one of: air near
+    -1000, a floor at which many voxels were padded or clipped, or (cropped inside the body) mostly soft tissue.
 
     Parameters
     ----------
@@ -127,7 +127,8 @@ def check_ct(voxels: NDArray, what: str) -> None:
     dark = float(np.mean(sample < -50))
     air = float(np.mean((sample >= -1100) & (sample <= -850)))
     floor = float(np.mean(sample <= low + 2))
-    is_ct = tissue >= 0.01 and dark >= 0.005 and (max(air, floor) >= 0.005 or tissue >= 0.4)
+    bright = float(np.mean(sample > 1500))  # metal and dense bone only
+    is_ct = tissue >= 0.01 and dark >= 0.005 and bright < 0.1 and (max(air, floor) >= 0.005 or tissue >= 0.4)
     if not is_ct:
         raise NotACTError(
             f"{what} does not look like a CT in Hounsfield units: of its values ({span}) {tissue:.0%} are soft"

@@ -29,7 +29,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """The fields of a NIfTI-1 or NIfTI-2 header that are needed here.
+    """The fields of a NIfTI-1 header that are needed here.
 
     Attributes
     ----------
@@ -61,49 +61,44 @@ class NiftiHeader:
 
 
 def read_header(path: Path) -> NiftiHeader:
-    """Read the header of a ``.nii`` or ``.nii.gz`` file (nifti1.h and nifti2.h of nifti.nimh.nih.gov).
+    """Read the header of a ``.nii`` or ``.nii.gz`` file (nifti1.h, nifti.nimh.nih.gov).
 
     Raises
     ------
     UnreadableFileError
-        If the file is not NIfTI, or damaged in its first bytes.
+        If the file is not NIfTI-1, or damaged in its first bytes.
     """
     with _unpacking(path), _opened(path) as stream:
-        raw = stream.read(540)
-    for order in "<>":
-        size = struct.unpack(order + "i", raw[:4])[0] if len(raw) >= 348 else 0
-        if size == 348:
-            dim = struct.unpack(order + "8h", raw[40:56])
-            datatype, bits = struct.unpack(order + "2h", raw[70:74])
-            pixdim = struct.unpack(order + "8f", raw[76:108])
-            offset, slope, intercept = struct.unpack(order + "3f", raw[108:120])
-            qform, sform = struct.unpack(order + "2h", raw[252:256])
-            rows = struct.unpack(order + "12f", raw[280:328])
-        elif size == 540 and len(raw) >= 540:
-            datatype, bits = struct.unpack(order + "2h", raw[12:16])
-            dim = struct.unpack(order + "8q", raw[16:80])
-            pixdim = struct.unpack(order + "8d", raw[104:168])
-            offset, slope, intercept = struct.unpack(order + "q2d", raw[168:192])
-            qform, sform = struct.unpack(order + "2i", raw[344:352])
-            rows = struct.unpack(order + "12d", raw[400:496])
-        else:
-            continue
-        used = tuple(int(n) for n in dim[1 : 1 + min(7, max(0, dim[0]))])
-        voxels = int(np.prod([max(0, n) for n in used], dtype=object)) if used else 0
-        if not np.isfinite(slope) or slope == 0 or not np.isfinite(intercept):  # "not scaled", says the standard
-            slope, intercept = 1.0, 0.0
-        return NiftiHeader(
-            dim=used,
-            pixdim=(float(pixdim[1]), float(pixdim[2]), float(pixdim[3])),
-            offset=int(offset),
-            data_bytes=voxels * bits // 8,
-            stored_type=order + _TYPES[datatype] if datatype in _TYPES else "",
-            slope=float(slope),
-            intercept=float(intercept),
-            sform=np.asarray(rows, dtype=np.float64).reshape(3, 4) if sform > 0 else None,
-            oriented=sform > 0 or qform > 0,
+        raw = stream.read(348)
+    order = next((o for o in "<>" if raw[:4] == struct.pack(f"{o}i", 348)), None)
+    if any(raw[:4] == struct.pack(f"{o}i", 540) for o in "<>"):
+        raise UnreadableFileError(f"{str(path)!r} is NIfTI-2, which is not read here.", "Convert it to NIfTI-1.")
+    if order is None or len(raw) < 348 or raw[344:347] != b"n+1":
+        raise UnreadableFileError(
+            f"{str(path)!r} is not a NIfTI file, or it is damaged.", "Export the scan again."
         )
-    raise UnreadableFileError(f"{str(path)!r} is not a NIfTI file, or it is damaged.", "Export the scan again.")
+    dim = struct.unpack(order + "8h", raw[40:56])
+    (datatype,) = struct.unpack(order + "h", raw[70:72])
+    pixdim = struct.unpack(order + "8f", raw[76:108])
+    offset, slope, intercept = struct.unpack(order + "3f", raw[108:120])
+    qform, sform = struct.unpack(order + "2h", raw[252:256])
+    rows = struct.unpack(order + "12f", raw[280:328])
+    used = tuple(dim[1 : 1 + min(7, max(0, dim[0]))])
+    voxels = int(np.prod([max(0, n) for n in used], dtype=object)) if used else 0
+    stored_type = order + _TYPES[datatype] if datatype in _TYPES else ""
+    if not np.isfinite(slope) or slope == 0 or not np.isfinite(intercept):  # "not scaled", says the standard
+        slope, intercept = 1.0, 0.0
+    return NiftiHeader(
+        dim=used,
+        pixdim=(pixdim[1], pixdim[2], pixdim[3]),
+        offset=max(348, int(offset)) if np.isfinite(offset) else 352,
+        data_bytes=voxels * (np.dtype(stored_type).itemsize if stored_type else 1),
+        stored_type=stored_type,
+        slope=slope,
+        intercept=intercept,
+        sform=np.asarray(rows, dtype=np.float64).reshape(3, 4) if sform > 0 else None,
+        oriented=sform > 0 or qform > 0,
+    )
 
 
 def check_size(path: Path, header: NiftiHeader) -> None:
