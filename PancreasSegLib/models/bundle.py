@@ -20,9 +20,9 @@ _PREDICT = (
     "(sum(torch.softmax(n(x).float(), 1) for n in members) / len(members))"
 )
 _SEGMENT = (
-    "$lambda file, before, infer, device, after: "
+    "$torch.no_grad()(lambda file, before, infer, device, after: "
     "(lambda item: after({**item, 'pred': infer(item['image'][None].to(device))[0].cpu()}))"
-    "(before({'image': file}))"
+    "(before({'image': file})))"
 )
 
 
@@ -55,12 +55,11 @@ def inference_config(package: ModelPackage) -> dict[str, Any] | None:
         target = "PancreasSegLib.networks.build_network"
         definition = {"_target_": target, "name": stage.network, **stage.arguments}
     loads = [
-        f"$@{name}.load_state_dict("
-        f"safetensors.torch.load_file(os.path.join(@bundle_root, {file!r})), strict={strict})"
+        f"$@{name}.load_state_dict(load_file(os.path.join(@bundle_root, {file!r})), strict={strict})"
         for name, file in zip(names, stage.weights, strict=True)
     ]
     return {
-        "imports": ["$import glob", "$import os", "$import torch", "$import safetensors.torch"],
+        "imports": ["$import glob", "$import os", "$import torch", "$from safetensors.torch import load_file"],
         "bundle_root": ".",
         "dataset_dir": "$os.path.join(@bundle_root, 'data')",
         "datalist": "$sorted(glob.glob(os.path.join(@dataset_dir, '*.nii*')))",
@@ -82,7 +81,7 @@ def inference_config(package: ModelPackage) -> dict[str, Any] | None:
         "infer": "$lambda x, i=@inferer, f=@predict, n=@network, k=@keep: i(x, lambda part: f(part, n, k))",
         "postprocessing": _postprocessing(package),
         "segment": _SEGMENT,
-        "initialize": ["$torch.set_grad_enabled(False)", *loads],
+        "initialize": loads,
         "run": ["$[@segment(f, @preprocessing, @infer, @device, @postprocessing) for f in @datalist]"],
     }
 

@@ -87,7 +87,13 @@ def _load_checkpoint(path: Path) -> dict[str, Tensor]:
             f"{path} holds more than tensors and would run code when loaded.",
             "Ask its maker for safetensors, or for a file with the state dict alone.",
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except RuntimeError as error:
+        if "TorchScript" in str(error):
+            raise UntrustedModelError(
+                f"{path} is a TorchScript program, which runs code.", "Ask its maker for safetensors."
+            ) from error
+        raise ModelPackageError(f"{path} is not a torch checkpoint: {str(error).splitlines()[0]}.") from error
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelPackageError(f"{path} is not a torch checkpoint: {str(error).splitlines()[0]}.") from error
     for key in ("state_dict", "model", "network"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -138,8 +144,9 @@ def build_stage_network(package: ModelPackage, stage: Stage, member: int = 0, *,
             network = build_network(stage.network, lean=lean, **stage.arguments)
     except NetworkError as error:
         raise ModelPackageError(f"The {stage.role} of {package.path}: {error.message}", error.hint) from error
-    _check_fit(path, network.state_dict(), weights)
-    full = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
+    expected = network.state_dict()
+    _check_fit(path, expected, weights)
+    full = {key: value.to(expected[key].dtype) for key, value in weights.items()}
     network.load_state_dict(full, strict=True, assign=True)
     return network.requires_grad_(False).eval()
 
