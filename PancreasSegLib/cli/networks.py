@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from PancreasSegLib.cli.terminal import say, show
 
 
 def command(
@@ -15,35 +17,31 @@ def command(
     """List the network architectures, or describe one with all its arguments."""
     from PancreasSegLib.networks import NETWORKS, describe
 
+    summaries = {key: architecture.summary for key, architecture in NETWORKS.items()}
     if as_json:
-        print(json.dumps(describe(name) if name else {n: a.summary for n, a in NETWORKS.items()}, indent=2))
+        print(json.dumps(describe(name) if name else summaries, indent=2))
     elif name:
-        _print_one(describe(name))
+        _show_one(describe(name))
     else:
-        _print_all({n: a.summary for n, a in NETWORKS.items()})
+        _show_all(summaries)
 
 
-def _print_all(summaries: dict[str, str]) -> None:
-    from rich.console import Console
+def _show_all(summaries: dict[str, str]) -> None:
     from rich.table import Table
 
     table = Table("Name", "What it is")
     for name, summary in summaries.items():
-        table.add_row(f"[bold]{name}[/bold]", summary)
-    Console().print(table)
+        table.add_row(name, summary)
+    show(table)
 
 
-def _print_one(description: dict) -> None:
-    from rich.console import Console
-    from rich.markup import escape
+def _show_one(description: dict[str, Any]) -> None:
     from rich.table import Table
 
-    console = Console()
-    console.print(f"[bold]{description['name']}[/bold]: {description['summary']}")
-    console.print(escape(description["source"]))
+    say(f"{description['name']}: {description['summary']}\n{description['source']}")
     table = Table("Argument", "Default", "Meaning")
     for name, entry in description["arguments"].items():
         default = json.dumps(entry["default"]) if "default" in entry else "required"
-        table.add_row(name, escape(default), escape(entry["meaning"]))
-    console.print(table)
-    console.print("Triples are in z, y, x order, as the axes of the network's input.")
+        table.add_row(name, default, entry["meaning"])
+    show(table)
+    say("Triples are in z, y, x order, as the axes of the network's input.")
