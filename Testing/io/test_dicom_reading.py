@@ -192,19 +192,19 @@ def test_most_slices_are_chosen_but_not_scouts_or_reformats(tmp_path):
     write_series(tmp_path / "a", body(9), number=1, description="arterial")
     write_series(
         tmp_path / "c",
-        body(30),
+        body(16),
         number=900,
         description="coronal",
         change=lambda n, ds: setattr(ds, "ImageType", ["DERIVED", "SECONDARY", "MPR"]),
     )
     write_series(
         tmp_path / "d",
-        body(40),
+        body(18),
         number=901,
         description="scouts",
         change=lambda n, ds: setattr(ds, "ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"]),
     )
-    write_series(tmp_path / "e", body(50), number=5, modality="MR", description="T1")
+    write_series(tmp_path / "e", body(20), number=5, modality="MR", description="T1")
     ct = read_volume(tmp_path)
     assert np.array_equal(ct.voxels, voxels)
     assert ct.source["series_number"] == 2
@@ -212,9 +212,9 @@ def test_most_slices_are_chosen_but_not_scouts_or_reformats(tmp_path):
     assert [(s.number, s.modality, s.slices, s.chosen) for s in listed] == [
         (1, "CT", 9, False),
         (2, "CT", 12, True),
-        (5, "MR", 50, False),
-        (900, "CT", 30, False),
-        (901, "CT", 40, False),
+        (5, "MR", 20, False),
+        (900, "CT", 16, False),
+        (901, "CT", 18, False),
     ]
     assert listed[1].description == "portal"
     assert listed[1].size == (32, 24)

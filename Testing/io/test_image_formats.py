@@ -30,7 +30,7 @@ def _turned(order, signs, angle) -> np.ndarray:
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     order=st.permutations([0, 1, 2]),
     signs=st.tuples(*[st.sampled_from([1, -1])] * 3),
