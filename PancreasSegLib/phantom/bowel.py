@@ -44,7 +44,8 @@ def paint_small_bowel(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
 
 
 def _paint_loop(canvas: Canvas, person: Individual, trunk: Trunk, line: NDArray) -> None:
-    hu, rng = person.hu, person.rng
+    hu = person.hu
+    kind, strength, fluid, height = person.rng.random(4)
     found = tube(canvas, line)
     if found is None:
         return
@@ -52,17 +53,16 @@ def _paint_loop(canvas: Canvas, person: Individual, trunk: Trunk, line: NDArray)
     distance = smooth_intersection(distance, trunk.cavity[part] + 3, 3) + 0.5 * canvas.medium[part]
     canvas.clear(part, distance, min(0.5 * person.fat_plane_mm, 1.2), hu["fat"])
     canvas.paint(part, distance, hu["bowel_wall"] + 6 * canvas.fine[part])
-    kind = rng.random()
     if kind < 0.3:  # collapsed: folds only
         return
     if person.oral_contrast and kind < 0.8:
-        content = hu["oral_contrast"] * (0.6 + 0.7 * rng.random())
+        content = hu["oral_contrast"] * (0.6 + 0.7 * strength)
     else:
-        content = rng.uniform(8, 45)
+        content = 8 + 37 * fluid
     lumen = distance + 2.4 + 1.0 * np.abs(canvas.fine[part])
     canvas.paint(part, lumen, content + 8 * canvas.medium[part])
     if kind > 0.88:
-        level = np.float32(line[:, 1].mean() + rng.uniform(-6, 2))
+        level = np.float32(line[:, 1].mean() - 6 + 8 * height)
         canvas.paint(part, smooth_intersection(lumen, canvas.y[part] - level, 1.0), hu["air"])
 
 
@@ -72,7 +72,13 @@ def paint_mesentery(canvas: Canvas, person: Individual) -> None:
     for _ in range(46):
         at = rng.uniform(0, 1)
         root = np.array([-8.0, -38.0, -20.0]) * (1 - at) + np.array([-22.0, -46.0, -120.0]) * at
-        end = np.array([rng.uniform(-85, 95), rng.uniform(-95, -25), root[2] + rng.uniform(-75, 20)])
+        end = np.array(
+            [
+                rng.uniform(-85, 95),
+                rng.uniform(-95, -25),
+                root[2] + rng.uniform(-75, 20),
+            ]
+        )
         bend = (root + end) / 2 + rng.standard_normal(3) * [8, 6, 8] + [0, -8, 4]
         radius = rng.uniform(1.0, 2.4)
         vein = rng.random() < 0.6
@@ -124,6 +130,7 @@ def paint_colon(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
     gas_share = rng.uniform(0.25, 0.75)
     for piece in pieces:
         piece = np.r_[piece, min(piece[-1] + 1, len(line) - 1)]
+        gas, height = rng.random(2)
         found = tube(canvas, line[piece])
         if found is None:
             continue
@@ -132,13 +139,13 @@ def paint_colon(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
         lumen = distance + 2.2
         stool = 25 + 35 * canvas.medium[part] - 260 * np.clip(canvas.fine[part] - 0.7, 0, 2)
         canvas.paint(part, lumen, stool)
-        if rng.random() < gas_share:
-            level = np.float32(line[piece, 1].mean() + rng.uniform(-10, 10))
+        if gas < gas_share:
+            level = np.float32(line[piece, 1].mean() - 10 + 20 * height)
             canvas.paint(part, smooth_intersection(lumen, canvas.y[part] - level, 2.0), hu["air"])
 
 
 def paint_duodenum(canvas: Canvas, person: Individual, drop_mm: float) -> None:
-    """Paint the duodenum: bulb, descending part at the head's right, third part between aorta and mesenteric artery."""
+    """Paint the duodenum: bulb, descending part at the head's right, third part in front of the aorta."""
     hu, rng = person.hu, person.rng
     bulb = [(-36, -58, 0, 8), (-50, -50, 8, 11), (-58, -36, 2, 11)]
     loop = [
@@ -155,16 +162,20 @@ def paint_duodenum(canvas: Canvas, person: Individual, drop_mm: float) -> None:
     pieces = np.array_split(np.arange(len(line)), 4)
     for piece in pieces:
         piece = np.r_[piece, min(piece[-1] + 1, len(line) - 1)]
+        kind, fluid = rng.random(2)
         found = tube(canvas, line[piece])
         if found is None:
             continue
         part, distance = found
         distance = distance + 0.6 * canvas.medium[part]
         canvas.paint(part, distance, hu["bowel_wall"] + 5 * canvas.fine[part])
-        kind = rng.random()
         if kind > 0.25:
-            content = hu["oral_contrast"] * 0.8 if person.oral_contrast and kind > 0.5 else rng.uniform(8, 35)
+            content = hu["oral_contrast"] * 0.8 if person.oral_contrast and kind > 0.5 else 8 + 27 * fluid
             canvas.paint(part, distance + 3.0 + 1.0 * np.abs(canvas.fine[part]), content)
             if kind > 0.85:
                 level = np.float32(line[piece, 1].mean() - 5)
-                canvas.paint(part, smooth_intersection(distance + 3.0, canvas.y[part] - level, 1.0), hu["air"])
+                canvas.paint(
+                    part,
+                    smooth_intersection(distance + 3.0, canvas.y[part] - level, 1.0),
+                    hu["air"],
+                )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,9 +13,33 @@ from PancreasSegLib.phantom.noise_field import lattice_noise
 from PancreasSegLib.volume import Geometry
 
 Slices = tuple[slice, slice, slice]
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 AIR_HU = -1000.0
+_SPARSE_MM = 5.0
+
+
+def _sparse_grid(geometry: Geometry) -> Geometry:
+    """Return a grid over the same voxel centres, about 5 mm apart."""
+    span = [(n - 1) * s for n, s in zip(geometry.size_ijk, geometry.spacing_mm, strict=True)]
+    size = [
+        int(np.clip(np.ceil(length / _SPARSE_MM) + 1, min(2, n), n))
+        for length, n in zip(span, geometry.size_ijk, strict=True)
+    ]
+    spacing = [
+        length / (m - 1) if m > 1 else s for length, m, s in zip(span, size, geometry.spacing_mm, strict=True)
+    ]
+    return Geometry(
+        (size[0], size[1], size[2]),
+        (spacing[0], spacing[1], spacing[2]),
+        geometry.origin_lps,
+    )
+
+
+def _linear_weights(fine: int, sparse: int) -> Array:
+    """Return the (fine, sparse) matrix of linear interpolation between two rows that share their ends."""
+    place = np.linspace(0, sparse - 1, fine)
+    return np.clip(1 - np.abs(place[:, None] - np.arange(sparse)[None, :]), 0, None).astype(np.float32)
 
 
 class Canvas:
@@ -62,7 +87,12 @@ class Canvas:
         self.scale = np.asarray(scale, dtype=np.float64)
         self.turn = Rotation.from_euler("xyz", rotation_deg, degrees=True).as_matrix()
         self.edge_mm = float(np.mean(geometry.spacing_mm))
-        self.x, self.y, self.z = self._coordinates(bends, rng)
+        self.sparse = _sparse_grid(geometry)
+        self._spread = [
+            _linear_weights(n, m) for n, m in zip(geometry.size_ijk, self.sparse.size_ijk, strict=True)
+        ]
+        self.sparse_xyz = self._coordinates(bends, rng)
+        self.x, self.y, self.z = (self.spread(values) for values in self.sparse_xyz)
         self.hu = np.full(geometry.shape_zyx, AIR_HU, dtype=np.float32)
         self.labels = np.zeros(geometry.shape_zyx, dtype=np.uint8)
         self.fine, self.medium, self.coarse = (
@@ -72,8 +102,8 @@ class Canvas:
     def _coordinates(
         self, bends: Sequence[tuple[float, float]], rng: np.random.Generator
     ) -> tuple[Array, Array, Array]:
-        """Return the anatomical x, y and z of every voxel."""
-        geometry = self.geometry
+        """Return the anatomical x, y and z on the sparse grid."""
+        geometry = self.sparse
         i, j, k = (
             origin + spacing * np.arange(size)
             for origin, spacing, size in zip(
@@ -90,13 +120,28 @@ class Canvas:
             result.append(place)
         return result[0], result[1], result[2]
 
+    def spread(self, values: Array) -> Array:
+        """Interpolate values on the sparse grid to all voxels: cheap, for what changes slowly."""
+        wx, wy, wz = self._spread
+        plane = wy @ (values @ wx.T)
+        return (wz @ plane.reshape(plane.shape[0], -1)).reshape(self.geometry.shape_zyx)
+
     def at(self, part: Slices) -> tuple[Array, Array, Array]:
         """Return the anatomical coordinates inside `part`."""
         return self.x[part], self.y[part], self.z[part]
 
+    def inside(self, distance: Array, margin_mm: float = 4.0) -> Slices:
+        """Return the slices of the box around a solid given on the whole grid; one voxel where it is empty."""
+        near = distance < margin_mm
+        bounds = []
+        for axis in range(3):
+            hit = np.flatnonzero(near.any(axis=tuple(a for a in range(3) if a != axis)))
+            bounds.append(slice(int(hit[0]), int(hit[-1]) + 1) if hit.size else slice(0, 1))
+        return bounds[0], bounds[1], bounds[2]
+
     def whole(self) -> Slices:
         """Return the slices of the whole grid."""
-        return slice(None), slice(None), slice(None)
+        return tuple(slice(0, n) for n in self.geometry.shape_zyx)  # type: ignore[return-value]
 
     def to_index(self, points: ArrayLike) -> NDArray[np.float64]:
         """Map anatomical points ``(..., 3)`` to continuous (i, j, k) indices, undoing the bending.
@@ -117,14 +162,13 @@ class Canvas:
             shift = here - straight
         return index
 
-    def around(self, points: ArrayLike, margin_mm: float | Sequence[float]) -> Slices | None:
+    def around(self, points: ArrayLike, margin_mm: float) -> Slices | None:
         """Return the slices of the box around anatomical points and a margin, None where off the grid."""
         return self.bounds(self.to_index(points).reshape(-1, 3), margin_mm)
 
-    def bounds(self, index_ijk: NDArray[np.float64], margin_mm: float | Sequence[float]) -> Slices | None:
+    def bounds(self, index_ijk: NDArray[np.float64], margin_mm: float) -> Slices | None:
         """Return the slices of the box around grid indices ``(n, 3)`` and a margin, None where off the grid."""
-        margin = np.max(margin_mm) if np.any(self.turn != np.eye(3)) else np.asarray(margin_mm)
-        margin = (margin + 4.0) * self.scale.max() / np.asarray(self.geometry.spacing_mm)
+        margin = self.margin(margin_mm)
         lower = np.maximum(np.floor(index_ijk.min(0) - margin), 0).astype(int)
         upper = np.minimum(np.ceil(index_ijk.max(0) + margin) + 1, self.geometry.size_ijk).astype(int)
         if np.any(upper <= lower):
@@ -132,7 +176,16 @@ class Canvas:
         (i0, j0, k0), (i1, j1, k1) = lower, upper
         return slice(k0, k1), slice(j0, j1), slice(i0, i1)
 
-    def box(self, lower: Sequence[float], upper: Sequence[float], margin_mm: float = 4.0) -> Slices | None:
+    def margin(self, margin_mm: ArrayLike) -> NDArray[np.float64]:
+        """Return anatomical mm as voxels along i, j and k, with room for the bending."""
+        return (np.asarray(margin_mm) + 4.0) * self.scale.max() / np.asarray(self.geometry.spacing_mm)
+
+    def box(
+        self,
+        lower: Sequence[float] | NDArray,
+        upper: Sequence[float] | NDArray,
+        margin_mm: float = 4.0,
+    ) -> Slices | None:
         """Return the slices of an anatomical box given by its corners, None where off the grid."""
         steps = [np.linspace(low, up, 3) for low, up in zip(lower, upper, strict=True)]
         return self.around(np.stack(np.meshgrid(*steps), axis=-1), margin_mm)

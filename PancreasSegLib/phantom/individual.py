@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,8 +18,10 @@ class Individual:
 
     Attributes
     ----------
+    seed : int
+        Number of the patient.
     rng : numpy.random.Generator
-        Source of the smaller deviations, drawn while painting.
+        Source of the smaller deviations of the organ being painted; see :meth:`begin`.
     hu : dict of str to float
         HU of each tissue.
     scale : tuple of 3 float
@@ -37,6 +40,7 @@ class Individual:
         Whether the stomach and bowel hold positive contrast.
     """
 
+    seed: int
     rng: np.random.Generator
     hu: dict[str, float]
     scale: tuple[float, float, float]
@@ -50,8 +54,9 @@ class Individual:
     bends: list[tuple[float, float]] = field(default_factory=lambda: [(70.0, 4.0), (32.0, 1.6)])
 
     @classmethod
-    def drawn(cls, phase: str, rng: np.random.Generator) -> Individual:
+    def drawn(cls, phase: str, seed: int) -> Individual:
         """Draw a patient; sizes follow the spread seen among adults on abdominal CT."""
+        rng = np.random.default_rng([seed, 1])
 
         def normal(mean: float, sd: float) -> float:
             return float(mean + sd * np.clip(rng.standard_normal(), -1.8, 1.8))
@@ -59,9 +64,14 @@ class Individual:
         size = normal(1.0, 0.04)
         visceral = float(rng.uniform(0.05, 1.0))
         return cls(
+            seed=seed,
             rng=rng,
-            hu=tissue_hu(phase, rng),
-            scale=(size * normal(1.0, 0.03), size * normal(1.0, 0.03), size * normal(1.0, 0.03)),
+            hu=tissue_hu(phase, np.random.default_rng([seed, 4])),
+            scale=(
+                size * normal(1.0, 0.03),
+                size * normal(1.0, 0.03),
+                size * normal(1.0, 0.03),
+            ),
             subcutaneous_mm=float(np.clip(normal(8 + 14 * visceral, 5), 5, 38)),
             visceral=visceral,
             pancreas_ml=float(np.clip(np.exp(normal(np.log(78.0), 0.25)), 47, 115)),
@@ -75,6 +85,10 @@ class Individual:
     def fat_plane_mm(self) -> float:
         """Width of the fat between neighbouring organs."""
         return 0.4 + 3.0 * self.visceral
+
+    def begin(self, organ: str) -> None:
+        """Start the organ's own stream of deviations, so that no other organ's absence from the scan shifts it."""
+        self.rng = np.random.default_rng([self.seed, 5, zlib.crc32(organ.encode())])
 
     def jitter(self, sd_mm: float, count: int = 3) -> np.ndarray:
         """Return a small random offset in mm."""

@@ -8,10 +8,18 @@ from scipy.spatial.transform import Rotation
 
 from PancreasSegLib.phantom.canvas import Canvas
 from PancreasSegLib.phantom.individual import Individual
-from PancreasSegLib.phantom.shapes import curve, ellipsoid, smooth_intersection, smooth_union, tube
+from PancreasSegLib.phantom.shapes import (
+    curve,
+    ellipsoid,
+    piecewise,
+    smooth_intersection,
+    smooth_union,
+    tube,
+)
 from PancreasSegLib.phantom.trunk import Trunk
 
 SPLEEN, RIGHT_KIDNEY, LEFT_KIDNEY, GALLBLADDER, LIVER, STOMACH = 1, 2, 3, 4, 5, 6
+_KIDNEY_REACH, _FAT_REACH = np.array([50, 55, 85]), np.array([55, 60, 90])
 _KIDNEYS = ((-70.0, 26.0, -32.0), (60.0, 27.0, -22.0))
 
 
@@ -28,17 +36,33 @@ def paint_liver(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
     left = ellipsoid(x, y, z, np.array([22, -72, 55]) + shift, (56 + person.jitter(7, 1)[0], 30, 30))
     liver = smooth_union(smooth_union(right, front, 18), left, 14)
     under = (-52 + 0.5 * (x + 128) - z) * np.float32(0.89)  # the visceral face rises to the left
-    behind = (y + 0.95 * (x + 42) - 6) * np.float32(0.72)  # and does not reach behind the cava
+    # and does not reach behind the cava and the stomach
+    rear = piecewise(
+        x,
+        [-170, -110, -80, -50, -25, 0, 30, 60, 95],
+        [104, 66, 42, 14, -12, -32, -46, -60, -80],
+    )
+    rear = rear + np.clip(0.6 * (z - 45), 0, 30)  # its bare area lies against the diaphragm
+    behind = (y - rear + 3 * canvas.coarse[part]) * np.float32(0.76)
     face = smooth_intersection(under, behind, 22)
     liver = smooth_intersection(liver, face, 12)
     caudate = ellipsoid(x, y, z, (-20, -20, 42), (17, 15, 26))
     liver = smooth_union(liver, caudate, 5)
     liver = smooth_intersection(liver, trunk.cavity[part] + 4.0, 6)
-    liver = smooth_intersection(liver, trunk.diaphragm[part] + 4.5, 6)
+    liver = smooth_intersection(liver, trunk.diaphragm[part] + 2.5, 5)
     liver = liver + 0.7 * canvas.medium[part]
     canvas.clear(part, liver, min(person.fat_plane_mm, 1.5), hu["fat"])
-    canvas.paint(part, liver, hu["liver"] + 3 * canvas.coarse[part] + 3 * canvas.fine[part], LIVER)
-    fissure = tube(canvas, [(-14, -112, 8, 4), (-12, -70, 18, 4), (-16, -48, 26, 5)], stretch=(0.5, 1.0, 2.2))
+    canvas.paint(
+        part,
+        liver,
+        hu["liver"] + 3 * canvas.coarse[part] + 3 * canvas.fine[part],
+        LIVER,
+    )
+    fissure = tube(
+        canvas,
+        [(-14, -112, 8, 4), (-12, -70, 18, 4), (-16, -48, 26, 5)],
+        stretch=(0.5, 1.0, 2.2),
+    )
     if fissure is not None:
         canvas.paint(*fissure, hu["fat"] + 15)
     _paint_liver_vessels(canvas, person)
@@ -53,7 +77,12 @@ def _paint_liver_vessels(canvas: Canvas, person: Individual) -> None:
         ("portal_vein", (-36, -30, 24), [(-64, -18, 30), (-104, -6, 16)], 6.5),
         ("portal_vein", (-60, -20, 29), [(-82, -48, 44), (-104, -58, 62)], 4.5),
         ("portal_vein", (-60, -18, 29), [(-78, 18, 24), (-92, 40, 5)], 4.5),
-        ("portal_vein", (-36, -32, 25), [(-26, -48, 42), (-4, -64, 50), (34, -72, 54)], 5.0),
+        (
+            "portal_vein",
+            (-36, -32, 25),
+            [(-26, -48, 42), (-4, -64, 50), (34, -72, 54)],
+            5.0,
+        ),
         ("portal_vein", (-22, -52, 43), [(-28, -80, 40), (-36, -96, 30)], 3.5),
     ]
     rng = person.rng
@@ -71,7 +100,14 @@ def _paint_liver_vessels(canvas: Canvas, person: Individual) -> None:
             reach = rng.uniform(22, 45)
             middle = root[:3] + reach * 0.5 * (0.5 * heading + aside)
             end = root[:3] + reach * (0.8 * heading + 0.8 * aside) + rng.standard_normal(3) * 4
-            twig = curve([(*root[:3], 0.62 * root[3]), (*middle, 0.45 * root[3] + 0.4), (*end, 0.7)], 6)
+            twig = curve(
+                [
+                    (*root[:3], 0.62 * root[3]),
+                    (*middle, 0.45 * root[3] + 0.4),
+                    (*end, 0.7),
+                ],
+                6,
+            )
             _paint_inside(canvas, twig, person.hu[name])
 
 
@@ -87,9 +123,9 @@ def _paint_inside(canvas: Canvas, line: NDArray, hu: float) -> None:
 def paint_gallbladder(canvas: Canvas, person: Individual) -> None:
     """Paint the gallbladder in its bed under the liver."""
     rng = person.rng
-    girth = float(np.clip(12 + 4 * rng.standard_normal(), 7, 19))
-    fundus = np.array([-66, -74, -16]) + person.jitter(7)
-    neck = np.array([-44, -36, 14]) + person.jitter(2)
+    girth = float(np.clip(15 + 4 * rng.standard_normal(), 10, 21))
+    fundus = np.array([-80, -72, -18]) + person.jitter(6)
+    neck = np.array([-58, -42, 20]) + person.jitter(2)
     middle = 0.5 * (fundus + neck)
     line = curve(
         [
@@ -126,11 +162,13 @@ def paint_stomach(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
         ]
     )
     path[:6, :3] += shift
+    rise = max(person.tail_rise_mm, 0.0)  # the stomach lies in front of the tail, however high that is
+    path[:4, 1] -= 4 + 0.8 * rise
+    path[:2, 2] += 0.4 * rise
     found = tube(canvas, curve(path, 7))
     if found is None:
         return
     part, distance = found
-    x, y, z = canvas.at(part)
     distance = smooth_intersection(distance, trunk.cavity[part] + 3, 5)
     distance = smooth_intersection(distance, trunk.diaphragm[part] + 4, 6)
     canvas.clear(part, distance, min(person.fat_plane_mm, 2.0), hu["fat"])
@@ -146,7 +184,7 @@ def paint_stomach(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
         content = 30 + 30 * canvas.medium[part] - 60 * (canvas.fine[part] > 1.4)
     canvas.paint(part, lumen, content, None)
     level = np.float32(rng.uniform(-108, -58))
-    canvas.paint(part, smooth_intersection(lumen, y - level, 1.0), hu["air"], None)
+    canvas.paint(part, smooth_intersection(lumen, canvas.y[part] - level, 1.0), hu["air"], None)
 
 
 def paint_spleen(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
@@ -160,10 +198,10 @@ def paint_spleen(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
     centre = np.array([98, 26, 38]) + person.jitter(4)
     axes = Rotation.from_euler("xz", [-18, 12], degrees=True).as_matrix().T
     spleen = ellipsoid(x, y, z, centre, (36 * size, 54 * size, 58 * size), axes)
-    hilum = ellipsoid(x, y, z, centre + [-50 * size, -16, -8], (34, 42, 60))
+    hilum = ellipsoid(x, y, z, centre + np.array([-50 * size, -16, -8]), (34, 42, 60))
     spleen = smooth_intersection(spleen, -hilum, 10)
     spleen = smooth_intersection(spleen, trunk.cavity[part] + 4, 6)
-    spleen = smooth_intersection(spleen, trunk.diaphragm[part] + 4.5, 6) + 0.6 * canvas.medium[part]
+    spleen = smooth_intersection(spleen, trunk.diaphragm[part] + 3.0, 5) + 0.6 * canvas.medium[part]
     canvas.clear(part, spleen, min(person.fat_plane_mm, 2), person.hu["fat"])
     canvas.paint(part, spleen, person.hu["spleen"] + 3 * canvas.coarse[part], SPLEEN)
 
@@ -171,20 +209,40 @@ def paint_spleen(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
 def paint_kidney_fat(canvas: Canvas, person: Individual) -> None:
     """Paint the fat that the kidneys lie in, which keeps the bowel away from them."""
     for centre in _KIDNEYS:
-        part = canvas.box(np.array(centre) - [55, 60, 90], np.array(centre) + [55, 60, 90])
+        part = canvas.box(np.array(centre) - _FAT_REACH, np.array(centre) + _FAT_REACH)
         if part is not None:
-            around = ellipsoid(*canvas.at(part), centre, (33 + 6 * person.visceral, 37 + 6 * person.visceral, 68))
+            around = ellipsoid(
+                *canvas.at(part),
+                centre,
+                (33 + 6 * person.visceral, 37 + 6 * person.visceral, 68),
+            )
             canvas.paint(part, around, person.hu["fat"] + 6 * canvas.fine[part])
 
 
 def paint_kidneys(canvas: Canvas, person: Individual) -> None:
     """Paint both kidneys in their fat: cortex, pyramids, sinus and pelvis; and the adrenals."""
-    for side, label, centre in ((-1, RIGHT_KIDNEY, _KIDNEYS[0]), (1, LEFT_KIDNEY, _KIDNEYS[1])):
-        _paint_kidney(canvas, person, side, label, np.array(centre, dtype=float) + person.jitter(3))
+    for side, label, centre in (
+        (-1, RIGHT_KIDNEY, _KIDNEYS[0]),
+        (1, LEFT_KIDNEY, _KIDNEYS[1]),
+    ):
+        _paint_kidney(
+            canvas,
+            person,
+            side,
+            label,
+            np.array(centre, dtype=float) + person.jitter(3),
+        )
     for side, start in ((-1, (-32, 14, 36)), (1, (26, 8, 34))):
         for tip in ((10 * side, 18, -6), (3 * side, 20, -12)):
             root = np.array(start, dtype=float)
-            limb = curve([(*root, 2.8), (*(root + np.array(tip) * 0.5 + [2, 0, 0]), 2.2), (*(root + tip), 1.8)], 4)
+            limb = curve(
+                [
+                    (*root, 2.8),
+                    (*(root + np.array(tip) * 0.5 + [2, 0, 0]), 2.2),
+                    (*(root + tip), 1.8),
+                ],
+                4,
+            )
             found = tube(canvas, limb, stretch=(0.9, 1.0, 2.6))
             if found is not None:
                 canvas.paint(*found, person.hu["adrenal"])
@@ -193,7 +251,7 @@ def paint_kidneys(canvas: Canvas, person: Individual) -> None:
 def _paint_kidney(canvas: Canvas, person: Individual, side: int, label: int, centre: NDArray) -> None:
     hu, rng = person.hu, person.rng
     size = float(np.clip(1 + 0.08 * rng.standard_normal(), 0.82, 1.2))
-    part = canvas.box(centre - [50, 55, 85], centre + [50, 55, 85])
+    part = canvas.box(centre - _KIDNEY_REACH, centre + _KIDNEY_REACH)
     if part is None:
         return
     x, y, z = canvas.at(part)
@@ -216,8 +274,8 @@ def _paint_kidney(canvas: Canvas, person: Individual, side: int, label: int, cen
         curve(
             [
                 (*(centre + inwards * 10), 5 * size),
-                (*(hilum + [0, 2, -4]), 4),
-                (*(hilum - [10 * side, -2, 30]), 2.2),
+                (*(hilum + np.array([0, 2, -4])), 4),
+                (*(hilum - np.array([10 * side, -2, 30])), 2.2),
             ],
             5,
         ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.phantom.canvas import Array, Canvas, Slices
 from PancreasSegLib.phantom.individual import Individual
-from PancreasSegLib.phantom.shapes import curve, smooth_union, tube
+from PancreasSegLib.phantom.shapes import capsule, curve, smooth_union, tube
 
 PANCREAS = 8
 _STRETCH = (1.0, 0.92, 1.3)
@@ -67,25 +69,33 @@ class Pancreas:
         """Return the distance to the gland's smooth outline, scaled to the patient's volume."""
         factor = 1.0
         for _ in range(3):
-            found = self._distance(canvas, factor)
-            if found is None:
-                return None
-            volume = float((found[1] < 0).sum()) * canvas.geometry.voxel_volume_ml
-            if not self._in_view(canvas) or volume == 0:
-                break
-            factor *= (self.person.pancreas_ml / volume) ** 0.45
+            factor *= (self.person.pancreas_ml / self._volume_ml(factor)) ** 0.45
         return self._distance(canvas, factor)
 
-    def _in_view(self, canvas: Canvas) -> bool:
-        index = canvas.to_index(self.gland[:, :3])
-        return bool(np.all(index > 2) and np.all(index < np.asarray(canvas.geometry.size_ijk) - 3))
+    def _volume_ml(self, factor: float) -> float:
+        """Return the volume at a girth, sampled every 3 mm, away from any grid."""
+        step = 3.0
+        both = np.vstack([self.gland, self.uncinate])
+        reach = 1.3 * factor * both[:, 3].max() + 6
+        axes = [np.arange(both[:, a].min() - reach, both[:, a].max() + reach, step) for a in range(3)]
+        x, y, z = (p.astype(np.float32) for p in np.meshgrid(*axes, indexing="ij"))
+        result = []
+        for line in (self.gland, self.uncinate):
+            nodes = line[::2] * np.array([1, 1, 1, factor])
+            stretch = np.asarray(_STRETCH)
+            result.append(np.minimum.reduce([capsule(x, y, z, a, b, stretch) for a, b in pairwise(nodes)]))
+        voxels = int((smooth_union(result[0], result[1], 5.0) < 0).sum())
+        return voxels * step**3 * float(np.prod(self.person.scale)) / 1000.0
 
     def _distance(self, canvas: Canvas, factor: float) -> tuple[Slices, Array] | None:
         thick = np.array([1, 1, 1, factor])
         gland, hook = self.gland * thick, self.uncinate * thick
         both = np.vstack([gland[:, :3], hook[:, :3]])
         part = canvas.around(both, 1.3 * max(gland[:, 3].max(), hook[:, 3].max()) + 8)
-        main, side = tube(canvas, gland, 8.0, _STRETCH), tube(canvas, hook, 8.0, _STRETCH)
+        main, side = (
+            tube(canvas, gland, 8.0, _STRETCH),
+            tube(canvas, hook, 8.0, _STRETCH),
+        )
         if part is None or main is None:
             return None
         distance = _placed(part, *main)

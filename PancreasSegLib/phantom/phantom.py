@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from PancreasSegLib.phantom.bowel import paint_colon, paint_duodenum, paint_mesentery, paint_small_bowel
+from PancreasSegLib.phantom.bowel import (
+    paint_colon,
+    paint_duodenum,
+    paint_mesentery,
+    paint_small_bowel,
+)
 from PancreasSegLib.phantom.canvas import Canvas
 from PancreasSegLib.phantom.individual import Individual
 from PancreasSegLib.phantom.organs import (
@@ -19,16 +24,23 @@ from PancreasSegLib.phantom.organs import (
     paint_stomach,
 )
 from PancreasSegLib.phantom.pancreas import Pancreas, paint_pancreas
-from PancreasSegLib.phantom.scanner import HIGHEST_HU, LOWEST_HU, blur, noise, paint_table, round_field
+from PancreasSegLib.phantom.scanner import (
+    HIGHEST_HU,
+    LOWEST_HU,
+    blur,
+    noise,
+    paint_table,
+    round_field,
+)
 from PancreasSegLib.phantom.skeleton import paint_skeleton
-from PancreasSegLib.phantom.trunk import Trunk
+from PancreasSegLib.phantom.trunk import Trunk, back_mm
 from PancreasSegLib.phantom.vessels import paint_great_vessels, paint_pancreatic_vessels
 from PancreasSegLib.volume import AxisMap, Geometry, Volume
 
 PHANTOM_LABELS = {
     "spleen": 1,
-    "right_kidney": 2,
-    "left_kidney": 3,
+    "right kidney": 2,
+    "left kidney": 3,
     "gallbladder": 4,
     "liver": 5,
     "stomach": 6,
@@ -75,7 +87,7 @@ def make_phantom(
     Parameters
     ----------
     seed : int
-        The patient. The anatomy does not depend on spacing, phase, noise or orientation.
+        The patient. The anatomy does not depend on spacing, field, range, phase, noise or orientation.
     spacing_mm : sequence of 3 float
         Spacing to the Left, to Posterior and to Superior.
     field_mm : float
@@ -112,8 +124,7 @@ def make_phantom(
     >>> phantom.ct.voxels.dtype, phantom.labels.voxels.max()
     (dtype('int16'), 8)
     """
-    anatomy_rng, noise_rng = (np.random.default_rng([seed, part]) for part in (1, 2))
-    person = Individual.drawn(phase, anatomy_rng)
+    person = Individual.drawn(phase, seed)
     canvas = Canvas(
         _grid(spacing_mm, field_mm, range_mm),
         person.scale,
@@ -124,7 +135,7 @@ def make_phantom(
     _paint(canvas, person, table)
     image = blur(canvas.hu, canvas.geometry, psf_mm)
     if noise_hu > 0:
-        image += noise(canvas.geometry, noise_hu, noise_rng)
+        image += noise(canvas.geometry, noise_hu, np.random.default_rng([seed, 2]))
     voxels = np.clip(np.rint(image), LOWEST_HU, HIGHEST_HU).astype(np.int16)
     if outside_hu is not None:
         voxels[:, round_field(canvas.geometry, field_mm)] = outside_hu
@@ -139,29 +150,33 @@ def make_phantom(
 
 def _paint(canvas: Canvas, person: Individual, table: bool) -> None:
     """Paint all organs, those at the back first."""
+    person.begin("trunk")
     trunk = Trunk(canvas, person)
-    trunk.paint()
+    person.begin("pancreas")
     pancreas = Pancreas(person)
-    paint_mesentery(canvas, person)
-    paint_small_bowel(canvas, person, trunk)
-    paint_colon(canvas, person, trunk)
-    paint_kidney_fat(canvas, person)
-    trunk.paint_muscles()
-    paint_spleen(canvas, person, trunk)
-    paint_stomach(canvas, person, trunk)
-    paint_liver(canvas, person, trunk)
-    paint_kidneys(canvas, person)
-    paint_gallbladder(canvas, person)
-    paint_great_vessels(canvas, person)
-    paint_duodenum(canvas, person, person.head_drop_mm)
-    paint_pancreas(canvas, person, pancreas)
-    paint_pancreatic_vessels(canvas, person, person.tail_rise_mm, pancreas.tail)
-    paint_skeleton(canvas, person, trunk)
+    steps: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("chest", trunk.paint),
+        ("mesentery", lambda: paint_mesentery(canvas, person)),
+        ("small bowel", lambda: paint_small_bowel(canvas, person, trunk)),
+        ("colon", lambda: paint_colon(canvas, person, trunk)),
+        ("kidney fat", lambda: paint_kidney_fat(canvas, person)),
+        ("muscles", trunk.paint_muscles),
+        ("spleen", lambda: paint_spleen(canvas, person, trunk)),
+        ("stomach", lambda: paint_stomach(canvas, person, trunk)),
+        ("liver", lambda: paint_liver(canvas, person, trunk)),
+        ("kidneys", lambda: paint_kidneys(canvas, person)),
+        ("great vessels", lambda: paint_great_vessels(canvas, person)),
+        ("duodenum", lambda: paint_duodenum(canvas, person, person.head_drop_mm)),
+        ("gallbladder", lambda: paint_gallbladder(canvas, person)),
+        ("gland", lambda: paint_pancreas(canvas, person, pancreas)),
+        ("vessels", lambda: paint_pancreatic_vessels(canvas, person, person.tail_rise_mm, pancreas.tail)),
+        ("skeleton", lambda: paint_skeleton(canvas, person)),
+    )
+    for organ, paint in steps:
+        person.begin(organ)
+        paint()
     if table:
-        back = np.flatnonzero((trunk.skin < 0).any(axis=(0, 2)))
-        if back.size:
-            geometry = canvas.geometry
-            paint_table(canvas, geometry.origin_lps[1] + geometry.spacing_mm[1] * float(back[-1]))
+        paint_table(canvas, back_mm(person))
 
 
 def _grid(spacing_mm: Sequence[float], field_mm: float, range_mm: tuple[float, float]) -> Geometry:
@@ -188,15 +203,14 @@ def _axes(geometry: Geometry, orientation: str) -> AxisMap:
     if sorted(order) != [0, 1, 2]:
         raise ValueError(f"The orientation {orientation!r} does not name each of L/R, P/A and S/I once.")
     flipped = tuple(c in negative for c in letters)
-    there = Geometry(geometry.size_ijk, geometry.spacing_mm, geometry.origin_lps, geometry.direction_lps)
-    matrix = there.matrix[:, list(order)] * np.where(flipped, -1.0, 1.0)
+    matrix = geometry.matrix[:, list(order)] * np.where(flipped, -1.0, 1.0)
     first = np.zeros(3)
     for axis, flip in zip(order, flipped, strict=True):
-        first[axis] = there.size_ijk[axis] - 1 if flip else 0
+        first[axis] = geometry.size_ijk[axis] - 1 if flip else 0
     target = Geometry(
-        tuple(there.size_ijk[a] for a in order),  # type: ignore[arg-type]
-        tuple(there.spacing_mm[a] for a in order),  # type: ignore[arg-type]
-        tuple(there.index_to_lps(first)),
+        tuple(geometry.size_ijk[a] for a in order),  # type: ignore[arg-type]
+        tuple(geometry.spacing_mm[a] for a in order),  # type: ignore[arg-type]
+        tuple(geometry.index_to_lps(first)),
         tuple(matrix.ravel()),
     )
-    return AxisMap(order, flipped, there, target)  # type: ignore[arg-type]
+    return AxisMap(order, flipped, geometry, target)  # type: ignore[arg-type]

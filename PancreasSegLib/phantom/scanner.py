@@ -39,7 +39,7 @@ def paint_table(canvas: Canvas, skin_back_mm: float) -> None:
 
 def blur(hu: NDArray[np.float32], geometry: Geometry, psf_mm: float) -> NDArray[np.float32]:
     """Return the image as the scanner resolves it (Gaussian point spread, `psf_mm` full width at half maximum)."""
-    sx, sy, sz = geometry.spacing_mm
+    sx, sy, _ = geometry.spacing_mm
     sigma = psf_mm / 2.355
     widths = (0.35, sigma / sy, sigma / sx)  # along z the slice itself is the average
     return ndimage.gaussian_filter(hu, widths, truncate=3.0)

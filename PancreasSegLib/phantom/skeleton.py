@@ -7,22 +7,31 @@ import numpy as np
 from PancreasSegLib.phantom.canvas import Array, Canvas
 from PancreasSegLib.phantom.individual import MIDLINE, Individual
 from PancreasSegLib.phantom.shapes import curve, ellipsoid, smooth_intersection, tube
-from PancreasSegLib.phantom.trunk import ROUNDNESS, SPINE_Y, Trunk, at_level
+from PancreasSegLib.phantom.trunk import (
+    ROUNDNESS,
+    SPINE_Y,
+    at_level,
+    iliac_distance,
+)
 
 # Heights of the vertebral bodies' centres in mm, T7 to L5.
 _VERTEBRAE = (178.0, 151.0, 124.5, 97.5, 69.5, 40.0, 8.0, -26.0, -61.0, -97.0, -132.0)
 _SHELL_MM = 1.6
 
 
-def paint_skeleton(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
+def paint_skeleton(canvas: Canvas, person: Individual) -> None:
     """Paint all bones and discs in view."""
     _paint_spine(canvas, person)
-    _paint_ribs(canvas, person, trunk)
-    _paint_pelvis(canvas, person, trunk)
+    _paint_ribs(canvas, person)
+    _paint_pelvis(canvas, person)
 
 
 def _paint_bone(
-    canvas: Canvas, person: Individual, part: tuple[slice, slice, slice], distance: Array, density: float = 1.0
+    canvas: Canvas,
+    person: Individual,
+    part: tuple[slice, slice, slice],
+    distance: Array,
+    density: float = 1.0,
 ) -> None:
     """Paint a cortical shell (thinner ones are less dense at the scanner's resolution) and trabecular inside."""
     hu = person.hu
@@ -39,11 +48,18 @@ def _paint_spine(canvas: Canvas, person: Individual) -> None:
         y0 = float(np.interp(height, [-230, -190, -150, -110, -60, 0, 50, 100, 150], SPINE_Y))
         lumbar = float(np.clip((60 - height) / 60, 0, 1))
         rx, ry, half = 17 + 6 * lumbar, 14 + 3 * lumbar, 0.38 * pitch
-        part = canvas.box((MIDLINE - 55, y0 - 25, height - pitch), (MIDLINE + 55, y0 + 80, height + pitch))
+        part = canvas.box(
+            (MIDLINE - 55, y0 - 25, height - pitch),
+            (MIDLINE + 55, y0 + 80, height + pitch),
+        )
         if part is None:
             continue
         x, y, z = canvas.at(part)
-        dx, dy, dz = x - np.float32(MIDLINE), y - at_level(z, SPINE_Y), z - np.float32(height)
+        dx, dy, dz = (
+            x - np.float32(MIDLINE),
+            y - at_level(z, SPINE_Y),
+            z - np.float32(height),
+        )
         waist = 1 - 0.09 * np.clip(1 - (dz / half) ** 2, 0, 1)
         round_ = (np.sqrt((dx / rx) ** 2 + (dy / ry) ** 2) - waist) * ry
         disc = smooth_intersection(round_ + 1.0, np.abs(dz + half + 0.12 * below) - 0.13 * below, 2.0)
@@ -79,7 +95,7 @@ def _paint_arch(
     canvas.paint(part, canal + 2.5, person.hu["canal"])
 
 
-def _paint_ribs(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
+def _paint_ribs(canvas: Canvas, person: Individual) -> None:
     """Paint ribs 6 to 12 along the wall, falling to the front, with their cartilage, and the sternum's tip."""
     heads = {12: 40.0, 11: 69.5, 10: 97.5, 9: 124.5, 8: 151.0, 7: 178.0, 6: 205.0}
     reach = {12: 0.36, 11: 0.52, 10: 0.72, 9: 0.76, 8: 0.8, 7: 0.84, 6: 0.88}
@@ -115,36 +131,45 @@ def _paint_ribs(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
                 if found is not None:
                     canvas.paint(*found, person.hu["cartilage"])
     sternum = tube(
-        canvas, [(MIDLINE, -92 - 1.6 * grow, 110, 6), (MIDLINE, -88 - 1.6 * grow, 220, 7)], stretch=(2.4, 0.8, 1)
+        canvas,
+        [(MIDLINE, -92 - 1.6 * grow, 110, 6), (MIDLINE, -88 - 1.6 * grow, 220, 7)],
+        stretch=(2.4, 0.8, 1),
     )
     if sternum is not None:
         _paint_bone(canvas, person, *sternum)
 
 
-def _paint_pelvis(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
+def _paint_pelvis(canvas: Canvas, person: Individual) -> None:
     """Paint the sacrum and the wings of the iliac bones."""
     sacrum = tube(
         canvas,
-        curve([(MIDLINE, 30, -152, 20), (MIDLINE, 48, -185, 20), (MIDLINE, 72, -230, 15)], 8),
+        curve(
+            [(MIDLINE, 30, -152, 20), (MIDLINE, 48, -185, 20), (MIDLINE, 72, -230, 15)],
+            8,
+        ),
         stretch=(2.1, 0.95, 1.0),
     )
     if sacrum is not None:
-        part, distance = sacrum
-        _paint_bone(canvas, person, part, distance)
-        x, y, z = canvas.at(part)
+        where, distance = sacrum
+        _paint_bone(canvas, person, where, distance)
+        x, y, z = canvas.at(where)
         for offset in (0.0, 15.0):
-            hole = np.hypot((np.abs(x - np.float32(MIDLINE)) - offset) / 1.3, y - at_level(z, SPINE_Y) - 17) - 5.5
-            canvas.paint(part, np.maximum(hole, distance + 2), person.hu["canal"])
+            hole = (
+                np.hypot(
+                    (np.abs(x - np.float32(MIDLINE)) - offset) / 1.3,
+                    y - at_level(z, SPINE_Y) - 17,
+                )
+                - 5.5
+            )
+            canvas.paint(where, np.maximum(hole, distance + 2), person.hu["canal"])
     part = canvas.box((MIDLINE - 150, -80, -240), (MIDLINE + 150, 110, -80))
     if part is None:
         return
     x, y, z = canvas.at(part)
     across = np.abs(x - np.float32(MIDLINE))
-    half = np.interp(z, [-235, -170, -95], [86, 108, 122]).astype(np.float32)
-    value = np.sqrt((across / half) ** 2 + ((y - 12) / 74) ** 2)
-    sheet = np.abs(value - 1) * 72
+    sheet = np.abs(iliac_distance(across, y, z))
     crest = -96 - 0.011 * (y - 30) ** 2 + 0.06 * (y - 30)
     thick = 3.2 + 4.5 * np.exp(-(((crest - z) / 9) ** 2)) + 5 * np.clip((y - 45) / 30, 0, 1)
     wing = smooth_intersection(sheet - thick, z - crest.astype(np.float32), 4.0)
-    wing = np.maximum(np.maximum(wing, 38 - across), -58 - y)
+    wing = smooth_intersection(np.maximum(wing, 38 - across), -24 + 0.25 * (z + 100) - y, 5.0)
     _paint_bone(canvas, person, part, wing.astype(np.float32))

@@ -68,6 +68,11 @@ def tissue_hu(phase: str, rng: np.random.Generator) -> dict[str, float]:
         enhancement = (values[column] - values[0]) * strength
         own = 1.0 + _SPREAD * float(np.clip(rng.standard_normal(), -1.5, 1.5))
         result[name] = values[0] + enhancement * own + 2.0 * float(np.clip(rng.standard_normal(), -2, 2))
-    for name, spread in (("fat", 5.0), ("subcutaneous", 4.0), ("lung", 20.0), ("trabecular", 40.0)):
+    for name, spread in (
+        ("fat", 5.0),
+        ("subcutaneous", 4.0),
+        ("lung", 20.0),
+        ("trabecular", 40.0),
+    ):
         result[name] += spread * float(np.clip(rng.standard_normal(), -1.5, 1.5))
     return result

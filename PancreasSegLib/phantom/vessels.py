@@ -26,7 +26,13 @@ def paint_great_vessels(canvas: Canvas, person: Individual) -> None:
     girth = float(np.clip(1 + 0.1 * person.rng.standard_normal(), 0.82, 1.25))
     for side in (-1, 1):
         crus = curve(
-            [(side * 16, 22, 95, 4), (side * 15, 6, 40, 6), (side * 12 - 2, 4, 0, 5), (side * 9 - 2, 8, -35, 2)], 8
+            [
+                (side * 16, 22, 95, 4),
+                (side * 15, 6, 40, 6),
+                (side * 12 - 2, 4, 0, 5),
+                (side * 9 - 2, 8, -35, 2),
+            ],
+            8,
         )
         _fill(canvas, crus, hu["muscle"], stretch=(0.75, 1.5, 1.0))
         iliac = curve(
@@ -46,12 +52,24 @@ def paint_great_vessels(canvas: Canvas, person: Individual) -> None:
     aorta = curve(np.array(_AORTA_LINE, dtype=float), 8)
     aorta[:, 3] *= girth
     _clear_fill(canvas, person, aorta, hu["artery"], AORTA)
-    _fill(canvas, curve([(10, 8, 190, 8), (14, 4, 120, 8), (22, -2, 92, 8), (40, 2, 76, 10)], 8), hu["muscle"] - 5)
+    _fill(
+        canvas,
+        curve([(10, 8, 190, 8), (14, 4, 120, 8), (22, -2, 92, 8), (40, 2, 76, 10)], 8),
+        hu["muscle"] - 5,
+    )
     left = [(46, 16, -22, 4), (20, -8, -16, 4.2), (0, -14.5, -14, 4), (-20, -8, -12, 5)]
     _fill(canvas, curve(left, 5), hu["cava"] + 10)
     _fill(canvas, curve([(-52, 16, -28, 4), (-32, 2, -22, 5)], 5), hu["cava"] + 10)
-    _fill(canvas, curve([(4, 0, -12, 2.6), (24, 8, -16, 2.6), (46, 20, -22, 2.2)], 5), hu["artery"])
-    _fill(canvas, curve([(-6, 0, -16, 2.6), (-28, 12, -20, 2.6), (-54, 20, -28, 2.2)], 5), hu["artery"])
+    _fill(
+        canvas,
+        curve([(4, 0, -12, 2.6), (24, 8, -16, 2.6), (46, 20, -22, 2.2)], 5),
+        hu["artery"],
+    )
+    _fill(
+        canvas,
+        curve([(-6, 0, -16, 2.6), (-28, 12, -20, 2.6), (-54, 20, -28, 2.2)], 5),
+        hu["artery"],
+    )
 
 
 def paint_pancreatic_vessels(canvas: Canvas, person: Individual, rise_mm: float, tail: np.ndarray) -> None:
@@ -90,9 +108,15 @@ def paint_pancreatic_vessels(canvas: Canvas, person: Individual, rise_mm: float,
     wave = 4.0
     artery = [
         (2, -25, 27, 3), (14, -32, 26 + 0.4 * rise_mm + wave, 2.7), (28, -27, 27 + 0.6 * rise_mm - wave, 2.6),
-        (42, -17, 31 + 0.8 * rise_mm + wave, 2.6), (tail[0] - 12, tail[1] + 2, tail[2] + 9, 2.4), (*(hilum + [4, 2, 10]), 2),
+        (42, -17, 31 + 0.8 * rise_mm + wave, 2.6), (tail[0] - 12, tail[1] + 2, tail[2] + 9, 2.4),
+        (*(hilum + np.array([4, 2, 10])), 2),
     ]  # fmt: skip
-    hepatic = [(2, -25, 27, 2.8), (-12, -36, 23, 2.5), (-26, -40, 22, 2.3), (-38, -36, 28, 2)]
+    hepatic = [
+        (2, -25, 27, 2.8),
+        (-12, -36, 23, 2.5),
+        (-26, -40, 22, 2.3),
+        (-38, -36, 28, 2),
+    ]
     _fill(canvas, curve(np.array(artery, dtype=float), 4), hu["artery"])
     _fill(canvas, curve(np.array(hepatic, dtype=float), 4), hu["artery"])
     _clear_fill(canvas, person, curve(np.array(coeliac, dtype=float), 4), hu["artery"], 0)
@@ -104,14 +128,25 @@ def paint_pancreatic_vessels(canvas: Canvas, person: Individual, rise_mm: float,
         _fill(canvas, curve([(*hilum, 2.6), (*end, 1.4)], 4), hu["portal_vein"])
 
 
-def _fill(canvas: Canvas, line: np.ndarray, hu: float, label: int = 0, stretch: tuple = (1.0, 1.0, 1.0)) -> None:
+def _fill(
+    canvas: Canvas,
+    line: np.ndarray,
+    hu: float,
+    label: int = 0,
+    stretch: tuple = (1.0, 1.0, 1.0),
+) -> None:
     found = tube(canvas, line, stretch=stretch)
     if found is not None:
         canvas.paint(*found, hu, label)
 
 
 def _clear_fill(
-    canvas: Canvas, person: Individual, line: np.ndarray, hu: float, label: int, stretch: tuple = (1.0, 1.0, 1.0)
+    canvas: Canvas,
+    person: Individual,
+    line: np.ndarray,
+    hu: float,
+    label: int,
+    stretch: tuple = (1.0, 1.0, 1.0),
 ) -> None:
     """Paint a vessel in its own sheath of fat."""
     found = tube(canvas, line, reach_mm=6.0, stretch=stretch)
