@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from PancreasSegLib.phantom.canvas import Canvas
+from PancreasSegLib.phantom.canvas import Array, Canvas, Slices
 from PancreasSegLib.phantom.individual import Individual
 from PancreasSegLib.phantom.shapes import (
     curve,
@@ -143,8 +143,18 @@ def paint_gallbladder(canvas: Canvas, person: Individual) -> None:
         canvas.paint(part, distance, person.hu["bile"] + 2 * canvas.medium[part], GALLBLADDER)
 
 
-def paint_stomach(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
-    """Paint the stomach: wall with folds, fluid or food below, gas above a level."""
+def _stomach_bed(canvas: Canvas, part: Slices, gland: NDArray) -> Array:
+    """Return the distance to what lies in front of the pancreas' body and tail, or well above them."""
+    x, y, z = canvas.at(part)
+    course = gland[np.argsort(gland[:, 0])]
+    course = course[course[:, 0] > -20]
+    front = piecewise(x, course[:, 0], course[:, 1] - 0.9 * course[:, 3])
+    top = piecewise(x, course[:, 0], course[:, 2] + 1.3 * course[:, 3])
+    return (y - front - 1.5 * np.clip(z - top, 0, 80)) * np.float32(0.7)
+
+
+def paint_stomach(canvas: Canvas, person: Individual, trunk: Trunk, gland: NDArray) -> None:
+    """Paint the stomach in front of the pancreas: wall with folds, fluid or food below, gas above a level."""
     hu, rng = person.hu, person.rng
     full = float(np.clip(0.92 + 0.22 * rng.standard_normal(), 0.55, 1.35))
     sag = 10 * rng.standard_normal()
@@ -162,15 +172,13 @@ def paint_stomach(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
         ]
     )
     path[:6, :3] += shift
-    rise = max(person.tail_rise_mm, 0.0)  # the stomach lies in front of the tail, however high that is
-    path[:4, 1] -= 4 + 0.8 * rise
-    path[:2, 2] += 0.4 * rise
     found = tube(canvas, curve(path, 7))
     if found is None:
         return
     part, distance = found
     distance = smooth_intersection(distance, trunk.cavity[part] + 3, 5)
     distance = smooth_intersection(distance, trunk.diaphragm[part] + 4, 6)
+    distance = smooth_intersection(distance, _stomach_bed(canvas, part, gland), 10)
     canvas.clear(part, distance, min(person.fat_plane_mm, 2.0), hu["fat"])
     canvas.paint(part, distance, hu["stomach_wall"] + 6 * canvas.fine[part], STOMACH)
     wall = 4.0 + 1.8 * np.abs(canvas.medium[part])

@@ -162,7 +162,7 @@ def _paint(canvas: Canvas, person: Individual, table: bool) -> None:
         ("kidney fat", lambda: paint_kidney_fat(canvas, person)),
         ("muscles", trunk.paint_muscles),
         ("spleen", lambda: paint_spleen(canvas, person, trunk)),
-        ("stomach", lambda: paint_stomach(canvas, person, trunk)),
+        ("stomach", lambda: paint_stomach(canvas, person, trunk, pancreas.gland)),
         ("liver", lambda: paint_liver(canvas, person, trunk)),
         ("kidneys", lambda: paint_kidneys(canvas, person)),
         ("great vessels", lambda: paint_great_vessels(canvas, person)),

@@ -52,7 +52,7 @@ def ellipsoid(
     return value * (value - 1) / np.sqrt(slope)
 
 
-def piecewise(value: Array | float, at: Sequence[float], become: Sequence[float]) -> Array:
+def piecewise(value: Array | float, at: Sequence[float] | NDArray, become: Sequence[float] | NDArray) -> Array:
     """Interpolate linearly between knots, to the nearest mm: several times faster than ``np.interp`` on a grid."""
     low, high = float(at[0]), float(at[-1])
     table = np.interp(np.arange(low, high + 1.0), at, become).astype(np.float32)
