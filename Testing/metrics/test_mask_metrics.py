@@ -109,18 +109,21 @@ def test_symmetry_identity_and_place(mask, reference, spacing):
 
 
 def test_a_ball_that_moves():
-    z, y, x = np.indices((40, 60, 60))
-    spacing = (0.8, 0.8, 2.0)  # x, y, z
-    ball = ((z - 20) * 2.0) ** 2 + ((y - 30) * 0.8) ** 2 + ((x - 30) * 0.8) ** 2 < 15**2
-    for axis, step in ((0, 2.0), (1, 0.8), (2, 0.8)):
-        moved = np.roll(ball, 2, axis)
-        found = surface_distances(moved, ball, spacing)
-        assert found.hausdorff(100) == pytest.approx(2 * step, rel=0.01)
-        assert found.nsd(2 * step) == 1
-        assert found.nsd(0.1) < 0.6
-        # a ball moved by d is off by |d cos| on average, d / 2 over the sphere
-        assert found.assd() == pytest.approx(step, rel=0.25)
-    assert volume_ml(ball, spacing) == pytest.approx(4 / 3 * np.pi * 15**3 / 1000, rel=0.02)
+    z, y, x = np.indices((70, 90, 110))
+    spacing, radius, move = (0.4, 0.5, 0.8), 12.0, 8.0  # x, y, z; mm
+    ball = ((z - 30) * 0.8) ** 2 + ((y - 36) * 0.5) ** 2 + ((x - 45) * 0.4) ** 2 < radius**2
+    assert volume_ml(ball, spacing) == pytest.approx(4 / 3 * np.pi * radius**3 / 1000, rel=0.02)
+    cosine = np.linspace(-1, 1, 10001)  # of the angle to the movement; equal shares of a sphere's area
+    off = np.abs(np.sqrt(radius**2 + move**2 + 2 * radius * move * cosine) - radius)
+    for axis, voxels in ((0, 10), (1, 16), (2, 20)):
+        found = surface_distances(np.roll(ball, voxels, axis), ball, spacing)
+        assert found.hausdorff(100) == pytest.approx(move, rel=0.02)
+        assert found.hausdorff(95) == pytest.approx(np.quantile(off, 0.95), rel=0.1)
+        # elements are a voxel thick, so distances come out a little short
+        assert off.mean() - 0.4 < found.assd() < off.mean()
+        for tolerance in (2.0, 4.0, 6.0):
+            assert found.nsd(tolerance) == pytest.approx((off <= tolerance).mean(), abs=0.08)
+        assert found.nsd(move) == 1
 
 
 def test_distances_are_in_mm_along_the_right_axes():
