@@ -140,9 +140,10 @@ def _execute(path: Path, header: NiftiHeader | None) -> tuple[NDArray, Any]:
     try:
         with quiet_stderr():
             reader.ReadImageInformation()
-            _check_kind(path, reader)
-            if header is not None:
-                return read_voxels(path, header), reader
+        _check_kind(path, reader)
+        if header is not None:
+            return read_voxels(path, header), reader
+        with quiet_stderr():
             if reader.GetPixelID() == sitk.sitkFloat64:
                 reader.SetOutputPixelType(sitk.sitkFloat32)
             if reader.GetDimension() == 4:

@@ -7,8 +7,10 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +19,7 @@ from PancreasSegLib.errors import GeometryError
 from PancreasSegLib.volume import Geometry
 
 _log = logging.getLogger(__name__)
+_one_redirection = threading.RLock()
 
 _REPORTED = 1e-3  # below this an axis is off by rounding only: under 0.2 mm at the edge of a scan
 _REPAIRABLE = 0.0125  # largest cosine between axes that is repaired: 0.7 degrees, headers of two digits
@@ -33,14 +36,18 @@ def simple_itk() -> Any:
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Keep what the C libraries inside ITK print to the process's stderr; it goes to the debug log instead."""
+    """Keep what the C libraries inside ITK print to the process's stderr; it goes to the debug log instead.
+
+    The redirection is the whole process's, so blocks are short, and one thread's waits for another's.
+    """
     try:
         sys.stderr.flush()
-        kept = os.dup(2)
+        os.fstat(2)
     except (OSError, ValueError, AttributeError):  # no console at all, as in a GUI on Windows
         yield
         return
-    with tempfile.TemporaryFile() as sink:
+    with _one_redirection, _sink() as sink:
+        kept = os.dup(2)
         try:
             os.dup2(sink.fileno(), 2)
             yield
@@ -51,6 +58,14 @@ def quiet_stderr() -> Iterator[None]:
             text = sink.read(4000).decode("utf-8", "replace").strip()
             if text:
                 _log.debug("ITK said: %s", text)
+
+
+def _sink() -> IO[bytes]:
+    """Return a temporary file, or nothing at all where none can be made (a full disk)."""
+    try:
+        return cast("IO[bytes]", tempfile.TemporaryFile())
+    except OSError:
+        return Path(os.devnull).open("w+b")
 
 
 def orthonormal(direction: ArrayLike, what: str) -> tuple[NDArray[np.float64], float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -210,11 +211,11 @@ def test_a_ct_in_much_padding_is_accepted(tmp_path):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_few_invalid_voxels_become_air(tmp_path, extension, value, caplog):
     voxels = body().astype(np.float32)
-    voxels[:, :2] = value  # padding outside the body
+    voxels[:, :2] = voxels[:, -2:] = voxels[..., :1] = voxels[..., -1:] = value  # padding outside the body
     voxels[5, 10, 10] = value  # one inside
     ct = read_volume(_saved(tmp_path / f"ct{extension}", voxels))
     assert ct.voxels.dtype == np.int16
-    assert (ct.voxels[:, :2] == -1024).all()
+    assert (ct.voxels[~np.isfinite(voxels)] == -1024).all()
     assert ct.voxels[5, 10, 10] == -1024
     valid = np.isfinite(voxels)
     assert np.array_equal(ct.voxels[valid], voxels[valid])
@@ -265,3 +266,12 @@ def test_every_refusal_is_one_of_ours(tmp_path):
                 read_volume(path)
             except PancreasSegError as error:
                 assert error.message.endswith(".")
+
+
+def test_reading_in_threads_leaves_stderr_in_its_place(tmp_path):
+    paths = [_saved(tmp_path / f"ct{n}{extension}", body()) for n in range(6) for extension in FORMATS]
+    before = os.fstat(2)
+    with ThreadPoolExecutor(8) as pool:
+        volumes = list(pool.map(read_volume, paths))
+    assert (os.fstat(2).st_dev, os.fstat(2).st_ino) == (before.st_dev, before.st_ino)
+    assert all(np.array_equal(ct.voxels, body()) for ct in volumes)
