@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.metrics import dice, hausdorff95, nsd
+from PancreasSegLib.metrics import dice, surface_distances
 from PancreasSegLib.volume import Geometry
 
 
@@ -85,12 +85,12 @@ def score_mask(
     1.0
     """
     mask, reference = np.asarray(mask, dtype=bool), np.asarray(reference, dtype=bool)
-    surface = [nsd(mask, reference, geometry.spacing_mm, tolerance) for tolerance in (1.0, 2.0, 3.0, 5.0)]
+    surface = surface_distances(mask, reference, geometry.spacing_mm)
     return CaseScore(
         case,
         dice(mask, reference),
-        *surface,
-        hausdorff95(mask, reference, geometry.spacing_mm),
+        *(surface.nsd(tolerance) for tolerance in (1.0, 2.0, 3.0, 5.0)),
+        surface.hausdorff(95),
         float(mask.sum()) * geometry.voxel_volume_ml,
         float(reference.sum()) * geometry.voxel_volume_ml,
         confidence,

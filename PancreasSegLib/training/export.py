@@ -64,7 +64,6 @@ def export_run(recipe: Recipe, destination: Path | None = None, *, scores: dict 
 
 def _stage(role: str, stage: StageRecipe, recipe: Recipe, files: tuple[str, ...]) -> Stage:
     arguments = stage_arguments(stage, len(recipe.data.labels))
-    z, y, x = input_multiple(stage.network, **arguments)
     return Stage(
         role=role,
         network=stage.network,
@@ -75,7 +74,7 @@ def _stage(role: str, stage: StageRecipe, recipe: Recipe, files: tuple[str, ...]
         mean_hu=stage.mean_hu,
         std_hu=stage.std_hu,
         patch_ijk=stage.patch_ijk,
-        multiple_ijk=(x, y, z),
+        multiple_ijk=input_multiple(stage.network, **arguments),
         labels={"background": 0} | {name: index + 1 for index, name in enumerate(recipe.data.labels)},
         hu_mask=stage.hu_mask,
     )

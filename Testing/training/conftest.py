@@ -68,7 +68,7 @@ def recipe_file(miniature, tmp_path):
                 "arguments": {
                     "filters": [8, 16, 16],
                     "kernel_size": [[3, 3, 3]] * 3,
-                    "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
+                    "strides": [[1, 1, 1], [1, 2, 2], [2, 2, 2]],
                     "norm": "instance",
                     "deep_supervision": True,
                 },

@@ -19,7 +19,7 @@ def test_an_exported_run_predicts_as_it_was_trained(recipe_file):
     assert package.scores == {"dice": 0.5}
     assert package.recipe["data"]["labels"] == ["decoy", "pancreas"]
     stage = package.stage("segmenter")
-    assert stage.multiple_ijk == (4, 4, 4)
+    assert stage.multiple_ijk == (4, 4, 2)
     assert stage.labels == {"background": 0, "decoy": 1, "pancreas": 2}
     assert len(stage.weights) == 2
 
