@@ -1,5 +1,10 @@
-"""The cascade: propose, localise, crop, segment, and back to the grid of the CT."""
+"""The cascade: propose, localise, crop, segment, and back to the grid of the CT.
+
+Importing this module imports neither torch nor MONAI; loading a model does.
+"""
 
 from PancreasSegLib.inference.result import Segmentation, SegmentationWarning
+from PancreasSegLib.inference.segmenter import Segmenter
+from PancreasSegLib.inference.settings import CascadeSettings
 
-__all__ = ["Segmentation", "SegmentationWarning"]
+__all__ = ["CascadeSettings", "Segmentation", "SegmentationWarning", "Segmenter"]

@@ -1,0 +1,360 @@
+"""The cascade: propose, localise at low resolution, crop, segment, and back to the grid of the CT."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from PancreasSegLib.errors import NoPancreasError, RegionError
+from PancreasSegLib.inference.forecast import expected_seconds
+from PancreasSegLib.inference.localisation import Localisation, localise, touched_sides, widened
+from PancreasSegLib.inference.plausibility import observations, refusal
+from PancreasSegLib.inference.prediction import Predictor, plan_stage, window_budget
+from PancreasSegLib.inference.preparation import BodyOutline, network_input
+from PancreasSegLib.inference.restoration import restore_mask
+from PancreasSegLib.inference.result import SegmentationWarning
+from PancreasSegLib.inference.settings import CascadeSettings
+from PancreasSegLib.inference.stage_grid import stage_grid
+from PancreasSegLib.inference.tracker import Tracker
+from PancreasSegLib.models import ModelPackage
+from PancreasSegLib.postprocess import expected_dice, filled_holes, label_statistics, plausible_pieces
+from PancreasSegLib.roi import RoiProposal
+from PancreasSegLib.volume import Box, Geometry, Volume
+
+if TYPE_CHECKING:
+    from PancreasSegLib.inference.stage_network import StageNetwork
+
+_log = logging.getLogger(__name__)
+
+Roi = Box | Literal["auto", "none"]
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What a run of the cascade found.
+
+    Attributes
+    ----------
+    mask : ndarray of uint8, shape (z, y, x)
+        On the CT's own grid and axes.
+    probability : dict of str to Volume
+        Float16 crop a label, canonical axes.
+    statistics : dict of str to dict
+        A label.
+    proposal : RoiProposal or None
+        If one was made.
+    reason : str
+        Why there is no pancreas, empty if there is one.
+    warnings : list of SegmentationWarning
+        In the order in which they came up.
+    windows : dict of str to dict
+        Windows by role, for the provenance.
+    """
+
+    mask: NDArray[np.uint8]
+    probability: dict[str, Volume] = field(default_factory=dict)
+    statistics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    proposal: RoiProposal | None = None
+    reason: str = ""
+    warnings: list[SegmentationWarning] = field(default_factory=list)
+    windows: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class Cascade:
+    """One run over one CT.
+
+    Parameters
+    ----------
+    package : ModelPackage
+        Stages and labels.
+    networks : mapping of str to StageNetwork
+        Its stages by role: a segmenter, and a localiser before it or none.
+    volume : Volume
+        CT in HU on any grid.
+    settings : CascadeSettings
+        Margins, thresholds.
+    tracker : Tracker
+        Progress and cancellation.
+    threads : int
+        CPU threads.
+    pace : float
+        Measured over nominal seconds of earlier runs.
+
+    Attributes
+    ----------
+    nominal_s, measured_s : float
+        Seconds that the networks should have taken on such a device, and took.
+    """
+
+    def __init__(
+        self,
+        package: ModelPackage,
+        networks: Mapping[str, StageNetwork],
+        volume: Volume,
+        settings: CascadeSettings,
+        tracker: Tracker,
+        threads: int,
+        pace: float = 1.0,
+    ) -> None:
+        self.package, self.networks, self.volume = package, networks, volume
+        self.settings, self.tracker, self.threads, self.pace = settings, tracker, threads, pace
+        self.ct, self.axes = volume.canonical()
+        self.predictor = Predictor(settings, threads)
+        self.organ = "pancreas" if "pancreas" in package.labels else next(iter(package.labels))
+        self.nominal_s = self.measured_s = 0.0
+        self._body: BodyOutline | None = None
+
+    def run(self, roi: Roi, proposal: RoiProposal | None = None) -> Outcome:
+        """Run all stages.
+
+        Parameters
+        ----------
+        roi : Box or {"auto", "none"}
+            Where to look: the HU-threshold proposal, everywhere, or a box on the CT's own grid, outside of which
+            nothing is written.
+        proposal : RoiProposal, optional
+            The proposal, where it is known already.
+
+        Raises
+        ------
+        CancelledError, OutOfMemoryError, RegionError
+        """
+        outcome = Outcome(np.zeros(self.volume.geometry.shape_zyx, dtype=np.uint8))
+        allowed = self._allowed(roi)
+        with self.tracker.stage("propose", "finding the region of the pancreas"):
+            region = self._region(roi, proposal, outcome)
+        localiser = self.networks.get("localiser")
+        crop: Box | None = region
+        if localiser is not None and region is not None:
+            place = self._localised(localiser, region, roi, outcome)
+            outcome.reason, crop = place.reason, self._crop(place)
+        if crop is not None:
+            found, grid = self._segmented(crop, roi, outcome, alone=localiser is None)
+            if not outcome.reason:
+                with self.tracker.stage("restore", "back to the grid of the CT"):
+                    self._restored(found, grid, allowed, outcome)
+                with self.tracker.stage("measure", "measuring"):
+                    self._measured(grid, allowed, outcome)
+        if outcome.reason:
+            self._emptied(outcome)
+        outcome.warnings.extend(self.predictor.warnings)
+        outcome.windows = {
+            role: {"count": t.count, "size_ijk": list(t.window_zyx[::-1])}
+            for role, t in self.predictor.tilings.items()
+        }
+        return outcome
+
+    def _allowed(self, roi: Roi) -> Box:
+        """Return the canonical box that may be written."""
+        if not isinstance(roi, Box):
+            return Box.whole(self.ct.geometry)
+        inside = roi.clipped(self.volume.geometry)
+        if inside.is_empty:
+            size = self.volume.geometry.size_ijk
+            raise RegionError(
+                f"The region {roi.to_json()} lies outside the scan of {size[0]} x {size[1]} x {size[2]} voxels.",
+                "Give half-open voxel ranges i0:i1,j0:j1,k0:k1 inside the scan.",
+            )
+        return self.axes.apply_box(inside)
+
+    def _region(self, roi: Roi, proposal: RoiProposal | None, outcome: Outcome) -> Box | None:
+        """Return the canonical box to look in, None if there is no body."""
+        self._body = BodyOutline.of(self.ct)
+        self.tracker.done(0.4)
+        if isinstance(roi, Box):
+            return self._allowed(roi)
+        if roi == "none":
+            return self._body_box()
+        if proposal is None:
+            from PancreasSegLib.roi import propose_roi
+
+            try:
+                proposal = propose_roi(self.volume)
+            except NoPancreasError as error:
+                outcome.reason = error.message
+                return None
+        outcome.proposal = proposal
+        return self.axes.apply_box(proposal.box)
+
+    def _body_box(self) -> Box:
+        if self._body is None:
+            return Box.whole(self.ct.geometry)
+        box = Box.of_mask(self._body.mask)
+        assert box is not None
+        return box.on_grid(self._body.geometry, self.ct.geometry)
+
+    def _localised(self, network: StageNetwork, region: Box, roi: Roi, outcome: Outcome) -> Localisation:
+        """Find the organ on the coarse grid; look further once where the proposal may have been the reason."""
+        ct, settings = self.ct.geometry, self.settings
+        region = region.grown(settings.proposal_margin_mm, ct)
+        found = self._coarse(network, region, neighbours=not isinstance(roi, Box))
+        if roi != "auto":
+            return found
+        again: Box | None = None
+        if found.box is None:
+            body = self._body_box()
+            if _beyond(body, region, ct, settings.proposal_margin_mm):
+                again = body
+        else:
+            lower, upper = touched_sides(found.box, found.grid, ct)
+            if any(lower + upper):
+                again = widened(region, ct, lower, upper, settings.widen_mm)
+        if again is None:
+            return found
+        _log.info("localiser: looking again in %s", again.to_json())
+        second = self._coarse(network, again)
+        if second.box is None:
+            return found
+        if found.box is None:
+            outcome.warnings.append(
+                SegmentationWarning(
+                    "outside-proposal",
+                    f"The {self.organ} was found only when the whole body was searched: check its place.",
+                )
+            )
+        return second
+
+    def _coarse(self, network: StageNetwork, region: Box, neighbours: bool = True) -> Localisation:
+        grid = stage_grid(region, self.ct.geometry, network.stage)
+        labels = network.stage.labels
+        classes = range(1 + max(labels.values()))
+        probabilities = self._probabilities(network, grid, classes, "localise", f"looking for the {self.organ}")
+        return localise(probabilities, grid, labels, self.organ, self.settings, neighbours=neighbours)
+
+    def _crop(self, found: Localisation) -> Box | None:
+        """Return the canonical box for the segmenter."""
+        if found.box is None:
+            return None
+        settings = self.settings
+        margin = settings.doubtful_margin_mm if found.doubtful(settings) else settings.crop_margin_mm
+        return found.box.on_grid(found.grid, self.ct.geometry).grown(margin, self.ct.geometry)
+
+    def _segmented(
+        self, crop: Box, roi: Roi, outcome: Outcome, alone: bool
+    ) -> tuple[NDArray[np.float32], Geometry]:
+        """Segment the crop; look once more in a wider one where the organ reaches its border.
+
+        Returns
+        -------
+        probabilities : ndarray of float32, shape (labels, z, y, x)
+            Of the package's labels.
+        grid : Geometry
+            Their grid.
+        """
+        network, ct = self.networks["segmenter"], self.ct.geometry
+        labels = network.stage.labels
+        channels = [labels[name] for name in self.package.labels]
+        keep = range(1 + max(labels.values())) if alone else channels  # neighbours tell whether it is an abdomen
+        for last in (False, True):
+            grid = stage_grid(crop, ct, network.stage)
+            found = self._probabilities(network, grid, keep, "segment", f"segmenting the {self.organ}")
+            if alone:
+                place = localise(
+                    found, grid, labels, self.organ, self.settings, neighbours=not isinstance(roi, Box)
+                )
+                outcome.reason = place.reason
+                found = found[channels]
+            box = Box.of_mask(found.max(axis=0) >= self.settings.threshold)
+            if last or isinstance(roi, Box):
+                break
+            if outcome.reason and roi == "auto" and _beyond(self._body_box(), crop, ct, 0.0):
+                crop = self._body_box()
+                continue
+            lower, upper = touched_sides(box, grid, ct) if box is not None else ([False], [False])
+            if not any(lower + upper):
+                break
+            crop = widened(crop, ct, lower, upper, self.settings.widen_mm)
+        return found.astype(np.float32, copy=False), grid
+
+    def _restored(self, found: NDArray[np.float32], grid: Geometry, allowed: Box, outcome: Outcome) -> None:
+        """Clean the probabilities and write the mask."""
+        cleaned = np.empty_like(found)
+        for number, (name, probability) in enumerate(zip(self.package.labels, found, strict=True)):
+            raw = probability >= self.settings.threshold
+            kept = plausible_pieces(raw, grid, probability)
+            filled = filled_holes(kept, grid)
+            cleaned[number] = np.where(raw & ~kept, 0.0, np.where(filled & ~kept, 1.0, probability))
+            outcome.probability[name] = Volume(probability.astype(np.float16), grid)
+        restore_mask(
+            cleaned,
+            grid,
+            self.axes.apply(outcome.mask),
+            self.ct.geometry,
+            values=tuple(self.package.labels.values()),
+            threshold=self.settings.threshold,
+            allowed=allowed,
+            on_work=self.tracker.done,
+        )
+        for number, name in enumerate(self.package.labels):
+            mask = cleaned[number] >= self.settings.threshold
+            outcome.statistics[name] = {"confidence": expected_dice(mask, found[number])}
+
+    def _measured(self, grid: Geometry, allowed: Box, outcome: Outcome) -> None:
+        """Add statistics and judge them; a refused result leaves the mask empty."""
+        written = Box.whole(grid).on_grid(grid, self.ct.geometry)
+        window = self.axes.invert_box(written)
+        part, ct = outcome.mask[window.slices_zyx], self.volume.cropped(window)
+        for name, value in self.package.labels.items():
+            mask = part == value
+            measured = label_statistics(mask, ct)
+            outcome.statistics[name] = measured | outcome.statistics[name]
+            if name != self.organ:
+                continue
+            box = Box.of_mask(self.axes.apply(outcome.mask)[written.slices_zyx] == value)
+            if box is None:
+                outcome.reason = f"No {self.organ} was found in the region that was searched."
+            else:
+                offset = np.asarray(written.lower_ijk)
+                box = Box(tuple(offset + box.lower_ijk), tuple(offset + box.upper_ijk))
+                volume_ml = measured["volume_ml"]
+                outcome.reason = refusal(name, volume_ml, box, self.ct.geometry, self.settings)
+                outcome.warnings.extend(
+                    observations(name, outcome.statistics[name], box, self.ct.geometry, self.settings)
+                )
+                outcome.warnings.extend(_cut_by_region(name, box, allowed, self.ct.geometry))
+
+    def _emptied(self, outcome: Outcome) -> None:
+        """Leave nothing of a refused result but its probability."""
+        outcome.mask[...] = 0
+        empty = np.zeros((1, 1, 1), dtype=bool)
+        nothing = label_statistics(empty, Volume(empty, Geometry((1, 1, 1), (1.0, 1.0, 1.0))))
+        outcome.statistics = {name: nothing | {"confidence": 0.0} for name in self.package.labels}
+
+    def _probabilities(
+        self, network: StageNetwork, grid: Geometry, keep: Sequence[int], stage: str, message: str
+    ) -> NDArray[np.floating]:
+        """Run one stage on one grid, under the name that progress and timings give it."""
+        tiling = plan_stage(network, grid.shape_zyx, self.settings, window_budget(network, self.threads))
+        nominal = expected_seconds(network, tiling, self.threads)
+        started = time.perf_counter()
+        with self.tracker.stage(stage, message, self.pace * nominal):
+            body = self._body.on(grid) if self._body is not None else None
+            image = network_input(self.ct, grid, network.stage, body)
+            self.tracker.check()
+            result = self.predictor.run(network, image, keep, self.tracker.done, wanted=body)
+        self.nominal_s += nominal
+        self.measured_s += time.perf_counter() - started
+        return result
+
+
+def _beyond(body: Box, region: Box, ct: Geometry, mm: float) -> bool:
+    """Whether the body reaches further than the region by more than a margin."""
+    grown = region.grown(mm, ct)
+    return any(b < g for b, g in zip(body.lower_ijk, grown.lower_ijk, strict=True)) or any(
+        b > g for b, g in zip(body.upper_ijk, grown.upper_ijk, strict=True)
+    )
+
+
+def _cut_by_region(organ: str, box: Box, allowed: Box, ct: Geometry) -> list[SegmentationWarning]:
+    """Warn where a user's region cuts the organ inside the scan."""
+    lower = [b == a > 0 for b, a in zip(box.lower_ijk, allowed.lower_ijk, strict=True)]
+    upper = [b == a < n for b, a, n in zip(box.upper_ijk, allowed.upper_ijk, ct.size_ijk, strict=True)]
+    if not any(lower + upper):
+        return []
+    return [SegmentationWarning("cut-by-region", f"The {organ} reaches the edge of the given region: widen it.")]

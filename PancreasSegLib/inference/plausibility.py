@@ -1,0 +1,78 @@
+"""Whether a result can be a pancreas, and what to tell the user about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PancreasSegLib.inference.result import SegmentationWarning
+from PancreasSegLib.inference.settings import CascadeSettings
+from PancreasSegLib.volume import Box, Geometry
+
+_SLIVER_MM = 8.0
+_THICK_MM = 5.5
+
+
+def refusal(organ: str, volume_ml: float, box: Box, ct: Geometry, settings: CascadeSettings) -> str:
+    """Return why a result is no pancreas, as a sentence; empty if it may be one.
+
+    Parameters
+    ----------
+    organ : str
+        Its name.
+    volume_ml : float
+        Its volume.
+    box : Box
+        Its box on the CT with canonical axes.
+    ct : Geometry
+        That grid.
+    settings : CascadeSettings
+        Least volume.
+    """
+    if volume_ml < settings.smallest_ml:
+        return f"Only {volume_ml:.1f} mL that look like {organ} were found, too little to be one."
+    height = box.size_ijk[2] * ct.spacing_mm[2]
+    at_end = box.lower_ijk[2] == 0 or box.upper_ijk[2] == ct.size_ijk[2]
+    if at_end and height <= _SLIVER_MM and volume_ml < settings.usual_ml[0]:
+        return f"Only a sliver that looks like {organ} lies in the outermost slices, so the organ is not in view."
+    return ""
+
+
+def observations(
+    organ: str, statistics: dict[str, Any], box: Box, ct: Geometry, settings: CascadeSettings
+) -> list[SegmentationWarning]:
+    """Return what the user should know about a pancreas that was found."""
+    found = []
+    volume, confidence = statistics["volume_ml"], statistics["confidence"]
+    low, high = settings.usual_ml
+    if volume < low:
+        found.append(
+            SegmentationWarning(
+                "small-volume",
+                f"The {organ} measures {volume:.0f} mL, less than the usual {low:.0f} mL: check it.",
+            )
+        )
+    if volume > high:
+        found.append(
+            SegmentationWarning(
+                "large-volume",
+                f"The {organ} measures {volume:.0f} mL, more than the usual {high:.0f} mL: check it.",
+            )
+        )
+    if any(v == 0 for v in box.lower_ijk) or any(u == n for u, n in zip(box.upper_ijk, ct.size_ijk, strict=True)):
+        found.append(
+            SegmentationWarning("cut-by-scan", f"The {organ} reaches the scan's edge: a part may be missing.")
+        )
+    if confidence < settings.low_confidence:
+        found.append(
+            SegmentationWarning(
+                "low-confidence",
+                f"The expected overlap with a reader's {organ} is only {confidence:.2f} (Dice): check it.",
+            )
+        )
+    if ct.spacing_mm[2] > _THICK_MM:
+        found.append(
+            SegmentationWarning(
+                "thick-slices", f"The slices are {ct.spacing_mm[2]:.1f} mm apart, so volume and outline are rough."
+            )
+        )
+    return found

@@ -1,0 +1,133 @@
+"""A stage's networks on a device: images in, class probabilities out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from PancreasSegLib.inference.cost import NetworkCost, leaf_modules, measure_cost
+from PancreasSegLib.inference.device import Precision
+from PancreasSegLib.models import Stage
+from PancreasSegLib.networks.instance_norm import keep_channels_last
+
+_PROBE_MULTIPLES = 2  # a probe of two multiples an axis leaves the deepest level more than one voxel
+
+
+class StageNetwork:
+    """The members of a stage's ensemble, loaded once and used for many images.
+
+    Parameters
+    ----------
+    stage : Stage
+        What the networks were trained on.
+    networks : sequence of Module
+        One or more members; their probabilities are averaged.
+    device : device
+        Where to run.
+    precision : Precision
+        Of the activations.
+    """
+
+    def __init__(
+        self, stage: Stage, networks: Sequence[nn.Module], device: torch.device, precision: Precision
+    ) -> None:
+        self.stage = stage
+        self.device, self.precision = torch.device("cpu"), precision
+        self.in_channels = 2 if stage.hu_mask == "channel" else 1
+        self._networks = [keep_channels_last(network).eval() for network in networks]
+        self._cost: NetworkCost | None = None
+        self._home = (device, precision)
+        self.go_home()
+
+    @property
+    def cost(self) -> NetworkCost:
+        """Cost of one member, counted on first use by a small pass on the CPU."""
+        if self._cost is None:
+            device, precision = self.device, self.precision
+            self.move(torch.device("cpu"), precision)
+            x, y, z = (_PROBE_MULTIPLES * n for n in self.stage.multiple_ijk)
+            self._cost = measure_cost(self._networks[0], self.in_channels, (z, y, x))
+            self.move(device, precision)
+        return self._cost
+
+    @property
+    def members(self) -> int:
+        """Networks whose probabilities are averaged."""
+        return len(self._networks)
+
+    def go_home(self) -> None:
+        """Return to the device the networks were loaded for, after a fall-back to another."""
+        self.move(*self._home)
+
+    def move(self, device: torch.device, precision: Precision) -> None:
+        """Move the networks to another device and precision."""
+        layout = torch.channels_last_3d if precision.channels_last else torch.contiguous_format
+        for network in self._networks:
+            network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+        self.device, self.precision = device, precision
+
+    @torch.inference_mode()
+    def probabilities(
+        self, image: NDArray[np.float32], keep: Sequence[int], on_work: Callable[[float], None]
+    ) -> NDArray[np.float32]:
+        """Run one image through all members.
+
+        Parameters
+        ----------
+        image : ndarray of float32, shape (c, z, y, x)
+            Normalised input; its sizes are multiples of the stage's.
+        keep : sequence of int
+            Output channels to return.
+        on_work : callable
+            Called with the share of the work done before every layer; it may raise to stop the run.
+
+        Returns
+        -------
+        ndarray of float32, shape (len(keep), z, y, x)
+            Softmax probabilities, averaged over the members.
+        """
+        layout = torch.channels_last_3d if self.precision.channels_last else torch.contiguous_format
+        x = torch.from_numpy(np.ascontiguousarray(image))[None].to(self.device).contiguous(memory_format=layout)
+        total: torch.Tensor | None = None
+        for number, network in enumerate(self._networks):
+            with _watched(network, self.cost.shares, number, self.members, on_work), self._autocast():
+                scores = network(x)
+            part = torch.softmax(scores.float(), dim=1)[0, list(keep)]
+            total = part if total is None else total.add_(part)
+        assert total is not None
+        on_work(1.0)
+        result: NDArray[np.float32] = (total / self.members).cpu().contiguous().numpy()
+        return result
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.precision.name == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=self.precision.dtype)
+
+
+@contextmanager
+def _watched(
+    network: nn.Module, shares: Sequence[float], number: int, members: int, on_work: Callable[[float], None]
+) -> Iterator[None]:
+    """Call `on_work` before every layer, so that a pass of seconds shows progress and can be cancelled."""
+    calls = 0
+
+    def before(module: nn.Module, inputs: Any) -> None:
+        nonlocal calls
+        share = shares[calls] if calls < len(shares) else 1.0
+        calls += 1
+        on_work((number + share) / members)
+
+    hooks = [leaf.register_forward_pre_hook(before) for leaf in leaf_modules(network)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,73 @@
+"""Windows: they cover the image, fit, and blend to what one pass would give."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from PancreasSegLib.inference import windows as windows_module
+from PancreasSegLib.inference.windows import plan_windows, run_windows
+
+SHAPES = st.tuples(*[st.integers(1, 12).map(lambda n: 8 * n)] * 3)
+PATCHES = st.tuples(*[st.integers(2, 6).map(lambda n: 8 * n)] * 3)
+
+
+@given(SHAPES, PATCHES, st.floats(0, 0.75), st.integers(0, 200_000))
+def test_windows_cover_the_image_with_the_overlap(shape, patch, overlap, most):
+    tiling = plan_windows(shape, patch, (8, 8, 8), overlap=overlap, most_voxels=most or math.inf)
+    seen = np.zeros(shape, bool)
+    for window in tiling:
+        assert seen[window].shape == tiling.window_zyx  # none reaches outside
+        seen[window] = True
+    assert seen.all()
+    assert all(w % 8 == 0 for w in tiling.window_zyx)
+    for starts, window in zip(tiling.starts_zyx, tiling.window_zyx, strict=True):
+        for a, b in zip(starts, starts[1:]):
+            assert a + window - b >= math.floor(overlap * window)
+
+
+@given(SHAPES, PATCHES)
+def test_a_smaller_budget_is_obeyed_down_to_two_multiples(shape, patch):
+    tiling = plan_windows(shape, patch, (8, 8, 8), most_voxels=5000)
+    smallest = math.prod(min(n, 16) for n in shape)
+    assert tiling.window_voxels <= max(5000, smallest)
+
+
+@given(SHAPES, st.integers(0, 10))
+def test_a_pointwise_function_is_reproduced(shape, seed):
+    image = np.random.default_rng(seed).random((1, *shape), dtype=np.float32)
+    tiling = plan_windows(shape, (16, 16, 16), (8, 8, 8), whole_axis=1.0)
+    result = run_windows(
+        image, tiling, lambda part, on_work: np.concatenate([part, 2 * part]), channels=2, on_work=lambda s: None
+    )
+    np.testing.assert_allclose(result, np.concatenate([image, 2 * image]), atol=1e-5)
+
+
+def test_very_large_results_are_kept_in_half_precision(monkeypatch):
+    monkeypatch.setattr(windows_module, "_HALF_ABOVE", 100)
+    image = np.random.default_rng(0).random((1, 32, 32, 32), dtype=np.float32)
+    tiling = plan_windows((32, 32, 32), (16, 16, 16), (8, 8, 8), whole_axis=1.0)
+    result = run_windows(image, tiling, lambda part, on_work: part.copy(), channels=1, on_work=lambda s: None)
+    assert result.dtype == np.float16
+    np.testing.assert_allclose(result, image, atol=5e-3)
+
+
+def test_windows_without_anything_to_see_are_skipped_and_zero():
+    image = np.ones((1, 16, 16, 64), dtype=np.float32)
+    wanted = np.zeros((16, 16, 64), bool)
+    wanted[..., :8] = True
+    seen, shares = [], []
+    tiling = plan_windows((16, 16, 64), (16, 16, 16), (8, 8, 8), overlap=0.0)
+
+    def run(part, on_work):
+        seen.append(part.shape)
+        on_work(1.0)
+        return part.copy()
+
+    result = run_windows(image, tiling, run, channels=1, on_work=shares.append, wanted=wanted)
+    assert len(seen) == 1 and tiling.count == 4
+    assert (result[..., :16] == 1).all() and (result[..., 16:] == 0).all()
+    assert shares[-1] == 1.0
