@@ -5,6 +5,8 @@ Exit status: 0 done; 2 refused or failed, with one sentence; 3 no pancreas found
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -15,10 +17,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from PancreasSegLib.cli import cross_validate, demo, doctor, evaluate, networks, segment, train
+from PancreasSegLib.cli import cross_validate, demo, doctor, evaluate, models, networks, segment, train
 from PancreasSegLib.cli.background import any_running
 from PancreasSegLib.cli.problem import problem_of
-from PancreasSegLib.cli.shared_options import Debug, Quiet, with_shared_options
+from PancreasSegLib.cli.shared_options import Debug, Quiet, share_options, with_shared_options
 from PancreasSegLib.cli.terminal import complain, verbosity
 
 app = typer.Typer(
@@ -32,6 +34,8 @@ app = typer.Typer(
 app.command("segment")(with_shared_options(segment.command))
 app.command("demo")(with_shared_options(demo.command))
 app.command("doctor")(with_shared_options(doctor.command))
+share_options(models.app)
+app.add_typer(models.app, name="models")
 app.command("networks")(with_shared_options(networks.command))
 app.command("train")(with_shared_options(train.command))
 app.command("evaluate")(with_shared_options(evaluate.command))
@@ -67,14 +71,14 @@ def main() -> NoReturn:
         warnings.simplefilter("ignore")  # libraries' deprecations are no news for the user
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     status = run(sys.argv[1:])
-    try:
+    with contextlib.suppress(OSError):  # the reader of a pipe may be gone
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # the reader of the pipe went away
-        os._exit(status)
-    if any_running():
-        os._exit(status)  # a daemon thread halfway through an import can crash the interpreter's own shutdown
-    sys.exit(status)
+    # Taking torch and MONAI down again costs a second and does nothing for the user; and a daemon thread halfway
+    # through an import can crash the interpreter's own shutdown.
+    if not any_running():
+        atexit._run_exitfuncs()
+    os._exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -93,6 +97,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         status = app(list(arguments), prog_name="pancreasseg", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer has printed the help of a group of commands
+            return 0
         if verbosity.debug:
             traceback.print_exception(error)
         problem = problem_of(error)

@@ -99,7 +99,9 @@ def segment_folder(
 
     if output is None:
         raise OutputError("No folder was named for the masks.", "Add --output FOLDER.")
-    scans = [path for path in find_scans(source) if not _inside(path, output)]
+    scans = find_scans(source)
+    if _inside(output, source):  # results that lie among the scans are no scans
+        scans = [path for path in scans if not _inside(path, output)]
     if not scans:
         raise UnreadableFileError(
             f"{str(source)!r} holds no scan.", "Give a folder with NIfTI, NRRD or DICOM files."
@@ -123,17 +125,17 @@ def _plan(
     scans: Sequence[Path], source: Path, output: Path, wanted: Mapping[str, Path | None]
 ) -> list[tuple[str, Path, OutputFiles]]:
     """Return name, scan and files of every scan; scans of the same name in one folder keep their extensions."""
-    extensions = {"report": ".json", "picture": ".png", "probability": ".nii.gz"}
+    endings = {"report": ".json", "picture": ".png", "probability": f"_probability{MASK_EXTENSION}"}
     folders = [scan.relative_to(source).parent for scan in scans]
     stems = [scan_name(scan) for scan in scans]
     plan = []
     for scan, folder, stem in zip(scans, folders, stems, strict=True):
         twins = sum(f == folder and s == stem for f, s in zip(folders, stems, strict=True))
-        stem = scan.name if twins > 1 else stem
+        result = f"{scan.name if twins > 1 else stem}_pancreas"  # find_scans knows results by this ending
         side = {
-            kind: place / folder / (stem + extensions[kind]) for kind, place in wanted.items() if place is not None
+            kind: place / folder / (result + endings[kind]) for kind, place in wanted.items() if place is not None
         }
-        files = OutputFiles(output / folder / f"{stem}_pancreas{MASK_EXTENSION}", **side)
+        files = OutputFiles(output / folder / (result + MASK_EXTENSION), **side)
         plan.append((scan.relative_to(source).as_posix() if scan != source else stem, scan, files))
     return plan
 
@@ -185,7 +187,7 @@ def _segment_one(
 
 
 def _inside(path: Path, folder: Path) -> bool:
-    """Whether a path lies in a folder; results inside the folder of scans are no scans."""
+    """Whether a path lies below a folder."""
     return folder.resolve() in path.resolve().parents
 
 

@@ -52,7 +52,7 @@ def command(
         _show(findings)
     if findings["problems"]:
         raise PancreasSegError(
-            f"{len(findings['problems'])} thing(s) must be mended before scans can be segmented.",
+            f"Problems found: {len(findings['problems'])}.",
             "" if as_json else "See the list above.",
         )
 
@@ -121,7 +121,11 @@ def _examine_torch(findings: dict[str, Any]) -> None:
     ]
     devices += [torch.device("mps")] if torch.backends.mps.is_available() else []
     for device in devices:
-        found = {"device": str(device), "name": device_name(device), "precision": choose_precision(device).name}
+        found: dict[str, Any] = {
+            "device": str(device),
+            "name": device_name(device),
+            "precision": choose_precision(device).name,
+        }
         if device.type == "cuda":
             free, total = torch.cuda.mem_get_info(device)
             found |= {"free_gb": round(free / 2**30, 1), "total_gb": round(total / 2**30, 1)}
@@ -129,20 +133,29 @@ def _examine_torch(findings: dict[str, Any]) -> None:
 
 
 def _examine_models(findings: dict[str, Any]) -> None:
-    """Add the model packages, each verified; a broken default is a problem."""
-    from PancreasSegLib.models import list_packages, packages_folder, verify_package
+    """Add the model packages, each verified; a broken or missing default is a problem."""
+    from PancreasSegLib.models import packages_folder, scan_packages, verify_package
 
     findings["models_folder"] = str(packages_folder())
-    for package in list_packages():
-        try:
-            verify_package(package.path)
-            verified, sentence = True, ""
-        except PancreasSegError as error:
-            verified, sentence = False, str(error)
-            findings["problems"].append(sentence)
+    for entry in scan_packages():
+        error = entry.error
+        if entry.package is not None:
+            try:
+                verify_package(entry.path)
+            except PancreasSegError as broken:
+                error = broken
+        version = entry.package.version if entry.package is not None else None
         findings["models"].append(
-            {"name": package.name, "version": package.version, "path": str(package.path), "verified": verified}
+            {
+                "name": entry.name,
+                "version": version,
+                "path": str(entry.path),
+                "verified": error is None,
+                "error": str(error or ""),
+            }
         )
+        if error is not None:
+            findings["problems"].append(f"The model {entry.name} is broken: {error}")
     if "default" not in [model["name"] for model in findings["models"]]:
         findings["problems"].append("The default model is missing: install PancreasSeg again.")
 
@@ -168,7 +181,7 @@ def _show(findings: dict[str, Any]) -> None:
         table.add_row("device", f"{device['name']}, {device['precision']}{memory}")
     for model in findings["models"]:
         state = "verified" if model["verified"] else "BROKEN"
-        table.add_row("model", f"{model['name']} {model['version']}, {state}, {model['path']}")
+        table.add_row("model", f"{model['name']} {model['version'] or ''}, {state}, {model['path']}")
     table.add_row("own models", findings.get("models_folder", ""))
     for problem in findings["problems"]:
         table.add_row("PROBLEM", problem, style="red")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from PancreasSegLib.errors import RegionError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _BOX = re.compile(r"(\d+):(\d+),(\d+):(\d+),(\d+):(\d+)")
 
 
-def region_of(text: str) -> Box | str:
+def region_of(text: str) -> Box | Literal["auto", "none"]:
     """Return ``"auto"``, ``"none"`` or the box that `text` means.
 
     Parameters
@@ -35,8 +35,10 @@ def region_of(text: str) -> Box | str:
     (190, 150, 55)
     """
     plain = text.strip().lower()
-    if plain in ("auto", "none"):
-        return plain
+    if plain == "auto":
+        return "auto"
+    if plain == "none":
+        return "none"
     match = _BOX.fullmatch(plain.replace(" ", ""))
     if match is None:
         raise RegionError(

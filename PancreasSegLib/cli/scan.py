@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from PancreasSegLib.cli.background import Background
 from PancreasSegLib.cli.output_files import OutputFiles
@@ -28,8 +28,8 @@ class RunSettings:
         As ``--model`` and ``--device`` take them.
     threads : int or None
         CPU threads, None for all.
-    roi : Box or str
-        ``"auto"``, ``"none"`` or a box on the scan's own grid.
+    roi : Box or {"auto", "none"}
+        Where to look; a box is on the scan's own grid.
     series : str or None
         DICOM series to read, None for the CT with most slices.
     allow_empty : bool
@@ -39,7 +39,7 @@ class RunSettings:
     model: str = "default"
     device: str = "auto"
     threads: int | None = None
-    roi: Box | str = "auto"
+    roi: Box | Literal["auto", "none"] = "auto"
     series: str | None = None
     allow_empty: bool = False
 
@@ -98,7 +98,7 @@ def segment_scan(
     bar.stage("loading the model")
     with _timed(timings, "load"):
         model = segmenter()
-    on_forecast(model.forecast(volume).sentence)
+    on_forecast(model.forecast(volume, roi=settings.roi).sentence)
     result = model.segment(volume, roi=settings.roi, progress=bar, allow_empty=settings.allow_empty)
     result = replace(result, timings={**timings, **result.timings})
     bar.stage("writing the results")

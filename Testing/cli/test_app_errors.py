@@ -12,14 +12,8 @@ import typer
 from PancreasSegLib.cli import app as program
 from PancreasSegLib.cli.problem import problem_of
 from PancreasSegLib.cli.shared_options import with_shared_options
-from PancreasSegLib.cli.terminal import complain, verbosity
+from PancreasSegLib.cli.terminal import complain
 from PancreasSegLib.errors import CancelledError, NoPancreasError, PancreasSegError, UnreadableFileError
-
-
-@pytest.fixture(autouse=True)
-def fresh_verbosity(monkeypatch):
-    monkeypatch.setattr(verbosity, "quiet", False)
-    monkeypatch.setattr(verbosity, "debug", False)
 
 
 @pytest.fixture
@@ -96,9 +90,12 @@ def test_mistake_in_the_options_is_one_sentence(capsys, arguments, part):
     assert "--help" in err
 
 
-def test_no_arguments_show_the_help(capsys):
-    assert program.run([]) == 0
-    assert "segment" in capsys.readouterr().out
+@pytest.mark.parametrize(("arguments", "part"), [([], "segment"), (["models"], "verify")])
+def test_no_arguments_show_the_help(capsys, arguments, part):
+    assert program.run(arguments) == 0
+    out, err = capsys.readouterr()
+    assert part in out
+    assert err == ""
 
 
 def test_version(capsys):
