@@ -11,6 +11,9 @@ from PancreasSegLib.training.loop import stage_arguments
 from PancreasSegLib.training.recipe import Recipe, StageRecipe
 from PancreasSegLib.training.run import missing_networks, network_file
 
+ROLES = ("localiser", "segmenter")
+"""Stages in the order in which the cascade runs them."""
+
 
 def export_run(recipe: Recipe, destination: Path | None = None, *, scores: dict | None = None) -> Path:
     """Write the networks of a run as a model package.
@@ -40,7 +43,8 @@ def export_run(recipe: Recipe, destination: Path | None = None, *, scores: dict 
     if missing:
         raise RecipeError(f"The run {recipe.run_folder} lacks {', '.join(missing)}.", "Train with --resume first.")
     stages, weights = [], {}
-    for role, stage in recipe.stages.items():
+    for role in sorted(recipe.stages, key=ROLES.index):  # they may be trained in another order
+        stage = recipe.stages[role]
         files = tuple(f"models/{role}-{member}.safetensors" for member in range(stage.members))
         for member, file in enumerate(files):
             weights[file] = load_file(network_file(recipe, f"{role}-{member}"))
@@ -86,8 +90,8 @@ def _card(package: ModelPackage) -> str:
     lines += ["Research use only; not a medical device.", "", "## Stages", ""]
     for stage in package.stages:
         lines.append(
-            f"- {stage.role}: {stage.network}, {len(stage.weights)} network(s), spacing {list(stage.spacing_mm)} mm, "
-            f"window {list(stage.window_hu)} HU, classes {', '.join(stage.labels)}"
+            f"- {stage.role}: {stage.network}, {len(stage.weights)} network(s), "
+            f"spacing {list(stage.spacing_mm)} mm, window {list(stage.window_hu)} HU, classes {', '.join(stage.labels)}"
         )
     lines += ["", "## Training data", ""]
     lines += [f"- {source.get('name', '?')}: {source.get('licence', '?')}" for source in package.sources] or ["-"]

@@ -107,6 +107,9 @@ class LossRecipe(_Part):
 class StageRecipe(_Part):
     """One network of the cascade and how it is trained.
 
+    ``initial_weights`` are ``network.safetensors`` of the same architecture; ``{run}`` stands for the run's folder,
+    so that a stage can start from one that was trained before it in the same fold.
+
     ``spacing_mm`` and ``patch_ijk`` run along canonical x (Left), y (Posterior), z (Superior); the network's
     ``arguments`` follow torch's (z, y, x).
     """
@@ -129,7 +132,7 @@ class StageRecipe(_Part):
     validate_every: int = Field(500, ge=1)
     checkpoint_minutes: float = Field(2.0, gt=0)
     members: int = Field(1, ge=1, description="networks of different seeds whose probabilities are averaged")
-    initial_weights: tuple[Path, ...] = Field((), description="weights to start from, one file a member")
+    initial_weights: tuple[Path, ...] = Field((), description="files to start from, one a member")
 
     @model_validator(mode="after")
     def _one_start_a_member(self) -> StageRecipe:

@@ -36,8 +36,10 @@ def network_tasks(recipe: Recipe) -> list[NetworkTask]:
         for member in range(stage.members):
             name = f"{role}-{member}"
             seed = recipe.seed + 1000 * number + member
-            start = stage.initial_weights[member] if stage.initial_weights else None
             folder = recipe.run_folder / name
+            start = None
+            if stage.initial_weights:
+                start = Path(str(stage.initial_weights[member]).replace("{run}", str(recipe.run_folder)))
             tasks.append(NetworkTask(name, stage, recipe.data.labels, recipe.data.organ, seed, folder, start))
     return tasks
 
