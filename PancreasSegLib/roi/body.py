@@ -12,6 +12,7 @@ from PancreasSegLib.roi.morphology import dilated, opened
 _PLANE = ndimage.generate_binary_structure(3, 1)
 _PLANE[[0, 2]] = False  # a cross in the axial plane
 _LEAST_BODY_ML = 100.0
+_CUT_MM = 160.0  # a chest wall cut by the field of view opens no wider
 
 
 def body_mask(scan: CoarseScan) -> NDArray[np.bool_]:
@@ -28,14 +29,41 @@ def body_mask(scan: CoarseScan) -> NDArray[np.bool_]:
     if sizes.max() * scan.voxel_ml < _LEAST_BODY_ML:
         return np.zeros_like(dense)
     body = pieces == 1 + int(np.argmax(sizes))
-    return filled_slices(dilated(body) & dense)
+    return filled_slices(dilated(body) & dense, _CUT_MM / scan.spacing_zyx[1])
 
 
-def filled_slices(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return a (z, y, x) mask with the holes of every axial slice filled."""
-    outside = ndimage.label(np.pad(~mask, ((0, 0), (1, 1), (1, 1)), constant_values=True), _PLANE)[0]
+def filled_slices(mask: NDArray[np.bool_], cut: float = 0.0) -> NDArray[np.bool_]:
+    """Return a (z, y, x) mask with the holes of every axial slice filled.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (z, y, x)
+        The body.
+    cut : float
+        Gaps up to this many voxels between body and body along the array's edge count as inside: where the field
+        of view cuts through the chest, the lung is open to the edge.
+    """
+    closed = mask.copy()
+    for edge in (closed[:, 0], closed[:, -1], closed[:, :, 0], closed[:, :, -1]):
+        edge |= _bridged(edge, cut)
+    outside = ndimage.label(np.pad(~closed, ((0, 0), (1, 1), (1, 1)), constant_values=True), _PLANE)[0]
     # Pieces of the background are labelled slice by slice; those that hold the slice's corner are outside.
     edge = np.zeros(int(outside.max()) + 1, dtype=bool)
     edge[outside[:, 0, 0]] = True
     filled: NDArray[np.bool_] = ~edge[outside][:, 1:-1, 1:-1]
     return filled
+
+
+def _bridged(edge: NDArray[np.bool_], cut: float) -> NDArray[np.bool_]:
+    """Return the gaps of at most `cut` voxels between set voxels along the last axis, shape (z, n)."""
+    position = np.arange(edge.shape[1])
+    before = np.maximum.accumulate(np.where(edge, position, -np.inf), axis=1)
+    after = np.minimum.accumulate(np.where(edge, position, np.inf)[:, ::-1], axis=1)[:, ::-1]
+    gap: NDArray[np.bool_] = (after - before) <= cut + 1
+    return gap
+
+
+def edge_share(body: NDArray[np.bool_]) -> float:
+    """Return the share of the in-plane edge of the scan that lies in the body, 1 for a scan cropped inside it."""
+    edge = np.concatenate([body[:, 0], body[:, -1], body[:, :, 0], body[:, :, -1]], axis=1)
+    return float(edge.mean())

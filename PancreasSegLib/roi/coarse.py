@@ -61,7 +61,8 @@ class CoarseScan:
         target = Geometry(
             (count[0], count[1], size[2]), (in_plane[0], in_plane[1], mm[2]), tuple(origin), full.direction_lps
         )
-        return cls(resample(sampled, thinned, target), target, axes, intensities)
+        hu = resample(sampled, thinned, target)
+        return cls(hu, target, axes, intensities.with_air_of(hu))
 
     @property
     def spacing_zyx(self) -> tuple[float, float, float]:

@@ -54,7 +54,8 @@ def predicted_extent(marks: Landmarks, statistics: LocationStatistics) -> Extent
     refusal = _no_abdomen(marks)
     levels = predicted_levels(marks, statistics, reasons)
     bottom, top = marks.scan_mm
-    if not refusal and (levels[1] <= bottom or levels[0] >= top):
+    overlap = min(levels[1], top) - max(levels[0], bottom)
+    if not refusal and overlap < min(DOME_MARGIN_MM, 0.5 * (top - bottom)):
         refusal = "The levels at which the pancreas lies are outside the scan."
     if refusal:
         reasons = [refusal + " The box is the whole body."]
@@ -85,45 +86,58 @@ def predicted_levels(
     """
     reasons = [] if reasons is None else reasons
     bottom, top = marks.scan_mm
-    from_dome = from_crest = None
-    if marks.dome_mm:
-        low, high = marks.dome_mm
-        from_dome = (
-            low - statistics["bottom_below_dome"].greatest - DOME_MARGIN_MM,
-            high - statistics["top_below_dome"].least + DOME_MARGIN_MM,
-        )
+    upper = _from_dome(marks, statistics, reasons)
+    lower = _from_crests(marks, statistics, reasons)
+    if upper is None and lower is None:
+        reasons.append("Neither lung nor iliac crest is in view: the scan begins and ends between them.")
+    seen_both = upper is not None and lower is not None
+    if upper is None:
+        if lower is not None:
+            reasons.append("No lung is in view: the scan begins below the diaphragm's dome.")
+        upper = top - statistics["bottom_below_dome"].greatest - DOME_MARGIN_MM - UNSEEN_MARGIN_MM, top
+    if lower is None:
+        if not marks.dome_in_view:
+            lower = bottom, bottom + statistics["top_above_crest"].greatest + CREST_MARGIN_MM + UNSEEN_MARGIN_MM
+        else:
+            return upper
+    both = max(upper[0], lower[0]), min(upper[1], lower[1])
+    if both[1] - both[0] >= min(_DISAGREE_MM, top - bottom):
+        return both
+    if seen_both:
+        reasons.append("Lungs and iliac crests disagree on the levels: both ranges are kept.")
+    else:
+        reasons.append("The scan is too tall for a landmark to be out of view: the levels are widened.")
+    return min(upper[0], lower[0]), max(upper[1], lower[1])
+
+
+def _from_dome(marks: Landmarks, statistics: LocationStatistics, reasons: list[str]) -> Interval | None:
+    """Return the levels measured down from the diaphragm's dome."""
+    if marks.dome_mm is None:
+        return None
+    low, high = marks.dome_mm
+    if not marks.dome_in_view:
+        reasons.append("The right dome is not in view: its level is guessed from the lungs' base, with more room.")
+    else:
         reasons.append("The diaphragm's right dome is in view: levels measured down from it.")
         if high > low:
             reasons.append(
                 "The left lung reaches much lower than the right: fluid suspected, levels widened down."
             )
-    if marks.crests:
-        crest = marks.crests.level_mm
-        from_crest = (
-            crest + statistics["bottom_above_crest"].least - CREST_MARGIN_MM,
-            crest + statistics["top_above_crest"].greatest + CREST_MARGIN_MM,
-        )
-        reasons.append("The iliac crests are in view: levels measured up from them.")
-    if from_dome and from_crest:
-        both = max(from_dome[0], from_crest[0]), min(from_dome[1], from_crest[1])
-        if both[1] - both[0] >= _DISAGREE_MM:
-            return both
-        reasons.append("Diaphragm and iliac crests disagree on the levels: both ranges are kept.")
-        return min(from_dome[0], from_crest[0]), max(from_dome[1], from_crest[1])
-    if from_dome:
-        return from_dome
-    below_top = top - statistics["bottom_below_dome"].greatest - DOME_MARGIN_MM - UNSEEN_MARGIN_MM
-    above_bottom = bottom + statistics["top_above_crest"].greatest + CREST_MARGIN_MM + UNSEEN_MARGIN_MM
-    if marks.right_lung or marks.left_lung:
-        reasons.append(
-            "The lungs' base is in view but not the diaphragm's dome: levels measured down from the top."
-        )
-    else:
-        reasons.append("No lung is in view: the scan begins below the diaphragm's dome.")
-    if from_crest:
-        return max(below_top, from_crest[0]), from_crest[1]
-    reasons.append("No iliac crest is in view: the scan ends above the pelvis.")
-    return below_top, max(above_bottom, below_top + _DISAGREE_MM)
+    return (
+        low - statistics["bottom_below_dome"].greatest - DOME_MARGIN_MM,
+        high - statistics["top_below_dome"].least + DOME_MARGIN_MM,
+    )
+
+
+def _from_crests(marks: Landmarks, statistics: LocationStatistics, reasons: list[str]) -> Interval | None:
+    """Return the levels measured up from the iliac crests."""
+    if marks.crests is None:
+        return None
+    reasons.append("The iliac crests are in view: levels measured up from them.")
+    return (
+        marks.crests.level_mm + statistics["bottom_above_crest"].least - CREST_MARGIN_MM,
+        marks.crests.level_mm + statistics["top_above_crest"].greatest + CREST_MARGIN_MM,
+    )
 
 
 def _sides(
@@ -131,6 +145,9 @@ def _sides(
 ) -> tuple[Interval, Interval]:
     """Return the ranges to the Left and to Posterior, from the spine or else from the body."""
     body_x, body_y = marks.body_mm(0, levels), marks.body_mm(1, levels)
+    if marks.cropped:
+        reasons.append("The scan is already cropped to a part of the body: its whole width and depth are kept.")
+        return body_x, body_y
     spine = marks.spine_mm(levels)
     margin = SIDE_MARGIN_MM
     right, left, front = _reaches(marks, statistics, levels)

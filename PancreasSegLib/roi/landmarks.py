@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from PancreasSegLib.roi.body import body_mask
+from PancreasSegLib.roi.body import body_mask, edge_share
 from PancreasSegLib.roi.coarse import CoarseScan
 from PancreasSegLib.roi.lung import Hemithorax, hemithorax, lung_mask
 from PancreasSegLib.roi.pelvis import Crests, iliac_crests
@@ -19,10 +19,13 @@ Interval = tuple[float, float]
 _THORAX_MM = 80.0
 _EFFUSION_MM = 100.0  # the left lung never reaches so far below the right dome, unless fluid lifts the right lung
 _LEFT_BASE_MM = 90.0
+_DOME_ABOVE_BASE_MM = (5.0, 110.0)  # of either lung; 6 to 102 mm in the patients measured
 _CREST_BELOW_DOME_MM = 100.0
 _HEAD_CM2 = 330.0
 _HEAD_BONE = 0.10
 _MEDIAL_MM = 30.0
+_USUAL_DEPTH = 0.65  # of the spine on the way from front to back
+_CROPPED_SHARE = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,28 +70,44 @@ class Landmarks:
             centre = _thoracic_centre(scan, body, path)
             right = hemithorax(scan, body, lungs, centre, -1)
             left = hemithorax(scan, body, lungs, centre, 1)
-        crests = iliac_crests(scan, body, path) if path is not None else None
+        head = not (right or left) and _looks_like_a_head(scan, body)
+        crests = None
+        if body.any() and not head:
+            crests = iliac_crests(scan, body, _middle_path(scan, body) if path is None else path)
         dome = right.dome_mm if right else None
         if crests and dome is not None and crests.level_mm > dome - _CREST_BELOW_DOME_MM:
             crests = None  # shoulders
-        head = not (right or left or crests) and _looks_like_a_head(scan, body)
         return cls(scan, body, lungs, _smooth(scan, path), right, left, crests, head)
 
     @property
     def dome_mm(self) -> Interval | None:
-        """Least and greatest likely level of the right diaphragm's dome, None if it is not in view."""
-        if self.right_lung is None or self.right_lung.dome_mm is None:
-            return None
-        dome = self.right_lung.dome_mm
+        """Least and greatest likely level of the right diaphragm's dome, None if no lung is in view."""
         left_base = self.left_lung.base_mm if self.left_lung else None
-        if left_base is not None and left_base < dome - _EFFUSION_MM:
-            return left_base + _LEFT_BASE_MM, dome
-        return dome, dome
+        right_base = self.right_lung.base_mm if self.right_lung else None
+        dome = self.right_lung.dome_mm if self.right_lung else None
+        if dome is not None:
+            if left_base is not None and left_base < dome - _EFFUSION_MM:
+                return left_base + _LEFT_BASE_MM, dome
+            return dome, dome
+        bases = [base for base in (right_base, left_base) if base is not None]
+        if not bases:
+            return None
+        return min(bases) + _DOME_ABOVE_BASE_MM[0], max(bases) + _DOME_ABOVE_BASE_MM[1]
 
     @property
     def scan_mm(self) -> Interval:
         """Level of the first and last slice of the scan."""
         return 0.0, (self.scan.axes.target.size_ijk[2] - 1) * self.scan.axes.target.spacing_mm[2]
+
+    @property
+    def dome_in_view(self) -> bool:
+        """Whether the right dome itself was seen."""
+        return self.right_lung is not None and self.right_lung.dome_mm is not None
+
+    @property
+    def cropped(self) -> bool:
+        """Whether the scan was cut out from inside the body, so that its edges say nothing of the patient."""
+        return edge_share(self.body) > _CROPPED_SHARE
 
     @property
     def thorax_only(self) -> bool:
@@ -145,10 +164,16 @@ def _thoracic_centre(
 ) -> tuple[float, float]:
     """Return the spine's centre (y, x) in the scan's upper part, or where it would be in the body."""
     if path is None:
-        rows, columns = (np.flatnonzero(body.any(axis=a)) for a in ((0, 2), (0, 1)))
-        return float(rows[0] + 0.7 * (rows[-1] - rows[0])), float(columns.mean())
+        path = _middle_path(scan, body)
     upper = path[-max(1, round(_THORAX_MM / scan.spacing_zyx[0])) :]
     return float(np.median(upper[:, 0])), float(np.median(upper[:, 1]))
+
+
+def _middle_path(scan: CoarseScan, body: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return where the spine would be in the body, (y, x) for every slice."""
+    rows, columns = (np.flatnonzero(np.any(body, axis=axes)) for axes in ((0, 2), (0, 1)))
+    centre = rows[0] + _USUAL_DEPTH * (rows[-1] - rows[0]), 0.5 * (columns[0] + columns[-1])
+    return np.tile(np.round(centre).astype(np.int64), (len(body), 1))
 
 
 def _smooth(scan: CoarseScan, path: NDArray[np.int64] | None) -> NDArray[np.float64] | None:

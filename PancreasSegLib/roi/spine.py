@@ -10,7 +10,7 @@ from PancreasSegLib.roi.coarse import CoarseScan
 
 _VERTEBRA_MM = 14.0  # standard deviation of the blur that turns a vertebra into one blob, wider than an aorta
 _SATURATION_HU = 150.0  # above the bone threshold: dense bone and metal count no more than ordinary bone
-_LEAST_DENSITY = 0.08
+_LEAST_DENSITY = 0.12
 _STEP_COST = 0.03
 _MEDIAL_MM = 60.0  # how far a spine may stray from the middle of the body before it costs as much as bone gains
 _OFF_PLACE_COST = 0.5
@@ -35,7 +35,7 @@ def spine_path(scan: CoarseScan, body: NDArray[np.bool_]) -> NDArray[np.int64] |
     density = ndimage.gaussian_filter(density, (0.0, sigma[1], sigma[2]), mode="constant", truncate=2.5)
     path = _best_path(density - _OFF_PLACE_COST * _improbability(scan, body))
     along = density[np.arange(len(path)), path[:, 0], path[:, 1]]
-    if float(np.median(along)) < _LEAST_DENSITY:
+    if float(np.percentile(along, 80)) < _LEAST_DENSITY:  # not the median: below the sacrum there is no spine
         return None
     return path
 

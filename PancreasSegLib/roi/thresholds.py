@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,12 @@ SOFT_TISSUE_HU = (-100.0, 240.0)
 """The window of parenchyma with and without contrast medium; the default of :func:`soft_tissue_mask`."""
 
 _CLIPPED_ABOVE_HU = -300.0
-_CLIPPED_SHARE = 0.01
-_ABOVE_CLIP_HU = 7.0
+_CLIPPED_LOW_SHARE = 0.01
+_CLIPPED_BELOW_HU = 500.0
+_CLIPPED_HIGH_SHARE = 1e-3
+_ABOVE_AIR_HU = 7.0
+_NOISE_LIFT_HU = 20.0
+_BELOW_CLIP_HU = 15.0
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,17 @@ class IntensityRange:
     ----------
     low, high : float
         Least and greatest finite value, HU.
-    clipped_low : bool
-        Whether air, lung and bowel gas share one value, because the intensities were windowed before they came.
-    clipped_high : bool
-        Whether bone saturates.
+    share_low, share_high : float
+        Share of the voxels at the least and at the greatest value.
+    air : float
+        Level of air, HU. Noise that was clipped at `low` lies above it only, so averaging lifts the level.
     """
 
     low: float
     high: float
-    clipped_low: bool
-    clipped_high: bool
+    share_low: float
+    share_high: float
+    air: float
 
     @classmethod
     def of(cls, voxels: NDArray) -> IntensityRange:
@@ -63,23 +68,37 @@ class IntensityRange:
         if not np.isfinite([low, high]).all():
             values = voxels[np.isfinite(voxels)]
             if values.size == 0:
-                return cls(HU_FLOOR, HU_FLOOR, False, False)
+                return cls(HU_FLOOR, HU_FLOOR, 1.0, 1.0, HU_FLOOR)
             low, high = float(values.min()), float(values.max())
-        clipped_low = low > _CLIPPED_ABOVE_HU and float(np.mean(values <= low + 1)) >= _CLIPPED_SHARE
-        clipped_high = high < 500 and float(np.mean(values >= high - 1)) >= 1e-3
-        return cls(low, high, clipped_low, clipped_high)
+        return cls(low, high, float(np.mean(values <= low + 1)), float(np.mean(values >= high - 1)), low)
+
+    def with_air_of(self, coarse_hu: NDArray) -> IntensityRange:
+        """Return the range with the level of air measured on averaged HU."""
+        # At least the voxels at the clip are air; of noisy air it is half of them.
+        level = float(np.percentile(coarse_hu, 75.0 * min(self.share_low, 1.0)))
+        return replace(self, air=min(level, self.low + _NOISE_LIFT_HU))
+
+    @property
+    def clipped_low(self) -> bool:
+        """Whether air, lung and bowel gas share one value: the intensities were windowed before they came."""
+        return self.low > _CLIPPED_ABOVE_HU and self.share_low >= _CLIPPED_LOW_SHARE
+
+    @property
+    def clipped_high(self) -> bool:
+        """Whether bone saturates."""
+        return self.high < _CLIPPED_BELOW_HU and self.share_high >= _CLIPPED_HIGH_SHARE
 
     @property
     def body_hu(self) -> float:
         """Threshold of the body's surface."""
-        return self.low + _ABOVE_CLIP_HU if self.clipped_low else BODY_HU
+        return self.air + _ABOVE_AIR_HU if self.clipped_low else BODY_HU
 
     @property
     def gas_hu(self) -> float:
         """Threshold below which a voxel inside the body is lung or gas."""
-        return self.low + _ABOVE_CLIP_HU if self.clipped_low else LUNG_HU
+        return self.air + _ABOVE_AIR_HU if self.clipped_low else LUNG_HU
 
     @property
     def bone_hu(self) -> float:
-        """Threshold above which a voxel is bone, contrast medium or calcium."""
-        return BONE_HU
+        """Threshold above which a voxel of the coarse grid is bone, contrast medium or calcium."""
+        return min(BONE_HU, self.high - _BELOW_CLIP_HU) if self.clipped_high else BONE_HU
