@@ -73,7 +73,9 @@ class SurfaceDistances:
 def _percentile(distances: NDArray[np.float64], areas: NDArray[np.float64], percent: float) -> float:
     """Least distance within which at least `percent` of the area lies."""
     share = np.cumsum(areas) / areas.sum()
-    return float(distances[min(int(np.searchsorted(share, percent / 100)), distances.size - 1)])
+    # a share of exactly the percentage counts, however floating point rounds it
+    found = int(np.searchsorted(share, percent / 100 - 1e-9))
+    return float(distances[min(found, distances.size - 1)])
 
 
 def surface_distances(mask: ArrayLike, reference: ArrayLike, spacing_mm: Sequence[float]) -> SurfaceDistances:

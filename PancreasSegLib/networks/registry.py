@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from PancreasSegLib.errors import NetworkError
 from PancreasSegLib.networks.architecture import Architecture
 from PancreasSegLib.networks.convolutional import CONVOLUTIONAL
+from PancreasSegLib.networks.nnunet import NNUNETS
 from PancreasSegLib.networks.transformer import TRANSFORMERS
 
 if TYPE_CHECKING:
     from torch import nn
 
-NETWORKS: dict[str, Architecture] = {a.name: a for a in (*CONVOLUTIONAL, *TRANSFORMERS)}
+NETWORKS: dict[str, Architecture] = {a.name: a for a in (*NNUNETS, *CONVOLUTIONAL, *TRANSFORMERS)}
 """The architectures by name."""
 
 
