@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from PancreasSegLib.cli import cross_validate, demo, doctor, evaluate, models, networks, segment, train
+from PancreasSegLib.cli import cross_validate, demo, doctor, evaluate, models, networks, roi, segment, train
 from PancreasSegLib.cli.background import any_running
 from PancreasSegLib.cli.problem import problem_of
 from PancreasSegLib.cli.shared_options import Debug, Quiet, share_options, with_shared_options
@@ -34,6 +34,7 @@ app = typer.Typer(
 app.command("segment")(with_shared_options(segment.command))
 app.command("demo")(with_shared_options(demo.command))
 app.command("doctor")(with_shared_options(doctor.command))
+app.command("roi")(with_shared_options(roi.command))
 share_options(models.app)
 app.add_typer(models.app, name="models")
 app.command("networks")(with_shared_options(networks.command))
