@@ -88,12 +88,15 @@ def score_mask(
     surface = surface_distances(mask, reference, geometry.spacing_mm)
     return CaseScore(
         case,
-        dice(mask, reference),
-        *(surface.nsd(tolerance) for tolerance in (1.0, 2.0, 3.0, 5.0)),
-        surface.hausdorff(95),
-        float(mask.sum()) * geometry.voxel_volume_ml,
-        float(reference.sum()) * geometry.voxel_volume_ml,
-        confidence,
-        seconds,
-        error,
+        dice=dice(mask, reference),
+        nsd_1mm=surface.nsd(1.0),
+        nsd_2mm=surface.nsd(2.0),
+        nsd_3mm=surface.nsd(3.0),
+        nsd_5mm=surface.nsd(5.0),
+        hd95_mm=surface.hausdorff(95),
+        volume_ml=float(mask.sum()) * geometry.voxel_volume_ml,
+        reference_ml=float(reference.sum()) * geometry.voxel_volume_ml,
+        confidence=confidence,
+        seconds=seconds,
+        error=error,
     )

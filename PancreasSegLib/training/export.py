@@ -91,7 +91,8 @@ def _card(package: ModelPackage) -> str:
     for stage in package.stages:
         lines.append(
             f"- {stage.role}: {stage.network}, {len(stage.weights)} network(s), "
-            f"spacing {list(stage.spacing_mm)} mm, window {list(stage.window_hu)} HU, classes {', '.join(stage.labels)}"
+            f"spacing {list(stage.spacing_mm)} mm, window {list(stage.window_hu)} HU, "
+            f"classes {', '.join(stage.labels)}"
         )
     lines += ["", "## Training data", ""]
     lines += [f"- {source.get('name', '?')}: {source.get('licence', '?')}" for source in package.sources] or ["-"]

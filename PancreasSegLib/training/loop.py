@@ -6,6 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -91,7 +92,7 @@ class NetworkTrainer:
             _start_from(task.initial_weights, network)
         if task.stage.sampling.batch_size == 1:
             keep_channels_last(network)
-        self.network = network.to(device, memory_format=torch.channels_last_3d)
+        self.network = network.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(task.stage.optimizer.ema)
         )
@@ -221,7 +222,7 @@ class NetworkTrainer:
         _log.info("%s goes on at step %d", self.task.name, self.step)
 
 
-def stage_arguments(stage: StageRecipe, labels: int) -> dict[str, object]:
+def stage_arguments(stage: StageRecipe, labels: int) -> dict[str, Any]:
     """Return the network's arguments with the channels that follow from the recipe."""
     channels = 2 if stage.hu_mask == "channel" else 1
     return {**stage.arguments, "in_channels": channels, "out_channels": labels + 1}

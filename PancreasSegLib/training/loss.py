@@ -36,6 +36,7 @@ class DeepSupervisionLoss(nn.Module):
         self.dice = DiceLoss(
             include_background=False, softmax=True, to_onehot_y=True, batch=True, weight=foreground
         )
+        self.class_weight: torch.Tensor
         self.register_buffer("class_weight", weight)
         self.recipe = recipe
 

@@ -30,26 +30,26 @@ class DataRecipe(_Part):
     cache: Path = Path(".runs/cache")
     labels: tuple[str, ...] = ("pancreas",)
     organ: str = "pancreas"
-    folds: int = Field(5, ge=2)
+    folds: int = Field(default=5, ge=2)
     split_seed: int = 0
     exclude: tuple[str, ...] = ()
-    phantoms: int = Field(0, ge=0, description="generated anatomical phantoms added to the training cases")
+    phantoms: int = Field(default=0, ge=0, description="generated anatomical phantoms added to the training cases")
 
 
 class RegionRecipe(_Part):
     """The part of each scan that a stage is trained on: all of it, or the organ's box with a margin in mm."""
 
     kind: Literal["scan", "organ"] = "scan"
-    margin_mm: float = Field(50.0, ge=0)
+    margin_mm: float = Field(default=50.0, ge=0)
 
 
 class SamplingRecipe(_Part):
     """How patches are drawn: shares centred on the organ and on any other label, the rest anywhere."""
 
-    batch_size: int = Field(2, ge=1)
-    organ_share: float = Field(0.5, ge=0, le=1)
-    label_share: float = Field(0.2, ge=0, le=1)
-    phantom_share: float = Field(0.0, ge=0, le=1)
+    batch_size: int = Field(default=2, ge=1)
+    organ_share: float = Field(default=0.5, ge=0, le=1)
+    label_share: float = Field(default=0.2, ge=0, le=1)
+    phantom_share: float = Field(default=0.0, ge=0, le=1)
 
 
 class AugmentationRecipe(_Part):
@@ -59,55 +59,55 @@ class AugmentationRecipe(_Part):
     """
 
     rotation_deg: Triple = (12.0, 12.0, 25.0)
-    rotation_probability: float = Field(0.5, ge=0, le=1)
+    rotation_probability: float = Field(default=0.5, ge=0, le=1)
     scale: tuple[float, float] = (0.75, 1.35)
-    axis_scale: float = Field(0.1, ge=0)
-    scale_probability: float = Field(0.5, ge=0, le=1)
-    elastic_mm: float = Field(5.0, ge=0)
-    elastic_grid_mm: float = Field(45.0, gt=0)
-    elastic_probability: float = Field(0.4, ge=0, le=1)
-    noise_hu: float = Field(25.0, ge=0)
-    noise_probability: float = Field(0.3, ge=0, le=1)
+    axis_scale: float = Field(default=0.1, ge=0)
+    scale_probability: float = Field(default=0.5, ge=0, le=1)
+    elastic_mm: float = Field(default=5.0, ge=0)
+    elastic_grid_mm: float = Field(default=45.0, gt=0)
+    elastic_probability: float = Field(default=0.4, ge=0, le=1)
+    noise_hu: float = Field(default=25.0, ge=0)
+    noise_probability: float = Field(default=0.3, ge=0, le=1)
     blur_mm: tuple[float, float] = (0.5, 1.6)
-    blur_probability: float = Field(0.2, ge=0, le=1)
-    sharpen_probability: float = Field(0.1, ge=0, le=1)
-    low_resolution: float = Field(2.2, ge=1)
-    low_resolution_probability: float = Field(0.3, ge=0, le=1)
-    brightness_hu: float = Field(20.0, ge=0)
+    blur_probability: float = Field(default=0.2, ge=0, le=1)
+    sharpen_probability: float = Field(default=0.1, ge=0, le=1)
+    low_resolution: float = Field(default=2.2, ge=1)
+    low_resolution_probability: float = Field(default=0.3, ge=0, le=1)
+    brightness_hu: float = Field(default=20.0, ge=0)
     contrast: tuple[float, float] = (0.7, 1.35)
-    intensity_probability: float = Field(0.4, ge=0, le=1)
+    intensity_probability: float = Field(default=0.4, ge=0, le=1)
     gamma: tuple[float, float] = (0.7, 1.5)
-    gamma_probability: float = Field(0.25, ge=0, le=1)
-    phase_hu: float = Field(22.0, ge=0, description="SD of the HU shift of each labelled organ")
-    phase_probability: float = Field(0.3, ge=0, le=1)
-    truncate_probability: float = Field(0.08, ge=0, le=1, description="the scan ends inside the patch")
+    gamma_probability: float = Field(default=0.25, ge=0, le=1)
+    phase_hu: float = Field(default=22.0, ge=0, description="SD of the HU shift of each labelled organ")
+    phase_probability: float = Field(default=0.3, ge=0, le=1)
+    truncate_probability: float = Field(default=0.08, ge=0, le=1, description="the scan ends inside the patch")
 
 
 class OptimizerRecipe(_Part):
     """Optimiser, its schedule and the exponential moving average of the weights."""
 
     name: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-2, ge=0)
-    momentum: float = Field(0.99, ge=0, lt=1)
-    warmup: float = Field(0.02, ge=0, lt=1, description="share of the run with a rising rate")
-    power: float = Field(0.9, gt=0, description="exponent of the polynomial decay")
-    clip_norm: float = Field(12.0, gt=0)
-    ema: float = Field(0.999, ge=0, lt=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    momentum: float = Field(default=0.99, ge=0, lt=1)
+    warmup: float = Field(default=0.02, ge=0, lt=1, description="share of the run with a rising rate")
+    power: float = Field(default=0.9, gt=0, description="exponent of the polynomial decay")
+    clip_norm: float = Field(default=12.0, gt=0)
+    ema: float = Field(default=0.999, ge=0, lt=1)
 
 
 class LossRecipe(_Part):
     """Dice + cross-entropy; `organ_weight` is the weight of the organ among the foreground classes."""
 
-    organ_weight: float = Field(2.0, gt=0)
-    dice: float = Field(1.0, ge=0)
-    cross_entropy: float = Field(1.0, ge=0)
+    organ_weight: float = Field(default=2.0, gt=0)
+    dice: float = Field(default=1.0, ge=0)
+    cross_entropy: float = Field(default=1.0, ge=0)
 
 
 class StageRecipe(_Part):
     """One network of the cascade and how it is trained.
 
-    ``initial_weights`` are ``network.safetensors`` of the same architecture; ``{run}`` stands for the run's folder,
+    ``initial_weights`` are ``network.safetensors`` files of the same architecture; ``{run}`` is the run's folder,
     so that a stage can start from one that was trained before it in the same fold.
 
     ``spacing_mm`` and ``patch_ijk`` run along canonical x (Left), y (Posterior), z (Superior); the network's
@@ -117,7 +117,7 @@ class StageRecipe(_Part):
     spacing_mm: Triple
     window_hu: tuple[float, float] = (-125.0, 275.0)
     mean_hu: float = 60.0
-    std_hu: float = Field(85.0, gt=0)
+    std_hu: float = Field(default=85.0, gt=0)
     hu_mask: Literal["none", "mask", "channel"] = "none"
     region: RegionRecipe = RegionRecipe()
     patch_ijk: IndexTriple
@@ -127,12 +127,14 @@ class StageRecipe(_Part):
     augmentation: AugmentationRecipe = AugmentationRecipe()
     optimizer: OptimizerRecipe = OptimizerRecipe()
     loss: LossRecipe = LossRecipe()
-    steps: int = Field(5000, ge=1)
-    time_limit_minutes: float | None = Field(None, gt=0)
-    validate_every: int = Field(500, ge=1)
-    checkpoint_minutes: float = Field(2.0, gt=0)
-    members: int = Field(1, ge=1, description="networks of different seeds whose probabilities are averaged")
-    initial_weights: tuple[Path, ...] = Field((), description="files to start from, one a member")
+    steps: int = Field(default=5000, ge=1)
+    time_limit_minutes: float | None = Field(default=None, gt=0)
+    validate_every: int = Field(default=500, ge=1)
+    checkpoint_minutes: float = Field(default=2.0, gt=0)
+    members: int = Field(
+        default=1, ge=1, description="networks of different seeds whose probabilities are averaged"
+    )
+    initial_weights: tuple[Path, ...] = Field(default=(), description="files to start from, one a member")
 
     @model_validator(mode="after")
     def _one_start_a_member(self) -> StageRecipe:
@@ -152,7 +154,7 @@ class Recipe(_Part):
     seed: int = 0
     data: DataRecipe
     fold: int | Literal["all"] = "all"
-    only: tuple[str, ...] = Field((), description="train these networks alone, e.g. segmenter-0")
+    only: tuple[str, ...] = Field(default=(), description="train these networks alone, e.g. segmenter-0")
     output: Path = Path(".runs")
     device: str = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
