@@ -149,17 +149,16 @@ class Canvas:
         The displacement is smooth, so a few fixed-point steps suffice.
         """
         points = np.asarray(points, dtype=np.float64)
-        size = np.asarray(self.geometry.size_ijk)
-        turn_back = self.turn.T
+        origin, spacing = np.asarray(self.geometry.origin_lps), np.asarray(self.geometry.spacing_mm)
+        last = np.asarray(self.geometry.size_ijk) - 1
         shift = np.zeros_like(points)
         index = np.zeros_like(points)
         for _ in range(4):
-            index = self.geometry.lps_to_index(((points - shift) * self.scale) @ turn_back.T)
-            near = np.clip(np.rint(index), 0, size - 1).astype(int)
+            index = (((points - shift) * self.scale) @ self.turn - origin) / spacing
+            near = np.clip(np.rint(index), 0, last).astype(int)
             cell = (near[..., 2], near[..., 1], near[..., 0])
             here = np.stack([self.x[cell], self.y[cell], self.z[cell]], axis=-1)
-            straight = (self.geometry.index_to_lps(near) @ self.turn.T) / self.scale
-            shift = here - straight
+            shift = here - ((origin + near * spacing) @ self.turn.T) / self.scale
         return index
 
     def around(self, points: ArrayLike, margin_mm: float) -> Slices | None:

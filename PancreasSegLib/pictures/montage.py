@@ -152,7 +152,7 @@ class _View:
         outlines = self._outlines(_window(self.mask[k], rows, columns, 0))
         likely = self._probability_at(k, rows, columns)
         if likely is not None:
-            outlines.insert(0, Outline(likely, OUTLINE, 0.8, 0.2, "dotted"))
+            outlines.insert(0, Outline(likely, OUTLINE, 1.0, 0.2, "dotted"))
         centre = geometry.index_to_lps(((i0 + i1) / 2, (j0 + j1) / 2, k))
         draw_slice(
             axes,

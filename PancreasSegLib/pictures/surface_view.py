@@ -54,7 +54,7 @@ def surface_mesh(
     cell = np.array(padded.shape) * spacing_zyx / np.array(coarse.shape)
     level = 0.5 if coarse.max() > 0.55 else 0.5 * float(coarse.max())
     points, faces, normals, _ = marching_cubes(coarse, level, spacing=tuple(cell))
-    corner = (margin + 0.5) * spacing_zyx - 0.5 * cell
+    corner = margin * spacing_zyx - 0.5 * cell
     return (points - corner)[:, ::-1], faces, normals[:, ::-1]
 
 
