@@ -10,6 +10,11 @@ from PancreasSegLib.models import Stage
 from PancreasSegLib.volume import Box, Geometry
 
 
+def takes_one_size(stage: Stage) -> bool:
+    """Whether the network was built for images of one size, so that windows must have it."""
+    return "image_size" in stage.arguments
+
+
 def stage_grid(box: Box, ct: Geometry, stage: Stage, *, whole_patch: bool = True) -> Geometry:
     """Return a grid at the stage's spacing that covers a box of CT voxels.
 
@@ -42,6 +47,8 @@ def stage_grid(box: Box, ct: Geometry, stage: Stage, *, whole_patch: bool = True
         length = max(high - low, min(stage.patch_ijk[axis] * new, scan)) if whole_patch else high - low
         multiple = stage.multiple_ijk[axis]
         count = multiple * max(1, math.ceil(length / new / multiple - 1e-6))
+        if takes_one_size(stage):
+            count = max(count, stage.patch_ijk[axis])
         start = (low + high - count * new) / 2
         # Inside the scan if it fits, else the scan in the middle.
         start = min(max(start, 0.0), scan - count * new) if count * new <= scan else (scan - count * new) / 2

@@ -14,10 +14,9 @@ from torch import nn
 
 from PancreasSegLib.inference.cost import NetworkCost, leaf_modules, measure_cost
 from PancreasSegLib.inference.device import Precision
+from PancreasSegLib.inference.stage_grid import takes_one_size
 from PancreasSegLib.models import Stage
 from PancreasSegLib.networks.instance_norm import keep_channels_last
-
-_PROBE_MULTIPLES = 2  # a probe of two multiples an axis leaves the deepest level more than one voxel
 
 
 class StageNetwork:
@@ -52,10 +51,17 @@ class StageNetwork:
         if self._cost is None:
             device, precision = self.device, self.precision
             self.move(torch.device("cpu"), precision)
-            x, y, z = (_PROBE_MULTIPLES * n for n in self.stage.multiple_ijk)
+            x, y, z = self._probe_ijk()
             self._cost = measure_cost(self._networks[0], self.in_channels, (z, y, x))
             self.move(device, precision)
         return self._cost
+
+    def _probe_ijk(self) -> tuple[int, int, int]:
+        """Size of the smallest image that has more than one voxel at the deepest level."""
+        if takes_one_size(self.stage):
+            return self.stage.patch_ijk
+        x, y, z = self.stage.multiple_ijk
+        return 2 * x, 2 * y, z
 
     @property
     def members(self) -> int:

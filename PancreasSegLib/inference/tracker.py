@@ -14,9 +14,9 @@ _LEAST_INTERVAL_S = 0.05
 class Tracker:
     """Turns work done into progress events, keeps the time of each stage, and obeys cancellation.
 
-    Work is counted in expected seconds. Expectations may be revised on the way (the size of the crop is known only
-    after the localiser): what is left of the fraction is then spread over what is left of the work, so that it never
-    falls and never stands still. The time left follows the rate measured so far.
+    Work is counted in expected seconds. Expectations may be revised on the way (the size of the crop is known
+    only after the localiser): what is left of the fraction is then spread over what is left of the work, so that
+    it never falls and never stands still. The time left follows the rate measured so far.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class ByIntensity(nn.Module):
         self.calls.append(tuple(x.shape[2:]))
         self.on_layer(x)
         hu = self.layers(x)[:, 0] * self.stage.std_hu + self.stage.mean_hu
-        scores = [-((hu / 20.0) ** 2)] * (1 + len(self.stage.labels))
+        scores = [-((hu.clamp(min=0.0) / 20.0) ** 2)] * (1 + len(self.stage.labels))
         for name, index in self.stage.labels.items():
             scores[index] = -(((hu - HU[name]) / WIDTH_HU[name]) ** 2)
         return 5.0 * torch.stack(scores, dim=1)

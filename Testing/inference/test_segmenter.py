@@ -65,7 +65,7 @@ def test_probability_is_a_half_precision_crop_with_its_own_place(segmenter, fine
     ct, truth = fine
     crop = segmenter.segment(ct).probability["pancreas"]
     assert crop.voxels.dtype == np.float16
-    assert 0 <= crop.voxels.min() and crop.voxels.max() <= 1
+    assert crop.voxels.min() >= 0 and crop.voxels.max() <= 1
     assert crop.geometry.spacing_mm == segmenter.networks["segmenter"].stage.spacing_mm
     index = np.argwhere(crop.voxels > 0.5)[:, ::-1]
     found = crop.geometry.index_to_lps(index).mean(axis=0)

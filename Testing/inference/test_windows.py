@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -25,7 +26,7 @@ def test_windows_cover_the_image_with_the_overlap(shape, patch, overlap, most):
     assert seen.all()
     assert all(w % 8 == 0 for w in tiling.window_zyx)
     for starts, window in zip(tiling.starts_zyx, tiling.window_zyx, strict=True):
-        for a, b in zip(starts, starts[1:]):
+        for a, b in itertools.pairwise(starts):
             assert a + window - b >= math.floor(overlap * window)
 
 
