@@ -121,7 +121,7 @@ def make_phantom(
     Examples
     --------
     >>> phantom = make_phantom(1, spacing_mm=(6, 6, 10))
-    >>> phantom.ct.voxels.dtype, phantom.labels.voxels.max()
+    >>> phantom.ct.voxels.dtype, int(phantom.labels.voxels.max())
     (dtype('int16'), 8)
     """
     person = Individual.drawn(phase, seed)

@@ -7,7 +7,7 @@ import pytest
 
 from PancreasSegLib.phantom import PHANTOM_LABELS, Phantom, make_head_phantom, make_phantom
 
-SPACING = (3.0, 3.0, 5.0)
+SPACING = (4.0, 4.0, 5.0)
 SEEDS = (0, 1, 2)
 # Ranges in mL that hold adults without disease of the organ.
 VOLUMES_ML = {
