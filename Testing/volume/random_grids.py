@@ -40,7 +40,8 @@ def grids(draw: st.DrawFn, max_size: int = 8, max_angle: float = 0.6) -> Geometr
     spacing = draw(st.tuples(*[_values(0.5, 7.0)] * 3))
     origin = draw(st.tuples(*[_values(-900.0, 900.0)] * 3))
     angles = draw(st.tuples(*[_values(-max_angle, max_angle)] * 3))
-    direction = rotation(angles) @ draw(st.sampled_from(AXIS_ORDERS))
+    # Rounded, since ITK cannot invert a matrix that holds denormal numbers (its decomposition fails).
+    direction = np.round(rotation(angles) @ draw(st.sampled_from(AXIS_ORDERS)), 12)
     return Geometry(size, spacing, origin, tuple(direction.ravel()))
 
 
