@@ -100,7 +100,7 @@ def write_package(
 
 
 def _save_weights(folder: Path, name: str, weights: Mapping[str, Tensor], half: bool) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = folder / name
     if path.suffix != ".safetensors":
@@ -117,7 +117,8 @@ def _save_weights(folder: Path, name: str, weights: Mapping[str, Tensor], half: 
             value = value.half()
         stored[key] = value.clone().contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(stored, path, metadata={"format": "pt"})
+    # save_file would make a file that only its owner can read
+    path.write_bytes(save(stored, metadata={"format": "pt"}))
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -378,11 +380,21 @@ def test_stages_out_of_order_or_twice(folder, tiny):
 
 
 def test_a_network_of_monstrous_size_allocates_nothing(folder, tiny):
-    arguments = {**tiny.arguments, "filters": [10**5, 10**5, 10**5]}
+    arguments = {**tiny.arguments, "filters": [10**7, 10**7, 10**7]}
     tiny.change_metadata(folder, lambda m: first_stage(m).update(arguments=arguments))
     package = load_package(folder)
-    with pytest.raises(ModelPackageError, match="does not fit its network"):
+    with pytest.raises(ModelPackageError, match="too small for 10000000 channels"):
         build_stage_network(package, package.stages[0])
+
+
+def test_loading_a_network_imports_no_compiler(folder):
+    """Torch's compiler and MONAI take seconds to import and are of no use here."""
+    code = (
+        "import sys; from PancreasSegLib.models import build_stage_network, load_package;"
+        f"package = load_package({str(folder)!r}); build_stage_network(package, package.stages[0]);"
+        "sys.exit(any(m in sys.modules for m in ('monai', 'torch._dynamo', 'sympy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_member_that_is_not_there(folder):

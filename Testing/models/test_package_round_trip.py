@@ -146,3 +146,8 @@ def test_writing_full_precision_keeps_it(tiny, tmp_path):
     found = write_package(tmp_path / "tiny", description, {name: state}, "card", half=False)
     loaded = load_weights(found, found.stages[0])
     assert all(torch.equal(loaded[k], v) for k, v in state.items())
+
+
+def test_weights_can_be_read_by_whoever_can_read_the_rest(folder):
+    modes = {p.stat().st_mode & 0o777 for p in folder.rglob("*") if p.is_file()}
+    assert len(modes) == 1
