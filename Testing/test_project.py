@@ -81,7 +81,7 @@ def test_help_is_quick():
         assert not set(modules).intersection(HEAVY)
         return float(taken)
 
-    assert min(seconds() for _ in range(5)) < 0.5
+    assert any(seconds() < 0.5 for _ in range(5))  # cold caches, a busy machine: the best of five counts
 
 
 def imports_of(path: Path) -> set[str]:

@@ -13,7 +13,7 @@ from PancreasSegLib.progress import ProgressEvent
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-LINE_EVERY_S = 5.0
+LINE_EVERY_S = 10.0
 """Without a terminal (a log file), at most one line in this time."""
 
 
