@@ -11,7 +11,7 @@ from PancreasSegLib.data import Case
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.evaluation.case_score import CaseScore, score_mask
 from PancreasSegLib.inference import Segmenter
-from PancreasSegLib.io import read_volume
+from PancreasSegLib.io import read_labels, read_volume
 from PancreasSegLib.progress import CancelToken
 from PancreasSegLib.volume import Volume, geometry_with_spacing, resample
 
@@ -50,7 +50,7 @@ def evaluate_model(
         In the order of the cases.
     """
     for case in cases:
-        ct, reference = read_volume(case.image, assume_ct=True), read_volume(case.label, assume_ct=True)
+        ct, reference = read_volume(case.image, assume_ct=True), read_labels(case.label)
         organ = Volume((reference.voxels == value).astype(np.uint8), reference.geometry)
         if in_plane_mm is not None:
             ct, organ = _in_plane(ct, organ, in_plane_mm)

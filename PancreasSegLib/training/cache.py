@@ -162,7 +162,7 @@ class CaseCache:
 
     def _prepare(self, progress: Callable[[float, str], None] | None) -> None:
         from PancreasSegLib.data import read_dataset
-        from PancreasSegLib.io import read_volume
+        from PancreasSegLib.io import read_labels, read_volume
 
         dataset = read_dataset(self.data.root)
         unknown = [name for name in self.data.labels if name not in dataset.labels]
@@ -178,7 +178,7 @@ class CaseCache:
         entries = []
         total = len(cases) + self.data.phantoms
         for number, case in enumerate(cases):
-            label = read_volume(case.label, assume_ct=True)
+            label = read_labels(case.label)
             prepared = prepare_case(
                 case.name, read_volume(case.image, assume_ct=True), label, values, self.stage, organ
             )
