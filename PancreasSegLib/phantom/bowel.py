@@ -69,7 +69,7 @@ def _paint_loop(canvas: Canvas, person: Individual, trunk: Trunk, line: NDArray)
 def paint_mesentery(canvas: Canvas, person: Individual) -> None:
     """Paint vessels that fan out from the mesenteric root, and strands in the fat."""
     rng, hu = person.rng, person.hu
-    for _ in range(46):
+    for _ in range(64):
         at = rng.uniform(0, 1)
         root = np.array([-8.0, -38.0, -20.0]) * (1 - at) + np.array([-22.0, -46.0, -120.0]) * at
         end = np.array(
@@ -80,7 +80,7 @@ def paint_mesentery(canvas: Canvas, person: Individual) -> None:
             ]
         )
         bend = (root + end) / 2 + rng.standard_normal(3) * [8, 6, 8] + [0, -8, 4]
-        radius = rng.uniform(1.0, 2.4)
+        radius = rng.uniform(0.8, 2.2)
         vein = rng.random() < 0.6
         line = curve([(*root, radius), (*bend, 0.8 * radius), (*end, 0.5 * radius)], 8)
         found = tube(canvas, line, 2.0)

@@ -170,7 +170,7 @@ def _paint(canvas: Canvas, person: Individual, table: bool) -> None:
         ("gallbladder", lambda: paint_gallbladder(canvas, person)),
         ("gland", lambda: paint_pancreas(canvas, person, pancreas)),
         ("vessels", lambda: paint_pancreatic_vessels(canvas, person, person.tail_rise_mm, pancreas.tail)),
-        ("skeleton", lambda: paint_skeleton(canvas, person)),
+        ("skeleton", lambda: paint_skeleton(canvas, person, trunk)),
     )
     for organ, paint in steps:
         person.begin(organ)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from PancreasSegLib.phantom.canvas import Array, Canvas
 from PancreasSegLib.phantom.individual import MIDLINE, Individual
@@ -10,6 +11,8 @@ from PancreasSegLib.phantom.shapes import curve, ellipsoid, smooth_intersection,
 from PancreasSegLib.phantom.trunk import (
     ROUNDNESS,
     SPINE_Y,
+    WALL,
+    Trunk,
     at_level,
     iliac_distance,
 )
@@ -19,10 +22,10 @@ _VERTEBRAE = (178.0, 151.0, 124.5, 97.5, 69.5, 40.0, 8.0, -26.0, -61.0, -97.0, -
 _SHELL_MM = 1.6
 
 
-def paint_skeleton(canvas: Canvas, person: Individual) -> None:
+def paint_skeleton(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
     """Paint all bones and discs in view."""
     _paint_spine(canvas, person)
-    _paint_ribs(canvas, person)
+    _paint_ribs(canvas, person, trunk)
     _paint_pelvis(canvas, person)
 
 
@@ -95,41 +98,43 @@ def _paint_arch(
     canvas.paint(part, canal + 2.5, person.hu["canal"])
 
 
-def _paint_ribs(canvas: Canvas, person: Individual) -> None:
+def _along_wall(turn: NDArray, z: NDArray, side: int, visceral: float) -> NDArray[np.float64]:
+    """Return points just outside the cavity, `turn` radians around the body from the spine, at heights `z`."""
+    levels, half_width, front_y, back_y = WALL
+    grow = 14 * (visceral - 0.4)
+    half = np.interp(z, levels, half_width) + 0.8 * grow + 6
+    front = np.interp(z, levels, front_y) - 1.6 * grow - 5
+    back = np.interp(z, levels, back_y) + 6
+    middle = 0.42 * front + 0.58 * back
+    power = 2 / ROUNDNESS
+    s, c = np.sin(turn), np.cos(turn)
+    x = MIDLINE + side * half * np.abs(s) ** power
+    y = middle + np.where(c > 0, back - middle, middle - front) * np.sign(c) * np.abs(c) ** power
+    return np.stack([x, y, z], axis=1)
+
+
+def _paint_ribs(canvas: Canvas, person: Individual, trunk: Trunk) -> None:
     """Paint ribs 6 to 12 along the wall, falling to the front, with their cartilage, and the sternum's tip."""
     heads = {12: 40.0, 11: 69.5, 10: 97.5, 9: 124.5, 8: 151.0, 7: 178.0, 6: 205.0}
-    reach = {12: 0.36, 11: 0.52, 10: 0.72, 9: 0.76, 8: 0.8, 7: 0.84, 6: 0.88}
-    grow = 14 * (person.visceral - 0.4)
+    reach = {12: 0.36, 11: 0.52, 10: 0.66, 9: 0.68, 8: 0.71, 7: 0.75, 6: 0.78}  # share of half a turn
     for number, top in heads.items():
         for side in (-1, 1):
-            turn = np.linspace(0.09, reach[number], 36) * np.pi
-            fall = 62 * (1 - np.cos(turn)) * (0.9 if number > 10 else 1.0)
-            z = top + 8 - fall
-            half = np.interp(z, [-110, -60, 0, 50, 100, 150], [128, 134, 138, 139, 134, 124]) + 0.8 * grow + 6
-            front = np.interp(z, [-110, -60, 0, 50, 100, 150], [-92, -98, -103, -102, -92, -80]) - 1.6 * grow - 5
-            back = np.interp(z, [-110, -60, 0, 50, 100, 150], [60, 64, 75, 88, 98, 104]) + 6
-            middle = 0.42 * front + 0.58 * back
-            power = 2 / ROUNDNESS
-            s, c = np.sin(turn), np.cos(turn)
-            x = MIDLINE + side * half * np.abs(s) ** power
-            y = middle + np.where(c > 0, back - middle, middle - front) * np.sign(c) * np.abs(c) ** power
-            line = np.stack([x, y, z, np.full_like(z, 4.3)], axis=1)
-            bony = int(len(line) * (1.0 if number > 10 else 0.84))
-            found = tube(canvas, line[:bony], stretch=(1.0, 1.0, 1.55))
+            turn = np.linspace(0.09, reach[number], 32) * np.pi
+            z = top + 8 - 62 * (1 - np.cos(turn)) * (0.9 if number > 10 else 1.0)
+            bone = _along_wall(turn, z, side, person.visceral)
+            found = tube(canvas, np.column_stack([bone, np.full(len(z), 4.3)]), stretch=(1.0, 1.0, 1.55))
             if found is not None:
                 _paint_bone(canvas, person, *found)
-            if number <= 10:
-                rise = curve(
-                    [
-                        (*line[bony - 1, :3], 4.5),
-                        (*(line[-1, :3] + [0, 0, 6]), 4.5),
-                        (MIDLINE + side * 22, line[-1, 1] - 6, line[-1, 2] + 35, 4.0),
-                    ],
-                    8,
-                )
-                found = tube(canvas, rise, stretch=(1.0, 1.0, 1.4))
-                if found is not None:
-                    canvas.paint(*found, person.hu["cartilage"])
+            if number > 10:
+                continue
+            onwards = np.linspace(reach[number], 0.93, 14) * np.pi
+            rise = np.interp(onwards, [onwards[0], onwards[4], onwards[-1]], [z[-1], z[-1] - 6, z[-1] + 26])
+            line = _along_wall(onwards, rise, side, person.visceral)
+            found = tube(canvas, np.column_stack([line, np.full(14, 4.2)]), stretch=(1.0, 1.0, 1.5))
+            if found is not None:
+                part, distance = found
+                canvas.paint(part, np.maximum(distance, -trunk.cavity[part]), person.hu["cartilage"])
+    grow = 14 * (person.visceral - 0.4)
     sternum = tube(
         canvas,
         [(MIDLINE, -92 - 1.6 * grow, 110, 6), (MIDLINE, -88 - 1.6 * grow, 220, 7)],

@@ -33,7 +33,7 @@ _CONSTANT = {
     "water": 12.0,
     "lung": -850.0,
     "air": -1000.0,
-    "trabecular": 190.0,
+    "trabecular": 175.0,
     "cortical": 720.0,
     "disc": 85.0,
     "canal": 22.0,

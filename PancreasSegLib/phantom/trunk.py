@@ -17,6 +17,7 @@ _FRONT_Y = np.array([-76.0, -82, -88, -92, -98, -103, -102, -92, -80])
 _BACK_Y = np.array([84.0, 72, 62, 60, 64, 75, 88, 98, 104])
 _SKIN_Y = np.array([140.0, 136, 124, 113, 110, 114, 119, 123, 126])
 ROUNDNESS = 2.5
+WALL = (_LEVELS, _HALF_WIDTH, _FRONT_Y, _BACK_Y)
 
 
 def at_level(z: Array | float, column: np.ndarray) -> Array:

@@ -125,14 +125,14 @@ def paint_pancreatic_vessels(canvas: Canvas, person: Individual, rise_mm: float,
     _clear_fill(canvas, person, curve(np.array(superior, dtype=float), 4), hu["artery"], 0)
     for _ in range(6):
         end = hilum + rng.uniform(-12, 14, 3) + [8, 6, 0]
-        _fill(canvas, curve([(*hilum, 2.6), (*end, 1.4)], 4), hu["portal_vein"])
+        _fill(canvas, curve([(*hilum, 2.6), (*end, 1.4)], 4), hu["portal_vein"], None)
 
 
 def _fill(
     canvas: Canvas,
     line: np.ndarray,
     hu: float,
-    label: int = 0,
+    label: int | None = 0,
     stretch: tuple = (1.0, 1.0, 1.0),
 ) -> None:
     found = tube(canvas, line, stretch=stretch)
