@@ -140,7 +140,7 @@ class Cascade:
                 with self.tracker.stage("restore", "back to the grid of the CT"):
                     self._restored(found, grid, allowed, outcome)
                 with self.tracker.stage("measure", "measuring"):
-                    self._measured(grid, allowed, outcome)
+                    self._measured(grid, allowed, outcome, sought=isinstance(roi, Box))
         if outcome.reason:
             self._emptied(outcome)
         outcome.warnings.extend(self.predictor.warnings)
@@ -293,9 +293,9 @@ class Cascade:
         )
         for number, name in enumerate(self.package.labels):
             mask = cleaned[number] >= self.settings.threshold
-            outcome.statistics[name] = {"confidence": expected_dice(mask, found[number])}
+            outcome.statistics[name] = {"confidence": expected_dice(mask, cleaned[number])}
 
-    def _measured(self, grid: Geometry, allowed: Box, outcome: Outcome) -> None:
+    def _measured(self, grid: Geometry, allowed: Box, outcome: Outcome, sought: bool) -> None:
         """Add statistics and judge them; a refused result leaves the mask empty."""
         written = Box.whole(grid).on_grid(grid, self.ct.geometry)
         window = self.axes.invert_box(written)
@@ -312,8 +312,9 @@ class Cascade:
             else:
                 offset = np.asarray(written.lower_ijk)
                 box = Box(tuple(offset + box.lower_ijk), tuple(offset + box.upper_ijk))
-                volume_ml = measured["volume_ml"]
-                outcome.reason = refusal(name, volume_ml, box, self.ct.geometry, self.settings)
+                outcome.reason = refusal(
+                    name, outcome.statistics[name], box, self.ct.geometry, self.settings, sought=sought
+                )
                 outcome.warnings.extend(
                     observations(name, outcome.statistics[name], box, self.ct.geometry, self.settings)
                 )

@@ -83,9 +83,9 @@ def nominal_speed(device: torch.device, precision: Precision, threads: int) -> S
     if precision.name == "bf16":
         from PancreasSegLib.inference.device import has_matrix_units
 
-        return Speed((380.0 if has_matrix_units() else 120.0) * threads, 1.6 * threads, 2)
+        return Speed((1_200.0 if has_matrix_units() else 250.0) * threads, 1.1 * threads, 2)
     wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return Speed((75.0 if wide else 35.0) * threads, 1.6 * threads, 4)
+    return Speed((130.0 if wide else 60.0) * threads, 1.1 * threads, 4)
 
 
 def expected_seconds(network: StageNetwork, tiling: Tiling, threads: int) -> float:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from PancreasSegLib.inference.settings import CascadeSettings
+from PancreasSegLib.postprocess import plausible_pieces
 from PancreasSegLib.volume import Box, Geometry
 
 NEIGHBOURS_ML = {
@@ -22,8 +22,7 @@ NEIGHBOURS_ML = {
 """Abdominal organs that tell an abdomen from other regions, and how much of one counts as seen (mL)."""
 
 _NEAR_MM = 45.0  # a neighbour's box within this distance of the organ's is next to it
-_PART_SHARE = 0.1  # of the main piece's weight: smaller pieces do not decide on the crop
-_CONNECTED = np.ones((3, 3, 3), dtype=bool)
+_PART_SHARE = 0.1  # of the main piece: much smaller ones decide on the crop only if they are near and sure
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +90,8 @@ def localise(
         seen = f"only the {next(iter(organs))} was" if organs else "none of them was"
         reason = f"The pancreas is not in view: of {_listed(known)} {seen} recognised."
         return Localisation(None, grid, organs_ml=organs, reason=reason)
-    found = _main_pieces(classes == labels[organ], probabilities[labels[organ]])
-    if found is None or found.sum() * grid.voxel_volume_ml < settings.smallest_ml / 2:
+    found = plausible_pieces(classes == labels[organ], grid, probabilities[labels[organ]], large_share=_PART_SHARE)
+    if found.sum() * grid.voxel_volume_ml < settings.smallest_ml / 2:
         beside = f" although the {_listed(list(organs))} were recognised" if organs else ""
         return Localisation(None, grid, organs_ml=organs, reason=f"No {organ} was found{beside}.")
     box = Box.of_mask(found)
@@ -123,17 +122,6 @@ def widened(box: Box, ct: Geometry, lower: list[bool], upper: list[bool], mm: fl
     new_lower = [g if side else b for g, b, side in zip(grown.lower_ijk, box.lower_ijk, lower, strict=True)]
     new_upper = [g if side else b for g, b, side in zip(grown.upper_ijk, box.upper_ijk, upper, strict=True)]
     return Box((new_lower[0], new_lower[1], new_lower[2]), (new_upper[0], new_upper[1], new_upper[2]))
-
-
-def _main_pieces(mask: NDArray[np.bool_], probability: NDArray[np.floating]) -> NDArray[np.bool_] | None:
-    """Return the heaviest piece and those that weigh a good part of it; a divided organ stays whole."""
-    pieces, count = ndimage.label(mask, _CONNECTED)
-    if count == 0:
-        return None
-    weights = np.bincount(pieces.ravel(), weights=probability.ravel())
-    weights[0] = 0.0
-    kept: NDArray[np.bool_] = (weights >= _PART_SHARE * weights.max())[pieces] & mask
-    return kept
 
 
 def _is_near(box: Box, other: Box | None, grid: Geometry) -> bool:

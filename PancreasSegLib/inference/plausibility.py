@@ -12,28 +12,38 @@ _SLIVER_MM = 8.0
 _THICK_MM = 5.5
 
 
-def refusal(organ: str, volume_ml: float, box: Box, ct: Geometry, settings: CascadeSettings) -> str:
+def refusal(
+    organ: str, statistics: dict[str, Any], box: Box, ct: Geometry, settings: CascadeSettings, *, sought: bool
+) -> str:
     """Return why a result is no pancreas, as a sentence; empty if it may be one.
 
     Parameters
     ----------
     organ : str
         Its name.
-    volume_ml : float
-        Its volume.
+    statistics : dict
+        Its volume and confidence.
     box : Box
         Its box on the CT with canonical axes.
     ct : Geometry
         That grid.
     settings : CascadeSettings
-        Least volume.
+        Least volume, low confidence.
+    sought : bool
+        Whether the user said where it is.
     """
+    volume_ml, confidence = statistics["volume_ml"], statistics["confidence"]
     if volume_ml < settings.smallest_ml:
         return f"Only {volume_ml:.1f} mL that look like {organ} were found, too little to be one."
-    height = box.size_ijk[2] * ct.spacing_mm[2]
     at_end = box.lower_ijk[2] == 0 or box.upper_ijk[2] == ct.size_ijk[2]
-    if at_end and height <= _SLIVER_MM and volume_ml < settings.usual_ml[0]:
+    if at_end and box.size_ijk[2] * ct.spacing_mm[2] <= _SLIVER_MM and volume_ml < settings.usual_ml[0]:
         return f"Only a sliver that looks like {organ} lies in the outermost slices, so the organ is not in view."
+    small = volume_ml < settings.usual_ml[0] or (at_end and volume_ml < settings.doubtful_ml)
+    if small and confidence < settings.low_confidence and not sought:
+        return (
+            f"Only {volume_ml:.0f} mL that look like {organ} were found, and they are unsure "
+            f"(expected overlap {confidence:.2f}), so they are not taken for one."
+        )
     return ""
 
 

@@ -32,7 +32,9 @@ class CascadeSettings:
         of 26 mL (Saisho et al., Clinical Anatomy 2007, doi:10.1002/ca.20543), less when it is shrunk or partly
         resected.
     low_confidence : float
-        Expected Dice below which a warning is given.
+        Expected Dice below which a warning is given; and below which a small find is refused, as it is drawn where
+        no pancreas is in view: one below the usual volume, or one below `doubtful_ml` at the scan's first or last
+        slice. A region given by the user is evidence enough against that.
     least_organs : int
         Neighbouring organs that must be in view, where the network knows them.
     least_extent_mm : float

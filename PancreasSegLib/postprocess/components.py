@@ -18,14 +18,16 @@ def plausible_pieces(
     *,
     speck_ml: float = 0.3,
     large_share: float = 0.2,
+    large_near_mm: float = 60.0,
     near_mm: float = 25.0,
     sure: float = 0.7,
 ) -> NDArray[np.bool_]:
     """Keep a divided organ and drop specks and strays.
 
-    Keeping the largest piece alone is risky: after surgery, or where a vessel crosses the neck on thick slices,
-    the pancreas is in two pieces. Kept are the largest piece; every piece of at least `large_share` of it; and a
-    smaller one that is no speck, lies within `near_mm` of a kept piece, and whose probability is high on average.
+    Keeping the heaviest piece alone is risky: after surgery, or where a vessel crosses the neck on thick slices,
+    the pancreas is in two pieces. Kept are the heaviest piece (volume times mean probability); a piece of at least
+    `large_share` of its volume within `large_near_mm` of a kept one; and a smaller one that is no speck, lies
+    within `near_mm` of a kept one, and whose probability is high on average.
 
     Parameters
     ----------
@@ -36,9 +38,9 @@ def plausible_pieces(
     probability : ndarray, shape (z, y, x), optional
         Foreground probability; without it, pieces are judged by size and distance alone.
     speck_ml : float
-        Pieces below this volume are dropped, unless the organ is no larger.
-    large_share, near_mm, sure : float
-        See above.
+        Pieces below this volume are dropped, unless there is nothing else.
+    large_share, large_near_mm, near_mm, sure : float
+        See above; `sure` is a probability.
 
     Returns
     -------
@@ -56,30 +58,33 @@ def plausible_pieces(
         return mask.copy()
     volume_ml = np.bincount(pieces.ravel()) * geometry.voxel_volume_ml
     volume_ml[0] = 0.0  # the background
-    largest = int(volume_ml.argmax())
-    if probability is None:
-        certainty = np.ones(count + 1)
-    else:
+    certainty = np.ones(count + 1)
+    if probability is not None:
         total = np.bincount(pieces.ravel(), weights=probability.ravel().astype(np.float64))
-        certainty = total / np.maximum(volume_ml / geometry.voxel_volume_ml, 1)
-    kept = volume_ml >= large_share * volume_ml[largest]
-    undecided = ~kept & (volume_ml >= speck_ml) & (certainty >= sure)
-    while undecided.any():
-        reached = np.unique(pieces[_within(kept[pieces], geometry, near_mm)])
-        reached = reached[undecided[reached]]
-        if reached.size == 0:
+        certainty = total * geometry.voxel_volume_ml / np.maximum(volume_ml, 1e-9)
+    heaviest = int((volume_ml * certainty).argmax())
+    kept = np.arange(count + 1) == heaviest
+    large = volume_ml >= large_share * volume_ml[heaviest]
+    small = (volume_ml >= speck_ml) & (certainty >= sure)
+    while (undecided := (large | small) & ~kept).any():
+        distance = _distances_mm(pieces, kept, kept | undecided, geometry)
+        reached = undecided & ((large & (distance <= large_near_mm)) | (small & (distance <= near_mm)))
+        if not reached.any():
             break
-        kept[reached], undecided[reached] = True, False
+        kept |= reached
     result: NDArray[np.bool_] = kept[pieces]
     return result
 
 
-def _within(mask: NDArray[np.bool_], geometry: Geometry, distance_mm: float) -> NDArray[np.bool_]:
-    """Return the voxels at most so far from the mask, of which there is at least one voxel."""
-    box = Box.of_mask(mask)
+def _distances_mm(
+    pieces: NDArray[np.int32], kept: NDArray[np.bool_], relevant: NDArray[np.bool_], geometry: Geometry
+) -> NDArray[np.float64]:
+    """Return the distance of every relevant piece from the nearest kept one; infinite for the others."""
+    box = Box.of_mask(relevant[pieces])
     assert box is not None
-    near = np.zeros_like(mask)
-    window = box.grown(distance_mm, geometry).slices_zyx
-    spacing_zyx = geometry.spacing_mm[::-1]
-    near[window] = ndimage.distance_transform_edt(~mask[window], sampling=spacing_zyx) <= distance_mm
-    return near
+    part = pieces[box.slices_zyx]
+    away = ndimage.distance_transform_edt(~kept[part], sampling=geometry.spacing_mm[::-1])
+    result = np.full(len(kept), np.inf)
+    numbers = np.flatnonzero(relevant)
+    result[numbers] = ndimage.minimum(away, part, numbers)
+    return result

@@ -23,7 +23,7 @@ def blocks(*places: tuple[slice, slice, slice]) -> np.ndarray:
 MAIN = (slice(5, 20), slice(10, 30), slice(5, 25))  # 12 mL
 TAIL = (slice(8, 14), slice(12, 22), slice(32, 42))  # 1.2 mL, 8 mm away
 FAR = (slice(8, 14), slice(12, 22), slice(65, 75))  # 1.2 mL, 40 mm away
-HALF = (slice(5, 15), slice(10, 30), slice(60, 75))  # 6 mL, far away
+HALF = (slice(5, 15), slice(10, 30), slice(60, 75))  # 6 mL, 35 mm away
 SPECK = (slice(5, 7), slice(10, 14), slice(28, 32))  # 0.06 mL, near
 
 
@@ -38,6 +38,19 @@ def test_a_small_piece_near_the_main_one_stays_if_it_is_sure():
 def test_a_small_piece_far_away_goes_and_a_large_one_stays():
     np.testing.assert_array_equal(plausible_pieces(blocks(MAIN, FAR), GRID), blocks(MAIN))
     np.testing.assert_array_equal(plausible_pieces(blocks(MAIN, HALF), GRID), blocks(MAIN, HALF))
+
+
+def test_a_large_piece_at_the_other_end_of_the_body_goes():
+    geometry = Geometry((80, 40, 30), (2.5, 1.0, 2.0))  # HALF is now 88 mm away
+    np.testing.assert_array_equal(plausible_pieces(blocks(MAIN, HALF), geometry), blocks(MAIN))
+
+
+def test_the_main_piece_is_the_heaviest_not_the_largest():
+    small, far = blocks(HALF), blocks((slice(5, 20), slice(10, 30), slice(0, 10)))
+    probability = np.where(small, 0.99, np.where(far, 0.55, 0.0))
+    assert small.sum() == far.sum()
+    kept = plausible_pieces(small | far, GRID, probability, large_near_mm=20.0)
+    np.testing.assert_array_equal(kept, small)
 
 
 def test_a_piece_is_reached_over_another():
@@ -68,7 +81,7 @@ def test_pieces_are_kept_or_dropped_whole_and_the_largest_is_kept(seed, density)
         part = kept[pieces == n]
         assert part.all() or not part.any()
     if count:
-        assert kept.sum() >= sizes.max()
+        assert kept.sum() >= sizes.max()  # of equal certainty, the heaviest is the largest
 
 
 def test_small_holes_are_filled_and_cysts_stay():
