@@ -10,12 +10,15 @@ import typer
 from PancreasSegLib.cli.app import app
 
 
+DOCUMENTS = ["README.md", "Resources/Docs/command-line.md", "Resources/Docs/training.md"]
+
+
 @pytest.fixture(scope="module")
 def commands():
     return typer.main.get_command(app).commands
 
 
-@pytest.mark.parametrize("document", ["README.md", "Resources/Docs/command-line.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_command_that_is_named_exists(project, commands, document):
     text = (project / document).read_text("utf-8")
     named = set(
@@ -48,7 +51,7 @@ def test_every_command_has_help_and_the_shared_options(commands):
         assert {"quiet", "debug"} <= {parameter.name for parameter in command.params}, name
 
 
-@pytest.mark.parametrize("document", ["README.md", "Resources/Docs/command-line.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(project, document):
     page = project / document
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
