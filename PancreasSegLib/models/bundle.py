@@ -1,8 +1,8 @@
 """``configs/inference.json``: how MONAI's own runner uses a package, without this library.
 
 ``python -m monai.bundle run --config_file configs/inference.json --bundle_root . --dataset_dir FOLDER``, in the
-package's folder, segments every NIfTI file of FOLDER. It runs the segmenter alone over the whole scan, with all
-members of its ensemble: slower than our cascade and without its localiser, region and post-processing.
+package's folder, segments every NIfTI file of FOLDER. It is simpler than our cascade and slower: both networks run
+over the whole scan, and what the segmenter finds counts near the largest thing that the localiser finds.
 """
 
 from __future__ import annotations
@@ -14,15 +14,29 @@ from PancreasSegLib.networks import monai_definition
 
 INFERENCE_FILE = "configs/inference.json"
 
+_NEAR_MM = 30.0
+"""How far from the localiser's finding the segmenter's counts."""
+
 _PREDICT = (
     "$lambda x, members, keep: "
     "(lambda p: torch.cat([1 - p[:, keep].sum(1, keepdim=True), p[:, keep]], 1))"
     "(sum(torch.softmax(n(x).float(), 1) for n in members) / len(members))"
 )
-_SEGMENT = (
-    "$torch.no_grad()(lambda file, before, infer, device, after: "
-    "(lambda item: after({**item, 'pred': infer(item['image'][None].to(device))[0].cpu()}))"
+_INFER = "$lambda x, i=@{0}inferer, f=@predict, n=@{0}network, k=@{0}keep: i(x, lambda part: f(part, n, k))"
+_RUN_ONE = (
+    "$torch.no_grad()(lambda file, before, infer, device, gate, after: "
+    "(lambda item: after({**item, 'pred': gate(file, infer(item['image'][None].to(device))[0].cpu())}))"
     "(before({'image': file})))"
+)
+_LOCALISE = (
+    "$lambda file, before=@localiser_preprocessing, infer=@localiser_infer, device=@device, largest=@largest: "
+    "largest(infer(before({'image': file})['image'][None].to(device))[0].cpu().argmax(0, keepdim=True) > 0)"
+)
+_GATE = (
+    "$lambda file, pred, localise=@localise, window=@near_window: "
+    "(lambda p: torch.cat([1 - p.sum(0, keepdim=True), p]))"
+    "(pred[1:] * F.interpolate(F.max_pool3d(localise(file).float()[None], window, 1, [w // 2 for w in window]),"
+    " size=pred.shape[1:])[0])"
 )
 
 
@@ -32,22 +46,58 @@ def inference_config(package: ModelPackage) -> dict[str, Any] | None:
     Parameters
     ----------
     package : ModelPackage
-        Whose segmenter is run.
+        Whose stages are run.
 
     Returns
     -------
     dict or None
-        Plain JSON; None if the segmenter needs this library's soft-tissue mask, which MONAI does not have.
+        Plain JSON; None if a stage needs this library's soft-tissue mask, which MONAI does not have.
 
     Notes
     -----
-    The network's axes are z, y, x: ``axcodes="SPL"`` makes them so (first axis to Superior, then Posterior, then
+    The networks' axes are z, y, x: ``axcodes="SPL"`` makes them so (first axis to Superior, then Posterior, then
     Left), and spacing and window size are given in that order.
     """
-    stage = package.stages[-1]
-    if stage.hu_mask != "none":
+    if any(stage.hu_mask != "none" for stage in package.stages):
         return None
-    names = [f"network_def_{i}" if i else "network_def" for i in range(len(stage.weights))]
+    segmenter, localiser = package.stages[-1], package.stage("localiser")
+    loads, parts = _stage_parts(segmenter, package, "")
+    gate: dict[str, Any] = {"gate": "$lambda file, pred: pred"}
+    if localiser is not None:
+        more_loads, more_parts = _stage_parts(localiser, package, "localiser_")
+        loads, parts = loads + more_loads, parts | more_parts
+        gate = {
+            "largest": {"_target_": "KeepLargestConnectedComponent", "applied_labels": [1], "is_onehot": False},
+            "near_window": [2 * round(_NEAR_MM / v) + 1 for v in localiser.spacing_mm[::-1]],
+            "localise": _LOCALISE,
+            "gate": _GATE,
+        }
+    return {
+        "imports": [
+            "$import glob",
+            "$import os",
+            "$import torch",
+            "$import torch.nn.functional as F",
+            "$from safetensors.torch import load_file",
+        ],
+        "bundle_root": ".",
+        "dataset_dir": "$os.path.join(@bundle_root, 'data')",
+        "datalist": "$sorted(glob.glob(os.path.join(@dataset_dir, '*.nii*')))",
+        "output_dir": "$os.path.join(@bundle_root, 'eval')",
+        "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
+        "predict": _PREDICT,
+        **parts,
+        **gate,
+        "postprocessing": _postprocessing(package),
+        "segment": _RUN_ONE,
+        "initialize": loads,
+        "run": ["$[@segment(f, @preprocessing, @infer, @device, @gate, @postprocessing) for f in @datalist]"],
+    }
+
+
+def _stage_parts(stage: Stage, package: ModelPackage, prefix: str) -> tuple[list[str], dict[str, Any]]:
+    """Expressions that load a stage's weights, and the entries with which it runs, their names after a prefix."""
+    names = [f"{prefix}network_def_{i}" if i else f"{prefix}network_def" for i in range(len(stage.weights))]
     definition = monai_definition(stage.network, **stage.arguments)
     # MONAI's DynUNet has a second name for each parameter, which files need not hold
     strict = definition is None or definition["_target_"] != "DynUNet"
@@ -58,19 +108,12 @@ def inference_config(package: ModelPackage) -> dict[str, Any] | None:
         f"$@{name}.load_state_dict(load_file(os.path.join(@bundle_root, {file!r})), strict={strict})"
         for name, file in zip(names, stage.weights, strict=True)
     ]
-    return {
-        "imports": ["$import glob", "$import os", "$import torch", "$from safetensors.torch import load_file"],
-        "bundle_root": ".",
-        "dataset_dir": "$os.path.join(@bundle_root, 'data')",
-        "datalist": "$sorted(glob.glob(os.path.join(@dataset_dir, '*.nii*')))",
-        "output_dir": "$os.path.join(@bundle_root, 'eval')",
-        "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
+    return loads, {
         **dict.fromkeys(names, definition),
-        "network": f"$[{', '.join(f'@{name}.to(@device).eval()' for name in names)}]",
-        "preprocessing": _preprocessing(stage),
-        "predict": _PREDICT,
-        "keep": [stage.labels[label] for label in package.labels],
-        "inferer": {
+        f"{prefix}network": f"$[{', '.join(f'@{name}.to(@device).eval()' for name in names)}]",
+        f"{prefix}preprocessing": _preprocessing(stage),
+        f"{prefix}keep": [stage.labels[label] for label in package.labels if label in stage.labels],
+        f"{prefix}inferer": {
             "_target_": "SlidingWindowInferer",
             "roi_size": list(stage.patch_ijk[::-1]),
             "sw_batch_size": 1,
@@ -78,11 +121,7 @@ def inference_config(package: ModelPackage) -> dict[str, Any] | None:
             "mode": "gaussian",
             "cval": (stage.window_hu[0] - stage.mean_hu) / stage.std_hu,
         },
-        "infer": "$lambda x, i=@inferer, f=@predict, n=@network, k=@keep: i(x, lambda part: f(part, n, k))",
-        "postprocessing": _postprocessing(package),
-        "segment": _SEGMENT,
-        "initialize": loads,
-        "run": ["$[@segment(f, @preprocessing, @infer, @device, @postprocessing) for f in @datalist]"],
+        f"{prefix}infer": _INFER.format(prefix),
     }
 
 
@@ -93,7 +132,8 @@ def _preprocessing(stage: Stage) -> dict[str, Any]:
         "transforms": [
             {"_target_": "LoadImaged", "keys": "image"},
             {"_target_": "EnsureChannelFirstd", "keys": "image"},
-            {"_target_": "Orientationd", "keys": "image", "axcodes": "SPL"},
+            # the labels are those of MONAI's RAS space; newer versions warn when they are left out
+            {"_target_": "Orientationd", "keys": "image", "axcodes": "SPL", "labels": ["LR", "PA", "IS"]},
             {"_target_": "Spacingd", "keys": "image", "pixdim": list(stage.spacing_mm[::-1]), "mode": "bilinear"},
             {
                 "_target_": "ScaleIntensityRanged",

@@ -160,6 +160,7 @@ def _parse_stage(fields: JsonFields) -> Stage:
         multiple_ijk=fields.sizes("multiple_ijk"),
         labels=fields.labels("labels"),
         hu_mask=fields.choice("hu_mask", HU_MASKS, "none"),
+        temperature=fields.number("temperature", positive=True) if "temperature" in fields.value else 1.0,
     )
     _check_network(stage, fields)
     return stage

@@ -38,6 +38,9 @@ class Stage:
     hu_mask : str
         Use of the soft-tissue HU mask: ``"none"``, ``"mask"`` (air outside it) or ``"channel"`` (second input
         channel).
+    temperature : float
+        Scores are divided by it before the softmax, so that the probabilities are as sure as they are right on
+        patients never seen (temperature scaling: Guo et al., ICML 2017, arXiv:1706.04599); 1 leaves them alone.
     """
 
     role: str
@@ -52,6 +55,7 @@ class Stage:
     multiple_ijk: tuple[int, int, int]
     labels: dict[str, int]
     hu_mask: str = "none"
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,11 @@ def shifting_network(tiny, stage):
     return network.state_dict()
 
 
-def ct_with_a_ball(direction) -> sitk.Image:
+def ct_with_a_ball(direction, size=(40, 36, 30)) -> sitk.Image:
     """200 HU within RADIUS_MM of CENTRE_LPS, 0 HU elsewhere, on a grid of any orientation."""
-    size, spacing = (40, 36, 30), (2.0, 2.5, 3.0)
+    spacing = (2.0, 2.5, 3.0)
     matrix = np.array(direction).reshape(3, 3)
-    origin = CENTRE_LPS - matrix @ (np.array(spacing) * (np.array(size) - 1) / 2) + 5.0
+    origin = CENTRE_LPS - matrix @ (np.array(spacing) * (np.array([40, 36, 30]) - 1) / 2) + 5.0
     k, j, i = np.indices(size[::-1])
     positions = origin + np.stack([i, j, k], -1) * spacing @ matrix.T
     ct = np.where(np.linalg.norm(positions - CENTRE_LPS, axis=-1) < RADIUS_MM, 200, 0).astype(np.int16)
@@ -110,6 +110,30 @@ def test_it_segments_scans_of_any_orientation(moving, tmp_path):
     for name in DIRECTIONS:
         check(moving, data, name)
     assert torch.is_grad_enabled()
+
+
+def test_the_localiser_says_where_to_look(tiny, tmp_path):
+    pytest.importorskip("nibabel")
+    from monai.bundle import run
+
+    stages = (tiny.stage("localiser", spacing_mm=(5.0, 5.0, 6.0)), tiny.stage(spacing_mm=SPACING_IJK))
+    states = {stage.weights[0]: shifting_network(tiny, stage) for stage in stages}
+    made = write_package(tmp_path / "cascade", tiny.package(*stages, labels={"pancreas": 5}), states, "card")
+    data = tmp_path / "data"
+    data.mkdir()
+    image = ct_with_a_ball(DIRECTIONS["sagittal"], size=(40, 36, 60))
+    ct = sitk.GetArrayFromImage(image)
+    ct[-9:-2, 5:12, 5:12] = 200  # bright too, smaller and far away
+    speck = sitk.GetImageFromArray(ct)
+    speck.CopyInformation(image)
+    sitk.WriteImage(speck, str(data / "two.nii.gz"))
+    run(
+        config_file=str(made.path / "configs/inference.json"),
+        bundle_root=str(made.path),
+        dataset_dir=str(data),
+        output_dir=str(data / "out"),
+    )
+    check(made.path, data, "two")
 
 
 @pytest.mark.slow
