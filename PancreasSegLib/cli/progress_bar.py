@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from PancreasSegLib.cli.terminal import console, note, verbosity
+from PancreasSegLib.cli.terminal import console, lines_above, note, verbosity
 from PancreasSegLib.progress import ProgressEvent
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
+        self._shown = contextlib.ExitStack()
         self._task: TaskID | None = None
         self._last_line = time.monotonic()
         self._prefix = ""
@@ -49,14 +51,15 @@ class ProgressBar:
         )
         self._task = self._bar.add_task("", total=None, left="")
         self._bar.start()
+        self._shown.callback(self._bar.stop)
+        self._shown.enter_context(lines_above(self._bar.console))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        self._shown.close()
+        self._bar = None
 
     def begin(self, what: str) -> None:
         """Put `what` (a scan's name) before every stage from now on."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,11 +24,26 @@ class Verbosity:
 
 verbosity = Verbosity()
 
+_under_a_bar: list[Console] = []
+"""The console of a progress bar that is being shown: what is said meanwhile goes above the bar."""
+
+
+@contextlib.contextmanager
+def lines_above(bar_console: Console) -> Iterator[None]:
+    """Let what is said on stderr inside the block appear above a live bar."""
+    _under_a_bar.append(bar_console)
+    try:
+        yield
+    finally:
+        _under_a_bar.pop()
+
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console on today's stdout or stderr (tests and pipes exchange them)."""
     from rich.console import Console
 
+    if stderr and _under_a_bar:
+        return _under_a_bar[-1]
     return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 

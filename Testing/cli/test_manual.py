@@ -9,7 +9,6 @@ import typer
 
 from PancreasSegLib.cli.app import app
 
-
 DOCUMENTS = ["README.md", "Resources/Docs/command-line.md", "Resources/Docs/training.md"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from PancreasSegLib.cli import progress_bar
 from PancreasSegLib.cli.progress_bar import ProgressBar
-from PancreasSegLib.cli.terminal import verbosity
+from PancreasSegLib.cli.terminal import note, verbosity
 from PancreasSegLib.progress import ProgressEvent
 
 
@@ -36,6 +36,20 @@ def test_terminal_shows_stage_percent_and_time_left(monkeypatch):
     assert "2/3 scan: segmenting" in text
     assert "40%" in text
     assert "7 s left" in text
+
+
+def test_what_is_said_meanwhile_stands_above_the_bar(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with ProgressBar() as bar:
+        bar.stage("reading")
+        note("a sentence")
+        bar.stage("writing")
+        bar._bar.refresh()
+    text = terminal.getvalue()
+    assert text.index("a sentence") < text.rindex("writing")
+    assert "a sentence" not in text[text.rindex("writing") :]
 
 
 def test_log_gets_sparse_lines(monkeypatch, capsys):
