@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from PancreasSegLib.roi.coarse import CoarseScan
-from PancreasSegLib.roi.morphology import dilated, opened
+from PancreasSegLib.roi.morphology import dilated, eroded, opened
 
 _PLANE = ndimage.generate_binary_structure(3, 1)
 _PLANE[[0, 2]] = False  # a cross in the axial plane
 _LEAST_BODY_ML = 100.0
+_RESTORED = 3  # voxels
 _CUT_MM = 160.0  # a chest wall cut by the field of view opens no wider
 
 
@@ -29,7 +30,11 @@ def body_mask(scan: CoarseScan) -> NDArray[np.bool_]:
     if sizes.max() * scan.voxel_ml < _LEAST_BODY_ML:
         return np.zeros_like(dense)
     body = pieces == 1 + int(np.argmax(sizes))
-    return filled_slices(dilated(body) & dense, _CUT_MM / scan.spacing_zyx[1])
+    for _ in range(_RESTORED):
+        body = dilated(body) & dense
+    # The wall of a lean chest is thinner than what the opening keeps: close the gaps, or the lungs lie open.
+    closed = eroded(eroded(dilated(dilated(body))))
+    return filled_slices(closed, _CUT_MM / scan.spacing_zyx[1])
 
 
 def filled_slices(mask: NDArray[np.bool_], cut: float = 0.0) -> NDArray[np.bool_]:

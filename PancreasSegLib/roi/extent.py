@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PancreasSegLib.roi.landmarks import Interval, Landmarks
 from PancreasSegLib.roi.statistics import LocationStatistics
 
-DOME_MARGIN_MM = 20.0
+DOME_MARGIN_MM = 25.0
 CREST_MARGIN_MM = 24.0
 SIDE_MARGIN_MM = 22.0
 SHARE_MARGIN_MM = 8.0  # more for shares of the body: fewer patients were measured
@@ -15,6 +15,7 @@ UNSEEN_MARGIN_MM = 40.0
 """Added to the most extreme patient seen; the last also where a landmark is only known to lie beyond the scan."""
 
 _DISAGREE_MM = 110.0  # less room than this between two landmarks' answers: one of them is wrong
+_LEAST_OVERLAP_MM = 20.0
 _WALL_MM = 8.0  # skin and fat that no pancreas enters
 _DOUBT_MM = 25.0
 
@@ -55,7 +56,7 @@ def predicted_extent(marks: Landmarks, statistics: LocationStatistics) -> Extent
     levels = predicted_levels(marks, statistics, reasons)
     bottom, top = marks.scan_mm
     overlap = min(levels[1], top) - max(levels[0], bottom)
-    if not refusal and overlap < min(DOME_MARGIN_MM, 0.5 * (top - bottom)):
+    if not refusal and overlap < min(_LEAST_OVERLAP_MM, 0.5 * (top - bottom)):
         refusal = "The levels at which the pancreas lies are outside the scan."
     if refusal:
         reasons = [refusal + " The box is the whole body."]

@@ -25,7 +25,7 @@ BONE_HU = 160.0
 SOFT_TISSUE_HU = (-100.0, 240.0)
 """The window of parenchyma with and without contrast medium; the default of :func:`soft_tissue_mask`."""
 
-_CLIPPED_ABOVE_HU = -300.0
+_CLIPPED_BETWEEN_HU = (-300.0, -20.0)
 _CLIPPED_LOW_SHARE = 0.01
 _CLIPPED_BELOW_HU = 500.0
 _CLIPPED_HIGH_SHARE = 1e-3
@@ -81,7 +81,8 @@ class IntensityRange:
     @property
     def clipped_low(self) -> bool:
         """Whether air, lung and bowel gas share one value: the intensities were windowed before they came."""
-        return self.low > _CLIPPED_ABOVE_HU and self.share_low >= _CLIPPED_LOW_SHARE
+        lowest, highest = _CLIPPED_BETWEEN_HU  # a scan cropped inside soft tissue has no air at all
+        return lowest < self.low < highest and self.share_low >= _CLIPPED_LOW_SHARE
 
     @property
     def clipped_high(self) -> bool:

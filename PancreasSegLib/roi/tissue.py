@@ -80,8 +80,9 @@ def tissue_map(volume: Volume) -> NDArray[np.uint8]:
     canonical = scan.axes.apply(result)  # a view: what is written here lands on the volume's own grid
     if not marks.body.any():
         return result
-    near_gas = dilated((scan.hu < scan.intensities.gas_hu) & marks.body, square=True)
-    coarse = _Places(marks.body, eroded(dilated(marks.body)), dilated(marks.lungs), near_gas, _spine_region(marks))
+    near_gas = dilated((scan.hu < scan.intensities.gas_hu) & eroded(marks.body), square=True)
+    closed = eroded(dilated(marks.body))
+    coarse = _Places(marks.body, closed, eroded(marks.lungs), dilated(marks.lungs), near_gas, _spine_region(marks))
     k, j, i = (_nearest(scan, axis) for axis in (2, 1, 0))
     for start in range(0, voxels.shape[0], _SLAB_SLICES):
         stop = min(start + _SLAB_SLICES, voxels.shape[0])
@@ -128,7 +129,7 @@ def _spine_region(marks: Landmarks) -> NDArray[np.bool_]:
 
 def _tissues(hu: NDArray, places: list[NDArray[np.bool_]], intensities: IntensityRange) -> NDArray[np.uint8]:
     """Return the labels of a slab, shape (z, y, x)."""
-    body, near_body, lung, near_gas, spine = places
+    body, near_body, lung, near_lung, near_gas, spine = places
     bone_hu = min(_BONE_HU, intensities.high - 5.0) if intensities.clipped_high else _BONE_HU
     labels = np.full(hu.shape, SOFT_TISSUE, dtype=np.uint8)
     labels[hu < _FAT_TO_SOFT_HU] = FAT
@@ -138,7 +139,8 @@ def _tissues(hu: NDArray, places: list[NDArray[np.bool_]], intensities: Intensit
     # Where intensities are clipped, single voxels of noisy fat reach the value of air: only gas that the coarse
     # grid sees as well counts.
     labels[airy & near_gas] = GAS
-    labels[airy & near_gas & lung] = LUNG
+    labels[airy & near_gas & near_lung] = LUNG
+    labels[lung & (hu < _FAT_TO_SOFT_HU)] = LUNG  # the rims of its vessels are as dense as fat
     labels[~near_body] = OUTSIDE
     labels[~body & airy] = OUTSIDE
     return labels

@@ -85,11 +85,12 @@ def measure(root: Path) -> dict[str, dict[str, float]]:
             dome, spine, crest = liver_top + to_dome, (aorta[0] + to_x, aorta[1] + to_y), None
         else:
             marks = Landmarks.of(CoarseScan.of(read(image)))
-            dome = marks.right_lung.dome_mm
+            dome = marks.right_lung.dome_mm if marks.right_lung else None
             crest = marks.crests.level_mm if marks.crests else None
             levels = predicted_levels(marks, kept.location_statistics())
             spine = marks.spine_mm(levels)
-            proxies.append((dome - liver_top, spine[0] - aorta[0], spine[1] - aorta[1]))
+            if dome is not None:
+                proxies.append((dome - liver_top, spine[0] - aorta[0], spine[1] - aorta[1]))
         bottom, top = pancreas[2]
         result[name] = sides(pancreas, spine)
         if image is not None:
@@ -99,7 +100,8 @@ def measure(root: Path) -> dict[str, dict[str, float]]:
                 "left_share": result[name]["left_of_spine"] / left,
                 "front_share": -result[name]["front_of_spine"] / front,
             }
-        result[name] |= {"top_below_dome": dome - top, "bottom_below_dome": dome - bottom}
+        if dome is not None:
+            result[name] |= {"top_below_dome": dome - top, "bottom_below_dome": dome - bottom}
         if crest is not None:
             result[name] |= {"top_above_crest": top - crest, "bottom_above_crest": bottom - crest}
     return result
