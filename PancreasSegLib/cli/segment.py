@@ -103,6 +103,8 @@ def command(
     if _is_folder_of_scans(input, output):
         from PancreasSegLib.cli.batch import segment_folder
 
+        if picture == AUTO_NAME:
+            wanted["picture"] = output
         segment_folder(input, output, wanted, settings, overwrite=overwrite)
     else:
         mask = _mask_path(input, output)

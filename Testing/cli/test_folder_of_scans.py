@@ -109,8 +109,11 @@ def test_results_among_the_scans_are_not_taken_for_scans(segment, scans, place):
     (scans / "damaged.nii.gz").unlink()
     output = scans / place
     for _ in range(2):
-        assert segment(scans, "-o", output, "--save-probability", output / "probability")[0] == 0
-    assert len(list(output.rglob("*_pancreas.nii.gz"))) == 2
+        arguments = ["--save-probability", output / "probability", "--picture", "auto"]
+        assert segment(scans, "-o", output, *arguments)[0] == 0
+    masks = sorted(output.rglob("*_pancreas.nii.gz"))
+    assert len(masks) == 2
+    assert all(mask.with_name("a_pancreas.png").exists() for mask in masks)
 
 
 def test_model_that_cannot_be_loaded_is_told_once(scans, tmp_path, capfd):
