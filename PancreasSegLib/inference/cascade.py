@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ from PancreasSegLib.inference.tracker import Tracker
 from PancreasSegLib.models import ModelPackage
 from PancreasSegLib.postprocess import expected_dice, filled_holes, label_statistics, plausible_pieces
 from PancreasSegLib.roi import RoiProposal
-from PancreasSegLib.volume import Box, Geometry, Volume
+from PancreasSegLib.volume import Box, Geometry, Volume, resample
 
 if TYPE_CHECKING:
     from PancreasSegLib.inference.stage_network import StageNetwork
@@ -129,18 +129,17 @@ class Cascade:
         allowed = self._allowed(roi)
         with self.tracker.stage("propose", "finding the region of the pancreas"):
             region = self._region(roi, proposal, outcome)
-        localiser = self.networks.get("localiser")
-        crop: Box | None = region
-        if localiser is not None and region is not None:
+        crop: Box | None = None
+        if region is not None:
+            localiser = self.networks.get("localiser", self.networks["segmenter"])
             place = self._localised(localiser, region, roi, outcome)
             outcome.reason, crop = place.reason, self._crop(place)
         if crop is not None:
-            found, grid = self._segmented(crop, roi, outcome, alone=localiser is None)
-            if not outcome.reason:
-                with self.tracker.stage("restore", "back to the grid of the CT"):
-                    self._restored(found, grid, allowed, outcome)
-                with self.tracker.stage("measure", "measuring"):
-                    self._measured(grid, allowed, outcome, sought=isinstance(roi, Box))
+            found, grid = self._segmented(crop, roi)
+            with self.tracker.stage("restore", "back to the grid of the CT"):
+                self._restored(found, grid, allowed, outcome)
+            with self.tracker.stage("measure", "measuring"):
+                self._measured(grid, allowed, outcome, sought=isinstance(roi, Box))
         if outcome.reason:
             self._emptied(outcome)
         outcome.warnings.extend(self.predictor.warnings)
@@ -235,42 +234,38 @@ class Cascade:
         margin = settings.doubtful_margin_mm if found.doubtful(settings) else settings.crop_margin_mm
         return found.box.on_grid(found.grid, self.ct.geometry).grown(margin, self.ct.geometry)
 
-    def _segmented(
-        self, crop: Box, roi: Roi, outcome: Outcome, alone: bool
-    ) -> tuple[NDArray[np.float32], Geometry]:
+    def _segmented(self, crop: Box, roi: Roi) -> tuple[NDArray[np.float32], Geometry]:
         """Segment the crop; look once more in a wider one where the organ reaches its border.
 
         Returns
         -------
         probabilities : ndarray of float32, shape (labels, z, y, x)
-            Of the package's labels.
+            Of the package's labels, averaged over the scales.
         grid : Geometry
             Their grid.
         """
         network, ct = self.networks["segmenter"], self.ct.geometry
-        labels = network.stage.labels
-        channels = [labels[name] for name in self.package.labels]
-        keep = range(1 + max(labels.values())) if alone else channels  # neighbours tell whether it is an abdomen
+        channels = [network.stage.labels[name] for name in self.package.labels]
+        scales, message = self.settings.extra_scales, f"segmenting the {self.organ}"
         for last in (False, True):
             grid = stage_grid(crop, ct, network.stage)
-            found = self._probabilities(network, grid, keep, "segment", f"segmenting the {self.organ}")
-            if alone:
-                place = localise(
-                    found, grid, labels, self.organ, self.settings, neighbours=not isinstance(roi, Box)
-                )
-                outcome.reason = place.reason
-                found = found[channels]
+            found = self._probabilities(network, grid, channels, "segment", message, len(scales))
             box = Box.of_mask(found.max(axis=0) >= self.settings.threshold)
-            if last or isinstance(roi, Box):
+            if last or box is None or isinstance(roi, Box):
                 break
-            if outcome.reason and roi == "auto" and _beyond(self._body_box(), crop, ct, 0.0):
-                crop = self._body_box()
-                continue
-            lower, upper = touched_sides(box, grid, ct) if box is not None else ([False], [False])
+            lower, upper = touched_sides(box, grid, ct)
             if not any(lower + upper):
                 break
             crop = widened(crop, ct, lower, upper, self.settings.widen_mm)
-        return found.astype(np.float32, copy=False), grid
+        total = found.astype(np.float32)
+        for left, scale in zip(range(len(scales) - 1, -1, -1), scales, strict=True):
+            x, y, z = (mm * scale for mm in network.stage.spacing_mm)
+            other = stage_grid(crop, ct, replace(network.stage, spacing_mm=(x, y, z)))
+            view = self._probabilities(network, other, channels, "segment", message, left)
+            for target, channel in zip(total, view, strict=True):
+                target += resample(channel, other, grid)
+        total /= 1 + len(scales)
+        return total, grid
 
     def _restored(self, found: NDArray[np.float32], grid: Geometry, allowed: Box, outcome: Outcome) -> None:
         """Clean the probabilities and write the mask."""
@@ -328,13 +323,13 @@ class Cascade:
         outcome.statistics = {name: nothing | {"confidence": 0.0} for name in self.package.labels}
 
     def _probabilities(
-        self, network: StageNetwork, grid: Geometry, keep: Sequence[int], stage: str, message: str
+        self, network: StageNetwork, grid: Geometry, keep: Sequence[int], stage: str, message: str, later: int = 0
     ) -> NDArray[np.floating]:
-        """Run one stage on one grid, under the name that progress and timings give it."""
+        """Run a network on a grid, under the name that progress and timings give it; `later` passes follow."""
         tiling = plan_stage(network, grid.shape_zyx, self.settings, window_budget(network, self.threads))
         nominal = expected_seconds(network, tiling, self.threads)
         started = time.perf_counter()
-        with self.tracker.stage(stage, message, self.pace * nominal):
+        with self.tracker.stage(stage, message, self.pace * nominal, later * self.pace * nominal):
             body = self._body.on(grid) if self._body is not None else None
             image = network_input(self.ct, grid, network.stage, body)
             self.tracker.check()

@@ -45,7 +45,7 @@ class Forecast:
     precision : str
         Number format of the activations.
     tiles : dict of str to int
-        Expected windows by stage.
+        Expected windows by stage of the run, all passes together.
     notes : list of str
         What the user should know beforehand, a sentence each.
     device_memory_mb : float
@@ -140,12 +140,15 @@ def make_forecast(
     expected = {"propose": 0.05 + _HU_PER_VOXEL_S * voxels}
     tiles: dict[str, int] = {}
     held = on_device = 0.0
-    for role, network in networks.items():
-        first = len(tiles) == 0
-        grid = stage_grid(region if first else usual_crop(ct), ct, network.stage)
+    segmenter = networks["segmenter"]
+    localiser = networks.get("localiser", segmenter)
+    passes = 1 + len(settings.extra_scales)
+    crop = usual_crop(ct)
+    for name, network, box, count in (("localise", localiser, region, 1), ("segment", segmenter, crop, passes)):
+        grid = stage_grid(box, ct, network.stage)
         tiling = plan_stage(network, grid.shape_zyx, settings, window_budget(network, threads))
-        tiles[network.stage.role] = tiling.count
-        expected[_stage_name(role)] = pace * expected_seconds(network, tiling, threads)
+        tiles[name] = tiling.count * count
+        expected[name] = count * pace * expected_seconds(network, tiling, threads)
         activations = network.cost.peak_mb(tiling.window_voxels, network.precision.bytes)
         values = _IMAGE_BYTES + 4 * len(network.stage.labels)
         image = math.prod(grid.size_ijk) * values / (1 << 20)
@@ -154,16 +157,17 @@ def make_forecast(
         else:
             held, on_device = max(held, image), max(on_device, activations + _WORK_MB)
     expected |= {"restore": _RESTORE_S, "measure": _RESTORE_S}
-    network = next(iter(networks.values()))
     peak = current_memory_mb() + voxels / (1 << 20) + held
     notes = []
     if voxels / (1 << 20) + held > available_memory_mb():
         notes.append("This is more memory than is free: expect smaller windows, or close other programs.")
     forecast = Forecast(
-        sum(expected.values()), peak, device_name(network.device), network.precision.name, tiles, notes, on_device
+        sum(expected.values()),
+        peak,
+        device_name(segmenter.device),
+        segmenter.precision.name,
+        tiles,
+        notes,
+        on_device,
     )
     return forecast, expected
-
-
-def _stage_name(role: str) -> str:
-    return "localise" if role == "localiser" else "segment"

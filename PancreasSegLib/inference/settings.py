@@ -23,6 +23,9 @@ class CascadeSettings:
         A coarse organ is doubtful below this volume or mean probability.
     widen_mm : float
         How far a region is widened on the sides where the organ touches its border.
+    extra_scales : tuple of float
+        The segmenter sees the crop again at its spacing times each of these, and the probabilities are averaged:
+        it gains most where the organ is far from the size of those it was trained on.
     threshold : float
         Probability from which a voxel belongs to the organ.
     smallest_ml : float
@@ -49,9 +52,10 @@ class CascadeSettings:
     doubtful_ml: float = 25.0
     doubtful_probability: float = 0.7
     widen_mm: float = 60.0
+    extra_scales: tuple[float, ...] = (0.9, 1.1)
     threshold: float = 0.5
     smallest_ml: float = 2.0
     usual_ml: tuple[float, float] = (15.0, 250.0)
-    low_confidence: float = 0.7
+    low_confidence: float = 0.6
     least_organs: int = 2
     least_extent_mm: float = 30.0

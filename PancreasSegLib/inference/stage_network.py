@@ -105,7 +105,7 @@ class StageNetwork:
         for number, network in enumerate(self._networks):
             with _watched(network, self.cost.shares, number, self.members, on_work), self._autocast():
                 scores = network(x)
-            part = torch.softmax(scores.float(), dim=1)[0, list(keep)]
+            part = torch.softmax(scores.float() / self.stage.temperature, dim=1)[0, list(keep)]
             total = part if total is None else total.add_(part)
         assert total is not None
         on_work(1.0)

@@ -46,7 +46,7 @@ class Tracker:
         self._pass_start, self._pass_work = 0.0, 0.0
 
     @contextmanager
-    def stage(self, name: str, message: str, expected: float | None = None) -> Iterator[None]:
+    def stage(self, name: str, message: str, expected: float | None = None, later: float = 0.0) -> Iterator[None]:
         """Run one stage inside the block; a stage that comes again adds its time and its expected work.
 
         Parameters
@@ -57,11 +57,13 @@ class Tracker:
             One short line for a person.
         expected : float, optional
             Seconds expected of this pass, where they are now better known.
+        later : float
+            Seconds expected of further passes of this stage.
         """
         self.check()
         before = self._done.get(name, 0.0)
         work = expected if expected is not None else max(self._expected.get(name, 0.0) - before, 0.0)
-        self._expected[name] = before + work
+        self._expected[name] = before + work + later
         self._stage, self._message, self._pass_start, self._pass_work = name, message, before, work
         started = time.perf_counter()
         self._emit(force=True)

@@ -278,7 +278,7 @@ def test_forecast_before_the_run(segmenter, fine):
     ct, _ = fine
     forecast = segmenter.forecast(ct)
     assert forecast.seconds > 0 and forecast.peak_memory_mb > 100
-    assert set(forecast.tiles) == {"localiser", "segmenter"}
+    assert set(forecast.tiles) == {"localise", "segment"}
     assert forecast.precision == "fp32" and forecast.device.startswith("cpu")
     assert "GB of memory" in forecast.sentence
     larger = segmenter.forecast(
