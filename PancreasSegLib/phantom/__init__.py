@@ -3,6 +3,4 @@
 from PancreasSegLib.phantom.head import make_head_phantom
 from PancreasSegLib.phantom.phantom import PHANTOM_LABELS, Phantom, make_phantom
 
-LABELS = PHANTOM_LABELS
-
-__all__ = ["LABELS", "PHANTOM_LABELS", "Phantom", "make_head_phantom", "make_phantom"]
+__all__ = ["PHANTOM_LABELS", "Phantom", "make_head_phantom", "make_phantom"]

@@ -196,10 +196,10 @@ class CaseCache:
 
 
 def _prepare_phantom(seed: int, labels: tuple[str, ...], stage: StageRecipe, organ: int) -> PreparedCase:
-    from PancreasSegLib.phantom import LABELS, make_phantom
+    from PancreasSegLib.phantom import PHANTOM_LABELS, make_phantom
 
     phantom = make_phantom(seed=1000 + seed)
-    values = {LABELS[name]: index + 1 for index, name in enumerate(labels) if name in LABELS}
+    values = {PHANTOM_LABELS[name]: index + 1 for index, name in enumerate(labels) if name in PHANTOM_LABELS}
     return prepare_case(f"phantom_{seed:03d}", phantom.ct, phantom.labels, values, stage, organ, phantom=True)
 
 

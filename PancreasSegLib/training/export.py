@@ -81,6 +81,7 @@ def _stage(role: str, stage: StageRecipe, recipe: Recipe, files: tuple[str, ...]
         multiple_ijk=input_multiple(stage.network, **arguments),
         labels={"background": 0} | {name: index + 1 for index, name in enumerate(recipe.data.labels)},
         hu_mask=stage.hu_mask,
+        temperature=stage.temperature,
     )
 
 
