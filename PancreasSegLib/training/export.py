@@ -15,7 +15,9 @@ ROLES = ("localiser", "segmenter")
 """Stages in the order in which the cascade runs them."""
 
 
-def export_run(recipe: Recipe, destination: Path | None = None, *, scores: dict | None = None) -> Path:
+def export_run(
+    recipe: Recipe, destination: Path | None = None, *, scores: dict | None = None, model_card: str = ""
+) -> Path:
     """Write the networks of a run as a model package.
 
     Parameters
@@ -26,6 +28,8 @@ def export_run(recipe: Recipe, destination: Path | None = None, *, scores: dict 
         Folder of the package; ``run_folder/package`` when left out, replaced if it is there.
     scores : dict, optional
         Measured figures to be kept in the package.
+    model_card : str, optional
+        Markdown written by a person, instead of the short one that the recipe makes.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def export_run(recipe: Recipe, destination: Path | None = None, *, scores: dict 
         licence=recipe.licence,
         recipe=recipe.model_dump(mode="json", exclude={"output", "device"}),
     )
-    write_package(folder, package, weights, model_card=_card(package), overwrite=True)
+    write_package(folder, package, weights, model_card=model_card or _card(package), overwrite=True)
     return folder
 
 

@@ -134,7 +134,9 @@ class StageRecipe(_Part):
     members: int = Field(
         default=1, ge=1, description="networks of different seeds whose probabilities are averaged"
     )
-    temperature: float = Field(default=1.0, gt=0, description="divides the scores before the softmax in the package")
+    temperature: float = Field(
+        default=1.0, gt=0, description="divides the scores before the softmax in the package"
+    )
     initial_weights: tuple[Path, ...] = Field(default=(), description="files to start from, one a member")
 
     @model_validator(mode="after")
