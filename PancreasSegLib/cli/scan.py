@@ -87,8 +87,9 @@ def segment_scan(
     Returns
     -------
     Segmentation
-        With the seconds of reading, loading and segmenting in its timings.
+        With the seconds of reading, loading and segmenting in its timings, and with the reader's warnings.
     """
+    from PancreasSegLib.inference.result import SegmentationWarning
     from PancreasSegLib.io import read_volume
 
     timings: dict[str, float] = {}
@@ -100,7 +101,8 @@ def segment_scan(
         model = segmenter()
     on_forecast(model.forecast(volume, roi=settings.roi).sentence)
     result = model.segment(volume, roi=settings.roi, progress=bar, allow_empty=settings.allow_empty)
-    result = replace(result, timings={**timings, **result.timings})
+    repaired = [SegmentationWarning(**found) for found in volume.source.get("warnings", [])]
+    result = replace(result, timings={**timings, **result.timings}, warnings=[*repaired, *result.warnings])
     bar.stage("writing the results")
     write_files(files, volume, result, source)
     return result
@@ -110,6 +112,7 @@ def write_files(files: OutputFiles, volume: Volume, result: Segmentation, source
     """Write the mask and what goes with it, the mask's own name appearing last."""
     from PancreasSegLib.io import write_mask, write_volume
 
+    organ = "pancreas" if "pancreas" in result.labels else next(iter(result.labels))
     with files.staged() as staged:
         if staged.picture is not None:
             from PancreasSegLib.pictures import write_montage
@@ -121,10 +124,10 @@ def write_files(files: OutputFiles, volume: Volume, result: Segmentation, source
                 labels=result.labels,
                 statistics=result.statistics,
                 title=source.name,
+                probability=result.probability.get(organ),
             )
         if staged.probability is not None:
-            label = "pancreas" if "pancreas" in result.probability else next(iter(result.probability))
-            write_volume(staged.probability, result.probability[label])
+            write_volume(staged.probability, result.probability[organ])
         write_mask(staged.mask, result.mask, result.geometry, labels=result.labels, source=volume)
         if staged.report is not None:
             from PancreasSegLib.report import write_report

@@ -15,7 +15,7 @@ from hostile import snapshot
 from PancreasSegLib.cli.app import run
 from PancreasSegLib.io import read_labels, read_volume, write_volume
 from PancreasSegLib.models.checksums import write_checksums
-from PancreasSegLib.volume import Geometry
+from PancreasSegLib.volume import Geometry, Volume
 
 
 @pytest.fixture
@@ -59,6 +59,17 @@ def test_everything_at_once(segment, abdomen, tmp_path):
     assert probability.min() >= 0
     assert 0.9 < probability.max() <= 1
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_the_reader_repaired_is_told(segment, tmp_path):
+    ct = make_abdomen()[0]
+    voxels = ct.voxels.astype(np.float32)
+    voxels[:, :2] = np.nan  # padding outside the body
+    write_volume(tmp_path / "ct.nrrd", Volume(voxels, ct.geometry))
+    status, _, err = segment("ct.nrrd", "-o", "m.nii.gz", "--report", "r.json")
+    assert status == 0, err
+    (warning,) = json.loads((tmp_path / "r.json").read_text("utf-8"))["warnings"]
+    assert f"Note: {warning['sentence']}" in err
 
 
 def test_names_that_nobody_gave(segment, abdomen, tmp_path):
