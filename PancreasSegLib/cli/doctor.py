@@ -32,6 +32,7 @@ OPTIONAL = {
     "pydantic": ("training", "train"),
     "pyyaml": ("training", "train"),
     "tensorboard": ("training curves", "train"),
+    "einops": ("transformer networks", "train"),
 }
 """Optional package: what it is for, and the extra of ours that brings it."""
 
