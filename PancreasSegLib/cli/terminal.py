@@ -50,7 +50,7 @@ def console(*, stderr: bool = False) -> Console:
 def say(sentence: str) -> None:
     """Print a result on stdout, unless quiet."""
     if not verbosity.quiet:
-        print(sentence)
+        print(sentence, flush=True)
 
 
 def show(table: Table) -> None:
