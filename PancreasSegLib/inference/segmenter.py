@@ -224,15 +224,17 @@ class Segmenter:
         region = Box.whole(axes.target)
         if isinstance(roi, Box):
             region = axes.apply_box(roi.clipped(volume.geometry))
-        elif roi == "auto":
+        else:
             try:
                 if propose and volume not in self._proposals:
                     self._proposals[volume] = propose_roi(volume)
             except NoPancreasError:
                 _log.debug("no body in the scan: segment() will say so")
-            if volume in self._proposals:
-                region = axes.apply_box(self._proposals[volume].box)
-            elif not propose:
+            proposal = self._proposals.get(volume)
+            if proposal is not None:
+                box = proposal.box if roi == "auto" else proposal.body_box
+                region = axes.apply_box(box or Box.whole(volume.geometry))
+            elif roi == "auto" and not propose:
                 region = _usual_region(axes)
         return make_forecast(self.networks, axes.target, region, self.settings, self.threads, self._pace)
 
