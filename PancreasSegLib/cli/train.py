@@ -17,8 +17,8 @@ def command(
 ) -> None:
     """Train the networks of a recipe on an MSD-style folder and export a model package.
 
-    The run folder (output/name/fold-N) holds the recipe, checkpoints, losses.csv and validation.csv of each network,
-    and at the end the package. A run that was cut off goes on with --resume.
+    The run folder (output/name/fold-N) holds the recipe, checkpoints, losses.csv and validation.csv of each
+    network, and at the end the package. A run that was cut off goes on with --resume.
     """
     from PancreasSegLib.cli.progress_bar import ProgressBar
     from PancreasSegLib.cli.terminal import say
