@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("no CUDA device here")
+
+
+def heed_sigint() -> None:
+    """For ``preexec_fn``: a child of a background job would inherit that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session")
+def heeding_sigint():
+    """What to give to ``Popen(preexec_fn=...)`` where a test interrupts the child."""
+    return heed_sigint
 
 
 @pytest.fixture(scope="session", autouse=True)

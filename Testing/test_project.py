@@ -31,7 +31,7 @@ def tracked(project: Path) -> list[str]:
     if shutil.which("git") is None:
         pytest.skip("git is not here")
     command = ["git", "-C", project, "ls-files", "-z"]
-    listing = subprocess.run(command, capture_output=True, text=True, check=False)
+    listing = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if listing.returncode:
         pytest.skip(f"not a git checkout: {listing.stderr.strip()}")
     return [name for name in listing.stdout.split("\0") if name]
@@ -54,7 +54,9 @@ def test_no_scan_and_no_large_file_is_committed(project):
 def imported_by(code: str) -> tuple[set[str], float]:
     """Return the modules loaded after running `code` in a new interpreter, and the seconds of CPU that it took."""
     script = f"import sys, time; t = time.process_time()\n{code}\nprint(time.process_time() - t, *sys.modules)"
-    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    answer = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True
+    ).stdout
     seconds, *modules = answer.split()
     return set(modules), float(seconds)
 
@@ -81,7 +83,7 @@ def test_help_is_quick():
     def seconds() -> float:
         code = "from PancreasSegLib.cli.app import run; print(file=sys.stderr); run(['segment', '--help'])"
         script = f"import sys, time\n{code}\nprint(time.process_time(), *sys.modules, file=sys.stderr)"
-        answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        answer = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True)
         taken, *modules = answer.stderr.split()
         assert not set(modules).intersection(HEAVY)
         return float(taken)

@@ -123,7 +123,7 @@ def test_problem_keeps_a_user_error_as_it_is():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM there")
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_the_program_with_130(kind):
+def test_signal_ends_the_program_with_130(kind, heeding_sigint):
     script = (
         "import sys, time\n"
         "from PancreasSegLib.cli import app\n"
@@ -135,7 +135,11 @@ def test_signal_ends_the_program_with_130(kind):
         "app.main()\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeding_sigint,
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(kind)

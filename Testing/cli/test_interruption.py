@@ -62,7 +62,7 @@ def large(tmp_path_factory):
         ("writing", signal.SIGINT),
     ],
 )
-def test_interrupted_run_leaves_nothing(large, bright, tmp_path, phase, kind):
+def test_interrupted_run_leaves_nothing(large, bright, tmp_path, heeding_sigint, phase, kind):
     command = ["segment", large, "-o", "m.nii.gz", "--picture", "p.png", "--model", bright, "--threads", "1"]
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, phase, *map(str, command)],
@@ -70,6 +70,7 @@ def test_interrupted_run_leaves_nothing(large, bright, tmp_path, phase, kind):
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
+        preexec_fn=heeding_sigint,
     )
     assert process.stdout.readline() == f"{phase}\n"
     start, used = time.monotonic(), cpu_seconds(process.pid)
