@@ -58,9 +58,9 @@ def choose_device(name: str = "auto") -> torch.device:
     import torch
 
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        candidates = [torch.device("cuda", 0)] if torch.cuda.is_available() else []
+        candidates += [torch.device("mps")] if torch.backends.mps.is_available() else []
+        return next((device for device in candidates if not _failure(device)), torch.device("cpu"))
     kind, _, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (number and (kind != "cuda" or not number.isdigit())):
         raise DeviceError(f"The device {name!r} is unknown.", "Use auto, cpu, cuda, cuda:<number> or mps.")
@@ -70,10 +70,33 @@ def choose_device(name: str = "auto") -> torch.device:
         if index >= count:
             there = f"cuda:0 to cuda:{count - 1}" if count else "none that this torch can use"
             raise DeviceError(f"The device {name!r} is not there; CUDA devices: {there}.", "Use --device auto.")
-        return torch.device("cuda", index)
+        return _tried(torch.device("cuda", index))
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("The device 'mps' is not there: it needs an Apple GPU.", "Use --device auto.")
-    return torch.device(kind)
+    return _tried(torch.device(kind)) if kind == "mps" else torch.device(kind)
+
+
+def _tried(device: torch.device) -> torch.device:
+    failure = _failure(device)
+    if failure:
+        raise DeviceError(
+            f"The device '{device}' is there, but this torch cannot compute on it: {failure}.",
+            "Install a torch that fits the GPU and its driver, or use --device cpu.",
+        )
+    return device
+
+
+def _failure(device: torch.device) -> str:
+    """Return why a device cannot compute: a driver too old, a GPU that torch was not built for; else nothing."""
+    import torch
+
+    try:
+        torch.ones(8, device=device).sum().item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+        _log.warning("%s cannot be used: %s", device, reason)
+        return reason
+    return ""
 
 
 def device_name(device: torch.device) -> str:

@@ -94,7 +94,7 @@ class Predictor:
                     wanted=wanted,
                 )
             except Exception as error:
-                if not (_is_out_of_memory(error) or _is_unsupported(error, network)):
+                if not (is_out_of_memory(error) or _is_unsupported(error, network)):
                     raise
                 _log.warning("%s on %s: %s", network.stage.role, network.device, error)
                 reason = error
@@ -110,7 +110,7 @@ class Predictor:
         if device.type == "cuda":
             torch.cuda.empty_cache()
         smaller = plan_stage(network, shape, self.settings, tiling.window_voxels - 1)
-        if _is_out_of_memory(reason) and smaller.window_voxels < tiling.window_voxels:
+        if is_out_of_memory(reason) and smaller.window_voxels < tiling.window_voxels:
             self._warn("smaller-tiles", f"The memory of {device} did not suffice, so smaller windows were used.")
             return smaller.window_voxels
         if device.type == "cpu":
@@ -120,7 +120,7 @@ class Predictor:
             )
         cpu = torch.device("cpu")
         network.move(cpu, choose_precision(cpu))
-        why = "its memory did not suffice" if _is_out_of_memory(reason) else "it cannot run this network"
+        why = "its memory did not suffice" if is_out_of_memory(reason) else "it cannot run this network"
         self._warn("cpu-fallback", f"The run was continued on the CPU instead of {device}, because {why}.")
         return window_budget(network, self.threads)
 
@@ -162,7 +162,7 @@ def window_budget(network: StageNetwork, threads: int) -> float:
     return math.inf
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device or the machine ran out of memory; torch says so in several ways."""
     if isinstance(error, MemoryError):
         return True

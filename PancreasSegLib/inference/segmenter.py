@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from PancreasSegLib.errors import ModelPackageError, NoPancreasError, NotACTError, RegionError
+from PancreasSegLib.errors import DeviceError, ModelPackageError, NoPancreasError, NotACTError, RegionError
 from PancreasSegLib.inference.result import Segmentation, SegmentationWarning
 from PancreasSegLib.inference.settings import CascadeSettings
 from PancreasSegLib.inference.tracker import Tracker
@@ -75,6 +75,7 @@ class Segmenter:
         self.settings = settings or CascadeSettings()
         self._checksums = dict(checksums or {})
         self._proposals: WeakKeyDictionary[Volume, RoiProposal] = WeakKeyDictionary()
+        self._warnings: list[SegmentationWarning] = []
         self._pace = 1.0
         self._lock = threading.Lock()
 
@@ -111,6 +112,7 @@ class Segmenter:
             If the device is not there.
         """
         from PancreasSegLib.inference.device import choose_device, choose_precision
+        from PancreasSegLib.inference.prediction import is_out_of_memory
         from PancreasSegLib.inference.stage_network import StageNetwork
         from PancreasSegLib.inference.threads import default_threads
         from PancreasSegLib.models import build_stage_network, find_package, read_checksums
@@ -119,13 +121,29 @@ class Segmenter:
         _check_package(package)
         place = choose_device(device)
         number_format = choose_precision(place, precision)
-        networks = {}
-        for stage in package.stages:
-            members = [build_stage_network(package, stage, member) for member in range(len(stage.weights))]
-            networks[stage.role] = StageNetwork(stage, members, place, number_format)
+        members = {
+            stage.role: [build_stage_network(package, stage, member) for member in range(len(stage.weights))]
+            for stage in package.stages
+        }
+        warnings: list[SegmentationWarning] = []
+        try:
+            networks = {s.role: StageNetwork(s, members[s.role], place, number_format) for s in package.stages}
+        except RuntimeError as error:
+            if place.type == "cpu" or not is_out_of_memory(error):
+                raise
+            sentence = f"The memory of {place} does not suffice for the model"
+            if device != "auto":
+                raise DeviceError(f"{sentence}.", "Close what else uses it, or use --device cpu.") from error
+            warnings.append(SegmentationWarning("cpu-fallback", f"{sentence}, so the CPU is used."))
+            _log.warning(warnings[0].sentence)
+            place = choose_device("cpu")
+            number_format = choose_precision(place)
+            networks = {s.role: StageNetwork(s, members[s.role], place, number_format) for s in package.stages}
         weights = {name for stage in package.stages for name in stage.weights}
         sums = {name: digest for name, digest in read_checksums(package.path).items() if name in weights}
-        return cls(package, networks, threads=threads or default_threads(), settings=settings, checksums=sums)
+        loaded = cls(package, networks, threads=threads or default_threads(), settings=settings, checksums=sums)
+        loaded._warnings = warnings
+        return loaded
 
     @property
     def device(self) -> str:
@@ -244,7 +262,7 @@ class Segmenter:
             self._pace += _PACE_MEMORY * (pace - self._pace)
 
     def _result(self, volume: Volume, roi: Roi, outcome: Outcome, tracker: Tracker) -> Segmentation:
-        warnings = list(outcome.warnings)
+        warnings = [*self._warnings, *outcome.warnings]
         if outcome.reason:
             warnings.insert(0, SegmentationWarning("no-pancreas", outcome.reason))
         return Segmentation(

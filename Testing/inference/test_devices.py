@@ -18,7 +18,13 @@ from PancreasSegLib.inference.threads import default_threads, torch_threads
 CPU = torch.device("cpu")
 
 
-def test_auto_takes_the_best_device(monkeypatch):
+@pytest.fixture
+def working(monkeypatch):
+    """Devices that are not here compute all the same."""
+    monkeypatch.setattr(device_module, "_failure", lambda device: "")
+
+
+def test_auto_takes_the_best_device(monkeypatch, working):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose_device("auto") == CPU
@@ -34,7 +40,7 @@ def test_unknown_devices(name):
         choose_device(name)
 
 
-def test_missing_devices_name_what_is_there(monkeypatch):
+def test_missing_devices_name_what_is_there(monkeypatch, working):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device("cuda:1") == torch.device("cuda", 1)
@@ -46,6 +52,17 @@ def test_missing_devices_name_what_is_there(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(DeviceError, match="Apple"):
         choose_device("mps")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a torch that cannot use CUDA")
+def test_a_gpu_that_torch_cannot_use(monkeypatch):
+    """torch reports a GPU that it was not built for, or whose driver is too old."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto") == CPU
+    with pytest.raises(DeviceError, match="cannot compute on it"):
+        choose_device("cuda")
 
 
 @pytest.mark.parametrize(

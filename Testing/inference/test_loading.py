@@ -11,7 +11,7 @@ import pytest
 import torch
 from fake_model import make_abdomen
 
-from PancreasSegLib.errors import DeviceError, ModelPackageError, NoPancreasError
+from PancreasSegLib.errors import CancelledError, DeviceError, ModelPackageError, NoPancreasError
 from PancreasSegLib.inference import CascadeSettings, Segmenter
 from PancreasSegLib.models import ModelPackage, Stage, read_checksums, write_package
 from PancreasSegLib.networks import build_network
@@ -88,13 +88,35 @@ def test_what_cannot_be_loaded(folder, tmp_path):
         Segmenter.load(folder, device="tpu")
 
 
+def test_a_model_that_does_not_fit_the_gpu(folder, ct, monkeypatch):
+    """Weights that do not fit: the CPU with a warning where the device was left open, else a sentence."""
+    from PancreasSegLib.inference import device, stage_network
+
+    gpu = torch.device("cuda", 0)
+    monkeypatch.setattr(
+        device, "choose_device", lambda name: gpu if name in ("auto", "cuda") else torch.device("cpu")
+    )
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda d: (8, 0))
+    move = stage_network.StageNetwork.move
+
+    def full(self, place, precision):
+        if place == gpu:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        move(self, place, precision)
+
+    monkeypatch.setattr(stage_network.StageNetwork, "move", full)
+    result = Segmenter.load(folder, threads=1).segment(ct, allow_empty=True)
+    assert "cpu-fallback" in {warning.code for warning in result.warnings}
+    assert result.provenance["device"].startswith("cpu")
+    with pytest.raises(DeviceError, match="does not suffice for the model"):
+        Segmenter.load(folder, device="cuda")
+
+
 def test_threads_and_the_lock_are_left_as_they_were(folder, ct):
     before = torch.get_num_threads()
     segmenter = Segmenter.load(folder, "cpu", threads=1)
     token = CancelToken()
     token.cancel()
-    from PancreasSegLib.errors import CancelledError
-
     with pytest.raises(CancelledError):
         segmenter.segment(ct, cancel=token)
     assert torch.get_num_threads() == before
