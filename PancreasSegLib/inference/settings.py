@@ -47,8 +47,8 @@ class CascadeSettings:
     overlap: float = 0.4
     whole_axis: float = 1.5
     proposal_margin_mm: float = 10.0
-    crop_margin_mm: float = 25.0
-    doubtful_margin_mm: float = 35.0
+    crop_margin_mm: float = 20.0
+    doubtful_margin_mm: float = 32.0
     doubtful_ml: float = 25.0
     doubtful_probability: float = 0.7
     widen_mm: float = 60.0
