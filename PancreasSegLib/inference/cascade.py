@@ -141,6 +141,7 @@ class Cascade:
             with self.tracker.stage("measure", "measuring"):
                 self._measured(grid, allowed, outcome, sought=isinstance(roi, Box))
         if outcome.reason:
+            outcome.reason = " ".join([outcome.reason, *_no_abdomen(outcome.proposal)])
             self._emptied(outcome)
         outcome.warnings.extend(self.predictor.warnings)
         outcome.windows = {
@@ -337,6 +338,13 @@ class Cascade:
         self.nominal_s += nominal
         self.measured_s += time.perf_counter() - started
         return result
+
+
+def _no_abdomen(proposal: RoiProposal | None) -> list[str]:
+    """Return what the HU thresholds alone said against an abdomen, as at most one sentence."""
+    if proposal is None or proposal.landmarks.get("abdomen_in_view", True) or not proposal.reasons:
+        return []
+    return [proposal.reasons[0].split(". ")[0].rstrip(".") + "."]
 
 
 def _beyond(body: Box, region: Box, ct: Geometry, mm: float) -> bool:

@@ -202,6 +202,19 @@ def test_no_abdomen(segmenter):
         segmenter.segment(ct)
 
 
+def test_what_the_thresholds_saw_is_said_too(segmenter, monkeypatch):
+    from PancreasSegLib.roi import RoiProposal
+
+    ct, _ = make_abdomen(FINE, without=("liver", "spleen", "pancreas"))
+    whole = Box.whole(ct.geometry)
+    head = RoiProposal(
+        whole, ct.geometry, {"abdomen_in_view": False}, ["It looks like a head. The box is all."], whole
+    )
+    monkeypatch.setattr("PancreasSegLib.roi.propose_roi", lambda volume: head)
+    with pytest.raises(NoPancreasError, match=r"none of them was recognised\. It looks like a head\. Check"):
+        segmenter.segment(ct)
+
+
 def test_only_air(segmenter):
     ct = Volume(np.full((60, 64, 64), -1000, np.int16), Geometry((64, 64, 60), (4.0, 4.0, 4.0)))
     with pytest.raises(NoPancreasError, match="no body"):
