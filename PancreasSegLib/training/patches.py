@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from PancreasSegLib.training.cache import PreparedCase
+from PancreasSegLib.training.channels import input_channels
 from PancreasSegLib.training.intensity import augment_intensity
 from PancreasSegLib.training.recipe import AugmentationRecipe, StageRecipe
 
@@ -69,8 +70,8 @@ class PatchSampler:
 
         Returns
         -------
-        image : Tensor of float32, shape (n, 1, z, y, x)
-            Normalised HU.
+        image : Tensor of float32, shape (n, 1 or 2, z, y, x)
+            Normalised HU, and the soft-tissue mask where the recipe has it as a channel.
         label : Tensor of int64, shape (n, z, y, x)
             Class indices.
         """
@@ -82,7 +83,7 @@ class PatchSampler:
             image, label = self._patch(rng, generator)
             images.append(image)
             labels.append(label)
-        return torch.stack(images)[:, None], torch.stack(labels)
+        return torch.stack(images), torch.stack(labels)
 
     def _patch(self, rng: np.random.Generator, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         case = self._cases[self._choose_case(rng)]
@@ -92,7 +93,7 @@ class PatchSampler:
         stage = self.stage
         hu = image * ((stage.window_hu[1] - stage.window_hu[0]) / 255.0) + stage.window_hu[0]
         hu, label = augment_intensity(hu, label, stage, rng, generator)
-        return (hu - stage.mean_hu) / stage.std_hu, label
+        return input_channels(hu, stage), label
 
     def _choose_case(self, rng: np.random.Generator) -> int:
         phantom = self._phantoms and rng.random() < self.stage.sampling.phantom_share

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from PancreasSegLib.training.cache import PreparedCase
+from PancreasSegLib.training.channels import input_channels
 from PancreasSegLib.training.recipe import StageRecipe
 
 
@@ -49,12 +50,13 @@ def validation_dice(
     scores = {}
     for case in cases:
         hu = torch.from_numpy(case.image).to(device).float() * ((high - low) / 255.0) + low
-        image = ((hu - stage.mean_hu) / stage.std_hu)[None, None]
+        image = input_channels(_at_least(hu, stage, low), stage)[None]
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             logits = sliding_window_inference(
-                image, stage.patch_ijk[::-1], 1, network, overlap=0.25, mode="gaussian", cval=float(image.min())
+                image, stage.patch_ijk[::-1], 1, network, overlap=0.25, mode="gaussian"
             )
-        predicted = torch.as_tensor(logits)[0].argmax(0)
+        z, y, x = hu.shape
+        predicted = torch.as_tensor(logits)[0].argmax(0)[:z, :y, :x]
         reference = torch.from_numpy(case.label).to(device)
         values = []
         for index in range(1, classes):
@@ -63,3 +65,9 @@ def validation_dice(
             values.append(float(2 * (a & b).sum() / total) if total > 0 else 1.0)
         scores[case.name] = values
     return scores
+
+
+def _at_least(hu: torch.Tensor, stage: StageRecipe, air: float) -> torch.Tensor:
+    """Return the case with air added at the far ends, so that a patch fits in."""
+    missing = [max(0, want - have) for want, have in zip(stage.patch_ijk, reversed(hu.shape), strict=True)]
+    return torch.nn.functional.pad(hu, [n for length in missing for n in (0, length)], value=air)

@@ -109,3 +109,22 @@ def test_blur_keeps_the_mean_and_agrees_with_scipy():
     expected = gaussian_filter(image.numpy().astype(float), (0.8, 1.5, 1.5), mode="nearest", truncate=4)
     result = gaussian_blur(image, (0.8, 1.5, 1.5)).numpy()
     assert np.abs(result - expected).max() < 0.03
+
+
+@pytest.mark.parametrize("use", ["none", "mask", "channel"])
+def test_the_soft_tissue_mask_is_used_as_inference_uses_it(use):
+    from PancreasSegLib.inference.preparation import network_input
+    from PancreasSegLib.models import Stage
+    from PancreasSegLib.training.channels import input_channels
+    from PancreasSegLib.volume import Volume
+
+    recipe = stage(OFF).model_copy(update={"hu_mask": use})
+    grid = Geometry((8, 7, 6), recipe.spacing_mm)
+    hu = np.random.default_rng(0).integers(-125, 275, grid.shape_zyx).astype(np.int16)
+    package = Stage(
+        "segmenter", "fcn", {}, ("w.safetensors",), recipe.spacing_mm, recipe.window_hu, recipe.mean_hu,
+        recipe.std_hu, (8, 8, 8), (1, 1, 1), {"pancreas": 1}, use,
+    )  # fmt: skip
+    trained = input_channels(torch.from_numpy(hu).float(), recipe).numpy()
+    assert trained.shape[0] == (2 if use == "channel" else 1)
+    assert np.allclose(trained, network_input(Volume(hu, grid), grid, package), atol=1e-5)
