@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.roi.thresholds import HU_FLOOR, IntensityRange
-from PancreasSegLib.volume import AxisMap, Geometry, Volume, resample
+from PancreasSegLib.volume import AxisMap, Geometry, Volume
 
 COARSE_MM = 4.0
-"""Pixel of the coarse grid in every axial plane, and the most that slices are thinned to."""
+"""Pixel of the coarse grid in every axial plane, nearly, and the most that slices are thinned to."""
 
-_SAMPLE_MM = 2.5  # finer voxels than this are skipped, not averaged: enough of them remain to average noise away
+_SAMPLE_MM = 1.4  # finer voxels are skipped, not averaged: nine remain in a pixel to average noise away
 _HU_CEILING = 2000.0  # metal above this would bleed into its neighbours
 
 
@@ -46,23 +46,15 @@ class CoarseScan:
         """
         canonical, axes = volume.canonical()
         full = canonical.geometry
-        step = [
-            max(1, int(limit / mm))
-            for limit, mm in zip((_SAMPLE_MM, _SAMPLE_MM, COARSE_MM), full.spacing_mm, strict=True)
-        ]
-        sampled, intensities = _finite(canonical.voxels[:: step[2], :: step[1], :: step[0]])
-        mm = [s * n for s, n in zip(full.spacing_mm, step, strict=True)]
-        size = sampled.shape[::-1]
-        thinned = Geometry(size, (mm[0], mm[1], mm[2]), full.origin_lps, full.direction_lps)
-        in_plane = [max(COARSE_MM, mm[0]), max(COARSE_MM, mm[1])]
-        count = [max(1, round(n * a / b)) for n, a, b in zip(size, mm, in_plane, strict=False)]
-        first = [0.5 * b / a - 0.5 for a, b in zip(mm, in_plane, strict=False)]
-        origin = thinned.index_to_lps((first[0], first[1], 0))
-        target = Geometry(
-            (count[0], count[1], size[2]), (in_plane[0], in_plane[1], mm[2]), tuple(origin), full.direction_lps
-        )
-        hu = resample(sampled, thinned, target)
-        return cls(hu, target, axes, intensities.with_air_of(hu))
+        x_mm, y_mm, z_mm = full.spacing_mm
+        step_z = max(1, int(COARSE_MM / z_mm))
+        (step_y, block_y), (step_x, block_x) = _blocks(y_mm), _blocks(x_mm)
+        samples, intensities = _finite(canonical.voxels[::step_z, ::step_y, ::step_x])
+        hu = _block_means(_block_means(samples, 1, block_y), 2, block_x)
+        spacing = (x_mm * step_x * block_x, y_mm * step_y * block_y, z_mm * step_z)
+        first = (0.5 * step_x * (block_x - 1), 0.5 * step_y * (block_y - 1), 0.0)
+        geometry = Geometry(hu.shape[::-1], spacing, tuple(full.index_to_lps(first)), full.direction_lps)
+        return cls(hu, geometry, axes, intensities.with_air_of(hu))
 
     @property
     def spacing_zyx(self) -> tuple[float, float, float]:
@@ -81,6 +73,26 @@ class CoarseScan:
         """  # noqa: D205
         first = self.axes.target.lps_to_index(self.geometry.origin_lps)[axis] * self.axes.target.spacing_mm[axis]
         return first + np.arange(self.geometry.size_ijk[axis]) * self.geometry.spacing_mm[axis]
+
+
+def _blocks(mm: float) -> tuple[int, int]:
+    """Return every how many voxels one is sampled, and how many samples make a coarse pixel."""
+    step = max(1, int(_SAMPLE_MM / mm))
+    return step, max(1, round(COARSE_MM / (mm * step)))
+
+
+def _block_means(array: NDArray[np.float32], axis: int, block: int) -> NDArray[np.float32]:
+    """Return the means of blocks along one axis, the last block made whole by repeating the last sample."""
+    missing = -array.shape[axis] % block
+    if missing:
+        last = np.take(array, [-1] * missing, axis=axis)
+        array = np.concatenate([array, last], axis=axis)
+    parts = [array[(slice(None),) * axis + (slice(n, None, block),)] for n in range(block)]
+    total = parts[0].copy()
+    for part in parts[1:]:
+        total += part
+    total /= block
+    return total
 
 
 def _finite(voxels: NDArray) -> tuple[NDArray[np.float32], IntensityRange]:

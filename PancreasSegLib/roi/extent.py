@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from PancreasSegLib.roi.landmarks import Interval, Landmarks
 from PancreasSegLib.roi.statistics import LocationStatistics
 
@@ -11,13 +13,14 @@ DOME_MARGIN_MM = 25.0
 CREST_MARGIN_MM = 24.0
 SIDE_MARGIN_MM = 22.0
 SHARE_MARGIN_MM = 8.0  # more for shares of the body: fewer patients were measured
-UNSEEN_MARGIN_MM = 40.0
-"""Added to the most extreme patient seen; the last also where a landmark is only known to lie beyond the scan."""
+"""Added to the most extreme patient seen."""
 
 _DISAGREE_MM = 110.0  # less room than this between two landmarks' answers: one of them is wrong
 _LEAST_OVERLAP_MM = 20.0
 _WALL_MM = 8.0  # skin and fat that no pancreas enters
 _DOUBT_MM = 25.0
+_HALF_PANCREAS_MM = (90.0, 50.0, 60.0)
+_TOLD_TILT_MM = 5.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,11 @@ def predicted_extent(marks: Landmarks, statistics: LocationStatistics) -> Extent
     """
     reasons: list[str] = []
     refusal = _no_abdomen(marks)
-    levels = predicted_levels(marks, statistics, reasons)
+    tilt = _tilt_mm(marks)
+    if max(tilt) > _TOLD_TILT_MM:
+        reasons.append("The grid lies oblique to the patient: the box is widened.")
+    low, high = predicted_levels(marks, statistics, reasons)
+    levels = low - tilt[2], high + tilt[2]
     bottom, top = marks.scan_mm
     overlap = min(levels[1], top) - max(levels[0], bottom)
     if not refusal and overlap < min(_LEAST_OVERLAP_MM, 0.5 * (top - bottom)):
@@ -64,8 +71,16 @@ def predicted_extent(marks: Landmarks, statistics: LocationStatistics) -> Extent
     if levels[0] < bottom or levels[1] > top:
         reasons.append("The scan's edge cuts the levels at which the pancreas may lie; the box ends there.")
     z = max(levels[0], bottom), min(levels[1], top)
-    x, y = _sides(marks, statistics, z, reasons)
+    x, y = _sides(marks, statistics, z, tilt, reasons)
     return Extent(x, y, z, True, reasons)
+
+
+def _tilt_mm(marks: Landmarks) -> tuple[float, float, float]:
+    """Return how far the ends of a pancreas move along each axis of a grid oblique to the patient, mm."""
+    aside = np.abs(marks.scan.axes.target.matrix)
+    np.fill_diagonal(aside, 0.0)
+    x, y, z = np.asarray(_HALF_PANCREAS_MM) @ aside
+    return float(x), float(y), float(z)
 
 
 def _no_abdomen(marks: Landmarks) -> str:
@@ -81,34 +96,27 @@ def _no_abdomen(marks: Landmarks) -> str:
 def predicted_levels(
     marks: Landmarks, statistics: LocationStatistics, reasons: list[str] | None = None
 ) -> Interval:
-    """Return the range of levels, from the dome, the crests, both, or from where the scan ends.
+    """Return the range of levels, from the dome, from the crests, from both, or all of them.
 
     It may reach beyond the scan. Sentences that say why are appended to `reasons`.
     """
     reasons = [] if reasons is None else reasons
-    bottom, top = marks.scan_mm
     upper = _from_dome(marks, statistics, reasons)
     lower = _from_crests(marks, statistics, reasons)
-    if upper is None and lower is None:
-        reasons.append("Neither lung nor iliac crest is in view: the scan begins and ends between them.")
-    seen_both = upper is not None and lower is not None
-    if upper is None:
-        if lower is not None:
-            reasons.append("No lung is in view: the scan begins below the diaphragm's dome.")
-        upper = top - statistics["bottom_below_dome"].greatest - DOME_MARGIN_MM - UNSEEN_MARGIN_MM, top
-    if lower is None:
-        if not marks.dome_in_view:
-            lower = bottom, bottom + statistics["top_above_crest"].greatest + CREST_MARGIN_MM + UNSEEN_MARGIN_MM
-        else:
-            return upper
-    both = max(upper[0], lower[0]), min(upper[1], lower[1])
-    if both[1] - both[0] >= min(_DISAGREE_MM, top - bottom):
-        return both
-    if seen_both:
+    if upper and lower:
+        both = max(upper[0], lower[0]), min(upper[1], lower[1])
+        if both[1] - both[0] >= _DISAGREE_MM:
+            return both
         reasons.append("Lungs and iliac crests disagree on the levels: both ranges are kept.")
-    else:
-        reasons.append("The scan is too tall for a landmark to be out of view: the levels are widened.")
-    return min(upper[0], lower[0]), max(upper[1], lower[1])
+        return min(upper[0], lower[0]), max(upper[1], lower[1])
+    if upper:
+        reasons.append("No iliac crest is in view.")
+        return upper
+    if lower:
+        reasons.append("No lung is in view.")
+        return lower
+    reasons.append("Neither lung nor iliac crest is in view: every level is kept.")
+    return marks.scan_mm
 
 
 def _from_dome(marks: Landmarks, statistics: LocationStatistics, reasons: list[str]) -> Interval | None:
@@ -142,7 +150,11 @@ def _from_crests(marks: Landmarks, statistics: LocationStatistics, reasons: list
 
 
 def _sides(
-    marks: Landmarks, statistics: LocationStatistics, levels: Interval, reasons: list[str]
+    marks: Landmarks,
+    statistics: LocationStatistics,
+    levels: Interval,
+    tilt: tuple[float, float, float],
+    reasons: list[str],
 ) -> tuple[Interval, Interval]:
     """Return the ranges to the Left and to Posterior, from the spine or else from the body."""
     body_x, body_y = marks.body_mm(0, levels), marks.body_mm(1, levels)
@@ -160,8 +172,8 @@ def _sides(
         middle = spine[0]
         reasons.append("The spine is in view: sides measured from it.")
         y = spine[1] - front - margin, spine[1] + statistics["back_of_spine"].greatest + margin
-    x = middle - right - margin, middle + left + margin
-    return _within(x, body_x), _within(y, body_y)
+    x = middle - right - margin - tilt[0], middle + left + margin + tilt[0]
+    return _within(x, body_x), _within((y[0] - tilt[1], y[1] + tilt[1]), body_y)
 
 
 def _reaches(marks: Landmarks, statistics: LocationStatistics, levels: Interval) -> tuple[float, float, float]:

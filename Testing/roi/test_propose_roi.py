@@ -34,20 +34,24 @@ def trunk() -> Volume:
 
 
 @pytest.fixture(scope="module")
+def proposed(trunk) -> RoiProposal:
+    return propose_roi(trunk)
+
+
+@pytest.fixture(scope="module")
 def pancreas() -> np.ndarray:
     return Trunk().pancreas()
 
 
-def test_the_box_holds_the_pancreas_and_little_else(trunk, pancreas):
-    proposal = propose_roi(trunk)
-    assert kept(proposal, pancreas) == 1
-    assert proposal.volume_fraction < 0.12
-    assert proposal.landmarks["abdomen_in_view"]
-    assert says(proposal, "dome is in view") and says(proposal, "iliac crests are in view")
+def test_the_box_holds_the_pancreas_and_little_else(proposed, pancreas):
+    assert kept(proposed, pancreas) == 1
+    assert proposed.volume_fraction < 0.12
+    assert proposed.landmarks["abdomen_in_view"]
+    assert says(proposed, "dome is in view") and says(proposed, "iliac crests are in view")
 
 
-def test_landmarks_lie_where_they_were_put(trunk):
-    marks = propose_roi(trunk).landmarks
+def test_landmarks_lie_where_they_were_put(proposed):
+    marks = proposed.landmarks
     assert marks["right_dome_lps"][2] == pytest.approx(DOME_Z, abs=15)
     assert marks["iliac_crest_lps"][2] == pytest.approx(CREST_Z, abs=15)
     assert marks["spine_top_lps"][0] == pytest.approx(0, abs=6)
@@ -55,19 +59,17 @@ def test_landmarks_lie_where_they_were_put(trunk):
     assert marks["body_size_mm"][:2] == pytest.approx([340, 240], abs=10)  # without the table behind
 
 
-def test_json_has_what_the_command_promises(trunk):
-    proposal = propose_roi(trunk)
-    value = json.loads(json.dumps(proposal.to_json()))
-    assert Box.from_json(value["box_ijk"]) == proposal.box
-    assert value["volume_fraction"] == pytest.approx(np.prod(proposal.box.size_ijk) / trunk.voxels.size)
+def test_json_has_what_the_command_promises(trunk, proposed):
+    value = json.loads(json.dumps(proposed.to_json()))
+    assert Box.from_json(value["box_ijk"]) == proposed.box
+    assert value["volume_fraction"] == pytest.approx(np.prod(proposed.box.size_ijk) / trunk.voxels.size)
     assert Geometry.from_json(value["geometry"]) == trunk.geometry
     assert value["reasons"] and value["landmarks"]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_the_same_box_in_every_axis_order_and_direction(trunk, order):
-    expected = propose_roi(trunk)
-    for flips in ((False, False, False), (True, False, True), (False, True, False)):  # all: see Testing/volume
+def test_the_same_box_in_every_axis_order_and_direction(trunk, proposed, order):
+    for flips in ((True, False, True), (False, True, False)):  # Testing/volume has all of them
         size = trunk.geometry.size_ijk
         matrix = np.eye(3)[:, list(order)] * np.where(flips, -1.0, 1.0)
         first = [0.0, 0.0, 0.0]
@@ -81,9 +83,9 @@ def test_the_same_box_in_every_axis_order_and_direction(trunk, order):
         )
         axes = AxisMap.to_canonical(geometry)
         turned = propose_roi(Volume(axes.invert(trunk.voxels), geometry))
-        assert axes.apply_box(turned.box) == expected.box
-        assert axes.apply_box(turned.body_box) == expected.body_box
-        assert turned.landmarks == expected.landmarks
+        assert axes.apply_box(turned.box) == proposed.box
+        assert axes.apply_box(turned.body_box) == proposed.body_box
+        assert turned.landmarks == proposed.landmarks
 
 
 def test_an_oblique_grid_keeps_the_pancreas(trunk, pancreas):
@@ -91,7 +93,9 @@ def test_an_oblique_grid_keeps_the_pancreas(trunk, pancreas):
     matrix = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     g = trunk.geometry
     tilted = Geometry(g.size_ijk, g.spacing_mm, (-200.0, -240.0, 17.0), tuple(matrix.ravel()))
-    assert kept(propose_roi(Volume(trunk.voxels, tilted)), pancreas) == 1
+    proposal = propose_roi(Volume(trunk.voxels, tilted))
+    assert kept(proposal, pancreas) == 1
+    assert says(proposal, "oblique")
 
 
 @pytest.mark.parametrize("spacing", [(2.0, 1.5, 3.0), (2.0, 2.0, 7.0), (5.0, 5.0, 1.0), (3.0, 3.0, 3.0)])
@@ -108,9 +112,9 @@ def test_small_and_large_patients(scale):
     assert kept(propose_roi(trunk.volume()), trunk.pancreas()) == 1
 
 
-def test_clipped_intensities_give_the_same_box_and_say_so(trunk):
+def test_clipped_intensities_give_the_same_box_and_say_so(trunk, proposed):
     clipped = propose_roi(with_voxels(trunk, np.clip(trunk.voxels, -125, 275)))
-    plain = propose_roi(trunk)
+    plain = proposed
     assert says(clipped, "clipped at -125 HU")
     assert clipped.landmarks["intensities_clipped"] and not plain.landmarks["intensities_clipped"]
     difference = np.abs(np.array(clipped.box.to_json()) - np.array(plain.box.to_json()))
@@ -118,12 +122,12 @@ def test_clipped_intensities_give_the_same_box_and_say_so(trunk):
 
 
 @pytest.mark.parametrize("padding", [-2048, -3024])
-def test_padding_outside_the_scanner_field_and_metal_change_nothing(trunk, padding):
+def test_padding_outside_the_scanner_field_and_metal_change_nothing(trunk, proposed, padding):
     voxels = trunk.voxels.copy()
     y, x = np.ogrid[: voxels.shape[1], : voxels.shape[2]]
     voxels[:, (x - 55) ** 2 + (y - 55) ** 2 > 54**2] = padding
     voxels[50:53, 40:42, 50:52] = 30000
-    assert propose_roi(with_voxels(trunk, voxels)).box == propose_roi(trunk).box
+    assert propose_roi(with_voxels(trunk, voxels)).box == proposed.box
 
 
 def test_noise(trunk, pancreas):
@@ -135,11 +139,11 @@ def test_noise(trunk, pancreas):
         assert proposal.volume_fraction < 0.15
 
 
-def test_values_that_are_not_finite_are_air(trunk):
+def test_values_that_are_not_finite_are_air(trunk, proposed):
     voxels = trunk.voxels.astype(np.float32)
     voxels[:, :4] = np.nan
     voxels[:, -4:] = -np.inf
-    assert propose_roi(with_voxels(trunk, voxels)).box == propose_roi(trunk).box
+    assert propose_roi(with_voxels(trunk, voxels)).box == proposed.box
 
 
 def test_the_input_is_not_changed(trunk):
