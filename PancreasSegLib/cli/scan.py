@@ -34,6 +34,8 @@ class RunSettings:
         DICOM series to read, None for the CT with most slices.
     allow_empty : bool
         Whether an empty mask may be written.
+    assume_ct : bool
+        Whether a scan that does not look like a CT is read all the same.
     """
 
     model: str = "default"
@@ -42,6 +44,7 @@ class RunSettings:
     roi: Box | Literal["auto", "none"] = "auto"
     series: str | None = None
     allow_empty: bool = False
+    assume_ct: bool = False
 
 
 def load_early(settings: RunSettings) -> Background[Segmenter]:
@@ -95,7 +98,7 @@ def segment_scan(
     timings: dict[str, float] = {}
     bar.stage("reading the scan")
     with _timed(timings, "read"):
-        volume = read_volume(source, series=settings.series)
+        volume = read_volume(source, series=settings.series, assume_ct=settings.assume_ct)
     bar.stage("loading the model")
     with _timed(timings, "load"):
         model = segmenter()

@@ -81,6 +81,10 @@ def command(
             "--allow-empty", help="Where no pancreas is found, write an empty mask (exit status stays 3)."
         ),
     ] = False,
+    assume_ct: Annotated[
+        bool,
+        typer.Option("--assume-ct", help="Read the scan as a CT in HU even where its intensities look like none."),
+    ] = False,
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", show_default=False, help="CPU threads; all without it.")
     ] = None,
@@ -98,7 +102,7 @@ def command(
     if list_series:
         _list_series(input)
         return
-    settings = RunSettings(model, device, threads, region_of(roi), series, allow_empty)
+    settings = RunSettings(model, device, threads, region_of(roi), series, allow_empty, assume_ct)
     wanted = {"report": report, "picture": picture, "probability": save_probability}
     if _is_folder_of_scans(input, output):
         from PancreasSegLib.cli.batch import segment_folder

@@ -18,7 +18,7 @@ AIR_HU = -1024
 _INT16 = np.iinfo(np.int16)
 _BODY_HU = -300  # above lung and air, below fat; also above the floor of clipped data only where there is tissue
 _INVALID_LIMIT = 0.01
-_ASSUME = "If it is a CT all the same, say so with assume_ct=True."
+_ASSUME = "If it is a CT all the same, say so with --assume-ct (in Python: assume_ct=True)."
 
 
 def as_hounsfield(voxels: NDArray) -> NDArray:

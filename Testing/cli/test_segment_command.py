@@ -187,3 +187,15 @@ class TestModels:
     @pytest.mark.parametrize("model", ["no-such-model", "./nowhere", ""])
     def test_missing(self, segment, abdomen, tmp_path, model):
         self.refused(segment, abdomen, model, tmp_path)
+
+
+def test_a_scan_that_looks_like_no_ct_is_read_when_the_user_insists(segment, abdomen, tmp_path):
+    ct = read_volume(abdomen)
+    shifted = tmp_path / "shifted.nii.gz"
+    write_volume(shifted, Volume(ct.voxels.astype(np.int16) + 1024, ct.geometry))
+    status, _, err = segment(shifted, "-o", "m.nii.gz")
+    assert status == 2
+    assert "--assume-ct" in err
+    status, _, err = segment(shifted, "-o", "m.nii.gz", "--assume-ct", "--allow-empty", "--roi", "none")
+    assert status in (0, 3), err  # what the model makes of wrong HU is its own affair
+    assert (tmp_path / "m.nii.gz").is_file()

@@ -48,7 +48,9 @@ def test_description_and_cmake_agree():
     assert extension("CATEGORY") == entry["category"]
     assert extension("DEPENDS").split() == entry["build_dependencies"]
     assert entry["scm_url"].removesuffix(".git") == extension("HOMEPAGE")
-    assert Path(entry["scm_url"]).stem == "SlicerPancreasSeg"  # "Slicer" leads the repository's name, not the extension's
+    assert (
+        Path(entry["scm_url"]).stem == "SlicerPancreasSeg"
+    )  # "Slicer" leads the repository's name, not the extension's
 
 
 def test_icon_is_a_png_of_128_pixels():
