@@ -1,4 +1,4 @@
-"""The extension's install step, run by CMake with stand-ins for Slicer's macros, and an import from what it installs."""
+"""The extension's install step, run by CMake with stand-ins for Slicer's macros, and imports from what it installs."""
 
 from __future__ import annotations
 
@@ -110,8 +110,9 @@ def test_the_installed_panel_imports_without_torch_or_qt(installed):
 import ast, pathlib
 for path in pathlib.Path({str(folder)!r}).rglob("*.py"):
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "") or ""]
-        bad = [n for n in names if n.split(".")[0] in ("torch", "monai", "SimpleITK")]
+        single = getattr(node, "module", "") or ""
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [single]
+        bad = [name for name in names if name.split(".")[0] in ("torch", "monai", "SimpleITK")]
         assert not bad, (path, bad)
 print("fine")
 """
