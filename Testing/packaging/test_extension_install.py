@@ -1,4 +1,4 @@
-"""The extension's install step, run by CMake with stand-ins for Slicer's macros, and imports from what it installs."""
+"""The extension's install step, run by CMake with stand-ins for its macros, and imports from what it installs."""
 
 from __future__ import annotations
 
