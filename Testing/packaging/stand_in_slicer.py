@@ -1,7 +1,7 @@
 """A stand-in for Slicer's CMake package: the macros that the extension calls, in the behaviour that matters here.
 
 SCRIPTS and RESOURCES keep their paths relative to the folder of the calling CMakeLists.txt, SCRIPTS may not be
-empty, and a path that leaves that folder is lost on installation (an error here, because the real macros stay silent).
+empty, and a path that leaves that folder is lost on installation (an error here; the real macros stay silent).
 """
 
 from __future__ import annotations
