@@ -134,6 +134,12 @@ class DatasetError(PancreasSegError):
     code = "dataset"
 
 
+class WorkerError(PancreasSegError):
+    """The worker process could not be started, stopped unexpectedly, or did not understand."""
+
+    code = "worker"
+
+
 class CancelledError(PancreasSegError):
     """The user cancelled; nothing was written."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.roi import RoiProposal
 from PancreasSegLib.volume import Geometry, Volume
+
+if TYPE_CHECKING:
+    from PancreasSegLib.roi import RoiProposal
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,292 @@
+"""The client: what an application calls, from one thread, without ever waiting."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PancreasSegLib.errors import CancelledError, PancreasSegError, WorkerError
+from PancreasSegLib.progress import ProgressCallback, ProgressEvent
+from PancreasSegLib.volume import Box
+from PancreasSegLib.worker.dispatcher import Dispatcher
+from PancreasSegLib.worker.request import Request, Scan
+
+_log = logging.getLogger(__name__)
+
+_EXIT_S = 4.0
+
+OnDone = Callable[[Request], None]
+
+
+class WorkerClient:
+    """Asks a worker process for segmentations; see :mod:`PancreasSegLib.worker` for the whole use.
+
+    All methods are called from one thread, return at once (but :meth:`wait`), and callbacks run in that thread,
+    inside :meth:`poll`. Requests run one after the other in the order given. Nothing is started before the first one; a
+    worker that died, or had to be killed, is started anew by the next one, and gets its scans again.
+
+    Parameters
+    ----------
+    python : str or Path, optional
+        Interpreter of the worker, in 3D Slicer ``PythonSlicer``; this process's own by default.
+    environment : mapping of str to str, optional
+        Variables to start from; this process's own by default. Python's own variables are left out in any case.
+    folder : Path, optional
+        Where the private folder is made; the system's folder for temporary files by default.
+    """
+
+    def __init__(
+        self,
+        python: str | Path | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self._outbox = _Outbox()
+        self._dispatcher = Dispatcher(python, environment, folder, self._outbox.progress, self._outbox.done)
+        self._open: list[Request] = []
+        # Also when the client is forgotten and when the interpreter exits.
+        self._finalizer = weakref.finalize(self, _end, self._dispatcher, os.getpid())
+
+    @property
+    def state(self) -> str:
+        """``stopped``, ``starting``, ``ready``, ``busy`` or ``stopping``."""
+        return self._dispatcher.state
+
+    @property
+    def log_path(self) -> Path | None:
+        """The worker's log; None before the first start."""
+        return self._dispatcher.log_path
+
+    @property
+    def worker_pid(self) -> int | None:
+        """Process id of the worker; None while there is none that has answered."""
+        return self._dispatcher.pid
+
+    def load_model(
+        self,
+        model: str = "default",
+        device: str = "auto",
+        *,
+        on_done: OnDone | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> Request:
+        """Load a model beforehand; the result names model, version, device, precision, threads and labels."""
+        params = {"model": model, "device": device}
+        return self._submit(Request("load_model", params, on_done=on_done, on_progress=on_progress))
+
+    def propose_roi(
+        self, scan: Scan, *, on_done: OnDone | None = None, on_progress: ProgressCallback | None = None
+    ) -> Request:
+        """Propose the region of the pancreas; the result is :meth:`RoiProposal.to_json`'s."""
+        return self._submit(Request("propose_roi", None, scan, on_done=on_done, on_progress=on_progress))
+
+    def forecast(
+        self,
+        scan: Scan,
+        model: str = "default",
+        device: str = "auto",
+        roi: str | Box = "auto",
+        *,
+        on_done: OnDone | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> Request:
+        """Forecast a run; the result holds the fields of :class:`Forecast` and its ``sentence``."""
+        params = {"model": model, "device": device, "roi": _roi(roi)}
+        return self._submit(Request("forecast", params, scan, on_done=on_done, on_progress=on_progress))
+
+    def segment(
+        self,
+        scan: Scan,
+        model: str = "default",
+        device: str = "auto",
+        roi: str | Box = "auto",
+        *,
+        allow_empty: bool = False,
+        probability: bool = True,
+        on_done: OnDone | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> Request:
+        """Segment a scan; the result is a :class:`SegmentReply`.
+
+        Parameters
+        ----------
+        scan : Scan
+        model, device : str
+            As for :meth:`Segmenter.load`.
+        roi : Box or {"auto", "none"}
+            As for :meth:`Segmenter.segment`; a box lies on the scan's own grid.
+        allow_empty : bool
+            Whether an empty mask is given instead of a :class:`NoPancreasError`.
+        probability : bool
+            Whether the probability crops are wanted.
+        on_done : callable, optional
+            Receives the request when it has ended, in whichever way.
+        on_progress : callable, optional
+            Receives each :class:`ProgressEvent`; stages are ``send``, ``load`` and those of
+            :meth:`Segmenter.segment`.
+        """
+        params = {
+            "model": model,
+            "device": device,
+            "roi": _roi(roi),
+            "allow_empty": allow_empty,
+            "probability": probability,
+        }
+        return self._submit(Request("segment", params, scan, on_done=on_done, on_progress=on_progress))
+
+    def devices(self, *, on_done: OnDone | None = None) -> Request:
+        """List the devices; the result is a list of ``{"name", "label"}``, ``auto`` first."""
+        return self._submit(Request("devices", on_done=on_done))
+
+    def cancel(self, request: Request) -> None:
+        """Cancel a request, queued or running.
+
+        At the next :meth:`poll` it is done, with a :class:`CancelledError`. The worker is asked to stop in the
+        background, and killed with its whole tree when it has not within a second.
+        """
+        if not request.done and not request.stop.is_set():
+            request.stop.set()
+            self._outbox.done(request, None, CancelledError())
+            self._dispatcher.wake()
+
+    def release(self, scan_key: str) -> None:
+        """Say that a scan is gone; its file is deleted once the requests before this have ended."""
+        if scan_key:
+            self._dispatcher.release(scan_key)
+
+    def poll(self) -> None:
+        """Bring requests up to date and run their callbacks; the caller's timer does it every 50 ms.
+
+        An exception in a callback is logged and stops nothing.
+        """
+        for event in self._outbox.taken():
+            event.apply(self._open)
+
+    def wait(self, request: Request, timeout: float | None = None) -> Any:
+        """Poll until a request has ended; for scripts without an event loop.
+
+        Parameters
+        ----------
+        request : Request
+        timeout : float, optional
+            Seconds; the request goes on when they are over.
+
+        Returns
+        -------
+        object
+            The request's result.
+
+        Raises
+        ------
+        PancreasSegError
+            The request's error.
+        TimeoutError
+            If it has not ended in time.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self.poll()
+            if request.done:
+                break
+            if until is not None and time.monotonic() >= until:
+                raise TimeoutError(f"The request {request.method} has not ended within {timeout} s.")
+            self._outbox.wait(0.1 if until is None else min(0.1, max(0.0, until - time.monotonic())))
+        if request.error is not None:
+            raise request.error
+        return request.result
+
+    def close(self) -> None:
+        """End the worker and remove its folder, in the background; open requests are cancelled."""
+        for request in list(self._open):
+            self.cancel(request)
+        self._dispatcher.close()
+
+    def _submit(self, request: Request) -> Request:
+        self._open.append(request)
+        if self._dispatcher.is_closing:
+            error = WorkerError("The worker was closed.", "Make a new one.")
+            self._outbox.done(request, None, error)
+        else:
+            self._dispatcher.submit(request)
+        return request
+
+
+class _Event:
+    """Something that the caller's thread has yet to learn."""
+
+    def __init__(self, request: Request, progress: ProgressEvent | None = None) -> None:
+        self.request, self.progress = request, progress
+        self.result: Any = None
+        self.error: PancreasSegError | None = None
+
+    def apply(self, open_requests: list[Request]) -> None:
+        request = self.request
+        cancelled = isinstance(self.error, CancelledError)
+        if request.done or (request.stop.is_set() and not cancelled):
+            return  # what came before the worker heard of the cancel is of no interest any more
+        if self.progress is not None:
+            request.progress = self.progress
+            _call(request.on_progress, self.progress)
+            return
+        request.done, request.cancelled = True, cancelled
+        request.result, request.error = self.result, self.error
+        request.scan = None  # the caller's voxels are not kept alive
+        if request in open_requests:
+            open_requests.remove(request)
+        _call(request.on_done, request)
+
+
+def _call(callback: Callable[[Any], None] | None, argument: Any) -> None:
+    if callback is None:
+        return
+    try:
+        callback(argument)
+    except Exception:
+        _log.exception("a callback failed")
+
+
+class _Outbox:
+    """Events on their way from the dispatcher's thread to the caller's."""
+
+    def __init__(self) -> None:
+        self._events: deque[_Event] = deque()
+        self._arrived = threading.Event()
+
+    def progress(self, request: Request, progress: ProgressEvent) -> None:
+        self._put(_Event(request, progress))
+
+    def done(self, request: Request, result: Any, error: PancreasSegError | None) -> None:
+        event = _Event(request)
+        event.result, event.error = result, error
+        self._put(event)
+
+    def _put(self, event: _Event) -> None:
+        self._events.append(event)
+        self._arrived.set()
+
+    def taken(self) -> list[_Event]:
+        """Take what is there; a callback may poll again meanwhile."""
+        self._arrived.clear()
+        return [self._events.popleft() for _ in range(len(self._events))]
+
+    def wait(self, timeout_s: float) -> None:
+        self._arrived.wait(timeout_s)
+
+
+def _roi(roi: str | Box) -> Any:
+    return roi.to_json() if isinstance(roi, Box) else roi
+
+
+def _end(dispatcher: Dispatcher, owner: int) -> None:
+    if os.getpid() != owner:  # a fork has no worker of its own
+        return
+    dispatcher.close()
+    dispatcher.join(_EXIT_S)

@@ -1,0 +1,83 @@
+"""The command and the environment that a worker is started with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+_KEPT_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"}
+_PATH_LISTS = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "QT_PLUGIN_PATH")
+
+_BOOTSTRAP = """\
+import importlib.util, sys
+library, owner, *more = sys.argv[1:]
+sys.path[:] = [p for p in sys.path if p] + [p for p in more if p not in sys.path]
+start = importlib.util.spec_from_file_location(
+    "PancreasSegLib", library + "/__init__.py", submodule_search_locations=[library])
+module = importlib.util.module_from_spec(start)
+sys.modules["PancreasSegLib"] = module
+start.loader.exec_module(module)
+from PancreasSegLib.worker.server import main
+main(int(owner))
+"""
+
+
+def worker_command(python: str | Path | None) -> list[str]:
+    """Return the command of a worker that serves this process.
+
+    The library is loaded from where it lies, without its folder on ``sys.path``: that folder may hold packages for
+    another Python. With this process's own interpreter, modules are found where they are found here.
+
+    Parameters
+    ----------
+    python : str or Path, optional
+        The interpreter; this process's own by default.
+    """
+    own = python is None or _same_file(python, sys.executable)
+    library = Path(__file__).resolve().parents[1]
+    more = [str(Path(path).absolute()) for path in sys.path if path] if own else []
+    interpreter = str(python or sys.executable)
+    # -s: packages that a user once installed for another Python of this version must not get in the way.
+    return [interpreter, "-s", "-c", _BOOTSTRAP, str(library), str(os.getpid()), *more]
+
+
+def worker_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables of a worker: those of this process without what only fits its own interpreter.
+
+    All of Python's own variables are left out, and inside 3D Slicer the library folders of Slicer: its interpreter
+    sets them itself, and another one would break on them.
+
+    Parameters
+    ----------
+    base : mapping, optional
+        The environment to start from; that of this process by default.
+
+    Examples
+    --------
+    >>> worker_environment({"PYTHONHOME": "/nowhere", "HOME": "/home/me"})
+    {'HOME': '/home/me', 'PYTHONUTF8': '1', 'PYTHONUNBUFFERED': '1'}
+    """
+    found = dict(os.environ if base is None else base)
+    application = found.get("SLICER_HOME", "")
+    for name in list(found):
+        if name.upper().startswith("PYTHON") and name.upper() not in _KEPT_PYTHON:
+            del found[name]
+    if application:
+        for name in _PATH_LISTS:
+            kept = [p for p in found.get(name, "").split(os.pathsep) if p and not _is_inside(p, application)]
+            if name in found:
+                found[name] = os.pathsep.join(kept)
+            if not kept:
+                found.pop(name, None)
+    return found | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return Path(os.path.normcase(path)).is_relative_to(os.path.normcase(folder))
+
+
+def _same_file(a: str | Path, b: str | Path) -> bool:
+    # Not Path.samefile: the pythons of virtual environments are links to the same file.
+    return os.path.normcase(Path(a).absolute()) == os.path.normcase(Path(b).absolute())

@@ -1,0 +1,254 @@
+"""What a worker can be asked to do: one method a request, on volumes and models that stay warm."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from PancreasSegLib.errors import WorkerError
+from PancreasSegLib.progress import CancelToken, ProgressEvent
+from PancreasSegLib.volume import Box, Volume
+from PancreasSegLib.worker.arrays import read_volume_array
+from PancreasSegLib.worker.protocol import INVALID_PARAMS, INVALID_REQUEST, PROTOCOL_VERSION, ProtocolError
+from PancreasSegLib.worker.segment_files import write_segmentation
+from PancreasSegLib.worker.warm_models import WarmModels
+
+if TYPE_CHECKING:
+    from PancreasSegLib.inference import Segmenter
+
+_log = logging.getLogger(__name__)
+
+_LOADING = 0.3  # share of a first run that goes into loading the model
+
+Params = dict[str, Any]
+
+
+@dataclass
+class Running:
+    """The request that is being worked on.
+
+    Attributes
+    ----------
+    number : int or str
+        Its id.
+    token : CancelToken
+        Set when it is cancelled.
+    report : callable
+        Takes a :class:`ProgressEvent` and sends it.
+    """
+
+    number: Any
+    report: Callable[[ProgressEvent], None]
+    method: str = ""
+    token: CancelToken = field(default_factory=CancelToken)
+
+    def step(self, stage: str, message: str, fraction: float) -> None:
+        """Report progress, or raise if the request was cancelled."""
+        self.token.check()
+        self.report(ProgressEvent(stage, fraction, None, message))
+
+    def after(self, share: float) -> Callable[[ProgressEvent], None]:
+        """Return a callback that reports events of a part that begins when `share` of the whole is done."""
+
+        def report(event: ProgressEvent) -> None:
+            fraction = share + (1.0 - share) * event.fraction
+            self.report(ProgressEvent(event.stage, fraction, event.seconds_left, event.message))
+
+        return report
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    volume: Volume
+    warnings: list[dict[str, str]]
+
+
+class Session:
+    """The state between requests: the folder, the volumes by hash, the warm models.
+
+    Attributes
+    ----------
+    folder : Path or None
+        The private folder, once the client has said hello.
+    """
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self._volumes: dict[str, _Held] = {}
+        self._models = WarmModels()
+        self._preload: Thread | None = None
+        self.methods: dict[str, Callable[[Params, Running], Any]] = {
+            "hello": self.hello,
+            "load_model": self.load_model,
+            "set_volume": self.set_volume,
+            "forecast": self.forecast,
+            "propose_roi": self.propose_roi,
+            "segment": self.segment,
+            "devices": self.devices,
+            "release": self.release,
+        }
+
+    def hello(self, params: Params, running: Running) -> Any:
+        """Agree on the protocol and learn the folder."""
+        from PancreasSegLib import __version__
+
+        protocol = _value(params, "protocol", int)
+        if protocol > PROTOCOL_VERSION:
+            raise WorkerError(
+                f"The client speaks version {protocol} of the protocol, this worker of PancreasSeg {__version__} "
+                f"only version {PROTOCOL_VERSION}.",
+                "Restart the application, so that both are of the same version.",
+            )
+        if protocol < 1:
+            raise ProtocolError(INVALID_PARAMS, f"There is no version {protocol} of the protocol.")
+        folder = Path(_value(params, "folder", str))
+        if not folder.is_dir():
+            raise WorkerError(f"The folder {folder} is not there.", "Try again.")
+        self.folder = folder
+        if self._preload is None:
+            self._preload = Thread(target=_import_torch, daemon=True, name="pancreasseg-preload")
+            self._preload.start()
+        names = [*self.methods, "shutdown"]
+        return {"protocol": PROTOCOL_VERSION, "version": __version__, "pid": os.getpid(), "methods": names}
+
+    def load_model(self, params: Params, running: Running) -> Any:
+        """Load a model, so that the next run begins at once."""
+        segmenter, _ = self._segmenter(params, running, whole=1.0)
+        network = segmenter.networks["segmenter"]
+        return {
+            "model": segmenter.package.name,
+            "version": segmenter.package.version,
+            "device": segmenter.device,
+            "precision": network.precision.name,
+            "threads": segmenter.threads,
+            "labels": dict(segmenter.package.labels),
+        }
+
+    def set_volume(self, params: Params, running: Running) -> Any:
+        """Take a scan, or say that its hash is known."""
+        from PancreasSegLib.io.hounsfield import without_invalid
+
+        name = _value(params, "hash", str)
+        known = name in self._volumes
+        if not known:
+            if "array" not in params:
+                raise WorkerError(f"The worker does not hold the volume {name}.", "Send it with its array.")
+            mapped = read_volume_array(self._folder(), params["array"], mapped=True)
+            running.token.check()
+            voxels, warnings = without_invalid(mapped.voxels, "the scan")
+            source = {"format": "array", "sha256": name, "warnings": warnings}
+            self._volumes[name] = _Held(Volume(voxels, mapped.geometry, source), warnings)
+        return {"volume": name, "known": known}
+
+    def forecast(self, params: Params, running: Running) -> Any:
+        """Say what a run will take."""
+        held, roi = self._held(params), _roi(params)
+        segmenter, _ = self._segmenter(params, running)
+        running.step("forecast", "looking at the scan", _LOADING)
+        forecast = segmenter.forecast(held.volume, roi=roi)
+        return {**asdict(forecast), "sentence": forecast.sentence}
+
+    def propose_roi(self, params: Params, running: Running) -> Any:
+        """Propose where the pancreas lies."""
+        from PancreasSegLib.roi import propose_roi
+
+        held = self._held(params)
+        running.step("propose", "finding the region of the pancreas", 0.0)
+        proposal = propose_roi(held.volume)
+        running.step("propose", "done", 1.0)
+        return proposal.to_json()
+
+    def segment(self, params: Params, running: Running) -> Any:
+        """Segment a scan; the arrays of the answer lie in the folder."""
+        held, roi = self._held(params), _roi(params)
+        segmenter, done = self._segmenter(params, running)
+        result = segmenter.segment(
+            held.volume,
+            roi=roi,
+            progress=running.after(done),
+            cancel=running.token,
+            allow_empty=_value(params, "allow_empty", bool, False),
+        )
+        probability = _value(params, "probability", bool, True)
+        answer = write_segmentation(self._folder(), str(running.number), result, probability=probability)
+        return {**answer, "warnings": [*held.warnings, *answer["warnings"]]}
+
+    def devices(self, params: Params, running: Running) -> Any:
+        """List the devices."""
+        from PancreasSegLib.worker.devices import list_devices
+
+        self._await_torch()
+        return list_devices()
+
+    def release(self, params: Params, running: Running) -> Any:
+        """Forget a scan; what is not held is no error."""
+        return {"released": self._volumes.pop(_value(params, "volume", str), None) is not None}
+
+    def _folder(self) -> Path:
+        if self.folder is None:
+            raise ProtocolError(INVALID_REQUEST, "The first request must be hello.")
+        return self.folder
+
+    def _held(self, params: Params) -> _Held:
+        name = _value(params, "volume", str)
+        if name not in self._volumes:
+            raise WorkerError(f"The worker does not hold the volume {name}.", "Send it with set_volume first.")
+        return self._volumes[name]
+
+    def _await_torch(self) -> None:
+        """Let the import that hello began come to its end: two threads must not import torch at once."""
+        if self._preload is not None:
+            self._preload.join()
+
+    def _segmenter(self, params: Params, running: Running, whole: float = _LOADING) -> tuple[Segmenter, float]:
+        """Return the model and the share of the request's work that loading it was."""
+        model, device = _value(params, "model", str, "default"), _value(params, "device", str, "auto")
+        segmenter = self._models.find(model, device)
+        if segmenter is not None:
+            return segmenter, 0.0
+        running.step("load", "starting PyTorch", 0.0)
+        self._await_torch()
+
+        def on_step(message: str, share: float) -> None:
+            running.step("load", message, whole * share)
+
+        return self._models.load(model, device, on_step), whole
+
+
+def _import_torch() -> None:
+    """Begin what takes longest while the client still writes the scan."""
+    try:
+        import torch  # noqa: F401
+    except Exception as error:  # the request that needs it will say so
+        _log.warning("torch cannot be imported: %s", error)
+
+
+_REQUIRED: Any = object()
+
+
+def _value(params: Params, name: str, kind: type, default: Any = _REQUIRED) -> Any:
+    value = params.get(name, default)
+    if value is _REQUIRED:
+        raise ProtocolError(INVALID_PARAMS, f"The parameter {name!r} is missing.")
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ProtocolError(
+            INVALID_PARAMS, f"The parameter {name!r} is {value!r}, not of the type {kind.__name__}."
+        )
+    return value
+
+
+def _roi(params: Params) -> Any:
+    value = params.get("roi", "auto")
+    if isinstance(value, str):
+        return value
+    try:
+        return Box.from_json(value)
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(
+            INVALID_PARAMS, "The parameter 'roi' is 'auto', 'none' or [[i0, i1], [j0, j1], [k0, k1]]."
+        ) from error
