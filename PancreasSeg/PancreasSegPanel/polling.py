@@ -1,0 +1,42 @@
+"""The one timer of the panel: it runs while answers are awaited and stops by itself."""
+
+from __future__ import annotations
+
+import qt
+
+from PancreasSegPanel.logic import PanelLogic
+from PancreasSegPanel.signals import connect
+
+INTERVAL_MS = 50
+
+
+class Poller:
+    """Calls ``logic.poll()`` every 50 ms as long as there is something to wait for.
+
+    Parameters
+    ----------
+    logic : PanelLogic
+        Wakes the timer whenever it has asked for something.
+    """
+
+    def __init__(self, logic: PanelLogic) -> None:
+        self._logic = logic
+        self.timer = qt.QTimer()
+        self.timer.setInterval(INTERVAL_MS)
+        connect(self.timer, "timeout()", self._tick)
+        logic.on_work = self.wake
+
+    def wake(self) -> None:
+        """Start the timer if it rests."""
+        if self._logic.pending and not self.timer.active:
+            self.timer.start()
+
+    def stop(self) -> None:
+        """Stop for good."""
+        self.timer.stop()
+        self._logic.on_work = lambda: None
+
+    def _tick(self) -> None:
+        self._logic.poll()
+        if not self._logic.pending:
+            self.timer.stop()

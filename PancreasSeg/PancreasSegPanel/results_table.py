@@ -1,0 +1,26 @@
+"""The table of results: one line a figure, one column a CT, so that one result needs no scrolling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import qt
+
+from PancreasSegPanel.measurement import ROWS, Measurement, cell, figures
+
+
+def fill(table: Any, measured: Sequence[Measurement]) -> None:
+    """Show measurements; the last column takes what room is left."""
+    table.setRowCount(len(ROWS))
+    table.setColumnCount(len(measured))
+    table.setVerticalHeaderLabels([heading for _, heading, _ in ROWS])
+    table.setHorizontalHeaderLabels([m.ct for m in measured])
+    for column, m in enumerate(measured):
+        values = figures(m)
+        for row, (key, _, digits) in enumerate(ROWS):
+            item = qt.QTableWidgetItem(cell(values[key], digits))
+            item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+            item.setToolTip("\n".join([f"{m.ct}: {m.model} on {m.device}", *m.notes]))
+            table.setItem(row, column, item)
+    table.resizeColumnsToContents()

@@ -1,0 +1,50 @@
+"""Stages, times and results in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PancreasSegLib.progress import ProgressEvent
+    from PancreasSegPanel.measurement import Measurement
+
+STAGES = {
+    "start": "Starting the worker",
+    "send": "Handing over the CT",
+    "load": "Loading the model",
+    "propose": "Looking for the abdomen",
+    "localise": "Finding the pancreas",
+    "segment": "Outlining the pancreas",
+    "restore": "Fitting the mask to the CT",
+    "measure": "Measuring",
+}
+
+
+def stage_text(event: ProgressEvent) -> str:
+    """Return a stage with the time left, e.g. ``Outlining the pancreas, about 12 s left``."""
+    stage = STAGES.get(event.stage) or event.message or event.stage.capitalize() or "Working"
+    left = event.seconds_left
+    if left is None:
+        return f"{stage}…"
+    return f"{stage}, {time_text(left)} left"
+
+
+def time_text(seconds: float) -> str:
+    """Return a duration as a person says it.
+
+    Examples
+    --------
+    >>> time_text(0.4), time_text(12.2), time_text(200)
+    ('about 1 s', 'about 12 s', 'about 3 min')
+    """
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {round(seconds / 60)} min"
+
+
+def result_text(measured: Measurement) -> str:
+    """Return a result in one sentence, with its warnings behind it."""
+    confidence = "" if measured.confidence is None else f", confidence {measured.confidence:.2f}"
+    name = measured.label.replace("_", " ").capitalize()
+    first = f"{name}: {measured.volume_ml:.1f} mL{confidence}, in {measured.seconds:.1f} s."
+    return " ".join([first, *measured.notes])
