@@ -44,7 +44,7 @@ def installed(tmp_path_factory) -> Path:
 
 def _files(folder: Path, below: str) -> set[str]:
     found = {path.relative_to(folder).as_posix() for path in (folder / below).rglob("*") if path.is_file()}
-    return {name for name in found if "__pycache__" not in name}
+    return {name for name in found if not any(part == "__pycache__" or part[0] == "." for part in name.split("/"))}
 
 
 def test_every_file_of_the_library_and_the_form_is_installed(installed):
