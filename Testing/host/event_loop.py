@@ -1,0 +1,116 @@
+"""Measures how long the Qt event loop was blocked, and what blocked it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+
+from PySide6 import QtCore, QtWidgets
+
+TICK_MS = 5
+SAMPLED_AFTER = 0.08  # seconds without a tick after which the main thread is looked at
+
+
+class EventLoopGaps:
+    """The longest time without a turn of the event loop, by a timer of 5 ms.
+
+    Only the time counts in which the application would run its event loop: inside `process_events` and while a click
+    is handled. What the test itself does in between does not count.
+
+    Attributes
+    ----------
+    longest
+        Seconds.
+    blocker
+        The Python stack in the longest gap that was looked at, as text; empty when none was long enough.
+    """
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self.blocker = ""
+        self._blocked_for = 0.0
+        self._last: float | None = None
+        self._timer = QtCore.QTimer()
+        self._timer.setTimerType(QtCore.Qt.PreciseTimer)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self._tick)
+        self._main_thread = threading.get_ident()
+        self._ended = threading.Event()
+        self._sampler = threading.Thread(target=self._sample, name="event loop watch", daemon=True)
+        self._sampler.start()
+
+    def reset(self) -> None:
+        """Forget what was measured."""
+        self.longest = 0.0
+        self.blocker = ""
+        self._blocked_for = 0.0
+
+    def close(self) -> None:
+        """End the watch."""
+        self._ended.set()
+        self._timer.stop()
+
+    @contextmanager
+    def running(self) -> Any:
+        """Measure while the block lets the event loop run, or handles one event of it."""
+        if self._last is not None:  # inside another one
+            yield
+            return
+        self._last = time.perf_counter()
+        self._timer.start()
+        try:
+            yield
+        finally:
+            self._tick()
+            self._last = None
+            self._timer.stop()
+
+    def excluded(self, function: Callable[[], Any]) -> Any:
+        """Call a function of the test whose own time must not count."""
+        start = time.perf_counter()
+        result = function()
+        if self._last is not None:
+            self._last += time.perf_counter() - start
+        return result
+
+    def _tick(self) -> None:
+        if self._last is None:
+            return
+        now = time.perf_counter()
+        self.longest = max(self.longest, now - self._last)
+        self._last = now
+
+    def _sample(self) -> None:
+        while not self._ended.wait(0.02):
+            last = self._last
+            blocked = 0.0 if last is None else time.perf_counter() - last
+            if blocked > max(SAMPLED_AFTER, self._blocked_for):
+                frame = sys._current_frames().get(self._main_thread)
+                if frame is not None:
+                    self._blocked_for = blocked
+                    self.blocker = "".join(traceback.format_stack(frame)[-8:])
+
+
+def process_events(gaps: EventLoopGaps, until: Callable[[], Any] | None, timeout: float) -> None:
+    """Run the event loop until a condition holds, or once through what is waiting.
+
+    Raises
+    ------
+    TimeoutError
+        When the condition does not hold within ``timeout`` seconds.
+    """
+    end = time.monotonic() + timeout
+    with gaps.running():
+        if until is None:
+            QtWidgets.QApplication.processEvents()
+            return
+        while not gaps.excluded(until):
+            if time.monotonic() > end:
+                raise TimeoutError(f"waited {timeout:g} s in vain")
+            flags = QtCore.QEventLoop.AllEvents | QtCore.QEventLoop.WaitForMoreEvents
+            QtCore.QEventLoop().processEvents(flags)
