@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -93,23 +97,28 @@ def test_an_exception_in_a_slot_is_collected(host, tiny):
     host.slot_errors.clear()
 
 
-def test_the_fixture_fails_a_test_that_leaves_a_slot_error(pytester, project, tmp_path):
-    pytester.makepyfile(
-        f"""
-        import sys
-        sys.path[:0] = [{str(project / "Testing")!r}, {str(project / "Testing" / "gui")!r}]
-        from tiny_module import write_tiny_module
-        pytest_plugins = ["gui_plugin"]
-        def test_it(host, tmp_path):
-            host.module(write_tiny_module(tmp_path / "m"))
-            host.click("failButton")
-        """
+def test_the_fixture_fails_a_test_that_leaves_a_slot_error(project, tmp_path):
+    gui = project / "Testing" / "gui"
+    folder = tmp_path / "gui"
+    folder.mkdir()
+    shutil.copy(gui / "conftest.py", folder)
+    shutil.copy(gui / "tiny_module.py", folder)
+    (folder / "test_it.py").write_text(
+        "from tiny_module import write_tiny_module\n"
+        "def test_it(host, tmp_path):\n"
+        "    host.module(write_tiny_module(tmp_path / 'm'))\n"
+        "    host.click('failButton')\n"
     )
-    conftest = (project / "Testing" / "gui" / "conftest.py").read_text(encoding="utf-8")
-    pytester.makepyfile(gui_plugin=conftest)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*broken slot*"])
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = gui\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder)],
+        env={**os.environ, "PYTHONPATH": str(project / "Testing")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "1 passed, 1 error" in run.stdout, run.stdout + run.stderr
+    assert "broken slot" in run.stdout
 
 
 def test_an_exception_in_an_observer_is_collected(host, volume):

@@ -118,6 +118,7 @@ def test_the_views_show_the_segment_where_it_is(host, volume, segmentation):
     for name in ("Red", "Yellow", "Green"):
         slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode().JumpSliceByCentering(1, 11, -16)
     slicer.util.resetThreeDViews()
+    host.screenshot("/tmp/h.png")
     for name, picture in host.view_pictures().items():
         colour = picture.astype(int)
         green = (colour[..., 1] > colour[..., 0] + 40) & (colour[..., 1] > colour[..., 2] + 40)

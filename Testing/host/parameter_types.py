@@ -150,7 +150,9 @@ class Parameter:
             node.SetParameter(self.name, str(value))
 
     def read(self, node: slicer.vtkMRMLScriptedModuleNode) -> Any:
-        """Return the value from the node."""
+        """Return the value from the node; one that is missing (after the scene was closed) becomes the default."""
+        if not node.HasParameter(self.name):
+            self.write(node, self.default)
         if self.is_node:
             return node.GetNodeReference(self.name)
         text = node.GetParameter(self.name)

@@ -36,7 +36,6 @@ _PYSIDE_ONLY = {"QEnum", "QFlag", "QtMsgType"}
 _VIRTUAL = {"sizeHint", "minimumSizeHint"}
 _connect = QtCore.QObject.connect
 _disconnect = QtCore.QObject.disconnect
-_pyside_attribute = QtCore.QObject.__getattribute__
 _pyside_set_attribute = Shiboken.Object.__setattr__  # the only one CPython lets us call once the others are replaced
 _native_classes: set[type] = set()
 _connections: dict[int, list[tuple[str, Callable, Any]]] = {}
@@ -103,7 +102,7 @@ def use_pythonqt_semantics() -> None:
         if issubclass(cls, QtCore.QObject):
             _add_properties(cls)
             cls.__setattr__ = _set_attribute
-            cls.__getattribute__ = _attribute
+            _answer_connect(cls)
             cls.__getattr__ = _dynamic_property
     base = QtCore.QObject
     base.name = QtProperty("objectName", base.staticMetaObject.property(0), None)
@@ -180,12 +179,20 @@ def _set_attribute(self: Any, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} has no attribute '{name}' that can be set")
 
 
-def _attribute(self: Any, name: str) -> Any:
-    if name == "connect":  # PySide6 answers these two itself, without looking at the class
-        return functools.partial(connect, self)
-    if name == "disconnect":
-        return functools.partial(disconnect, self)
-    return _pyside_attribute(self, name)
+def _answer_connect(cls: type) -> None:
+    """Give out our `connect` and `disconnect`: PySide6 answers these two itself, without looking at the class."""
+    original = cls.__dict__.get("__getattribute__")
+    if original is None:  # inherited; the few classes with one of their own answer more names (QFile.exists)
+        return
+
+    def attribute(self: Any, name: str) -> Any:
+        if name == "connect":
+            return functools.partial(connect, self)
+        if name == "disconnect":
+            return functools.partial(disconnect, self)
+        return original(self, name)
+
+    cls.__getattribute__ = attribute
 
 
 def _dynamic_property(self: Any, name: str) -> Any:
