@@ -56,12 +56,12 @@ class PancreasSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Connects Slicer's events to the panel."""
 
     def __init__(self, parent=None) -> None:  # noqa: ANN001
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
+        self.logic = None  # before the base class, which calls setup() itself when it has no parent
         self.panel = None
         self._parameters = None
         self._gui_tag = None
+        VTKObservationMixin.__init__(self)
+        ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self) -> None:
         """Build the form; called once, when the module is first opened."""
@@ -84,8 +84,8 @@ class PancreasSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """Leave nothing behind when the module is unloaded or reloaded."""
-        self.removeObservers()
         self._unbind()
+        self.removeObservers()
         if self.panel is not None:
             self.panel.close()
             self.panel = None

@@ -1,0 +1,93 @@
+"""The panel without Qt: the real MRML of slicer-core, and a worker's client that answers when the test says so."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="the panel's tests need the package slicer-core")
+
+PANEL = str(Path(__file__).resolve().parents[2] / "PancreasSeg")
+if PANEL not in sys.path:
+    sys.path.append(PANEL)
+
+from PancreasSegLib.volume import Geometry, Volume  # noqa: E402
+
+import fake_worker  # noqa: E402
+
+
+@pytest.fixture
+def scene(monkeypatch):
+    """An empty scene that the panel takes for the application's."""
+    import slicer
+
+    scene = slicer.vtkMRMLScene()
+    application = slicer.vtkSlicerApplicationLogic()
+    application.SetMRMLScene(scene)
+    segmentations = slicer.vtkSlicerSegmentationsModuleLogic()  # brings its node classes and conversions
+    segmentations.SetMRMLApplicationLogic(application)
+    segmentations.SetMRMLScene(scene)
+    monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)
+    monkeypatch.setattr(slicer, "modules", types.SimpleNamespace(), raising=False)
+    yield scene
+    scene.Clear(True)
+
+
+@pytest.fixture
+def client():
+    """A client that answers at poll() after `answer()`."""
+    return fake_worker.FakeClient()
+
+
+@pytest.fixture
+def logic(scene, client):
+    from PancreasSegPanel.logic import PanelLogic
+
+    logic = PanelLogic(lambda: client)
+    yield logic
+    logic.close()
+
+
+ROTATION = np.array([[0.96, -0.28, 0.0], [0.28, 0.96, 0.0], [0.0, 0.0, 1.0]])
+GRIDS = {
+    "axial": np.eye(3),
+    "left-handed": np.diag([1.0, 1.0, -1.0]),
+    "coronal": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
+    "oblique": ROTATION,
+    "oblique and left-handed": ROTATION @ np.diag([-1.0, 1.0, 1.0]),
+}
+
+
+@pytest.fixture(params=list(GRIDS))
+def grid(request) -> Geometry:
+    """Grids of every kind; each is large enough to pass for an abdominal CT."""
+    return Geometry((40, 36, 32), (3.0, 3.0, 4.0), (-60.0, 25.0, 310.0), tuple(GRIDS[request.param].ravel()))
+
+
+@pytest.fixture
+def axial() -> Geometry:
+    return Geometry((40, 36, 32), (3.0, 3.0, 4.0), (-60.0, 25.0, 310.0))
+
+
+def body(geometry: Geometry) -> Volume:
+    """A cylinder of soft tissue in air."""
+    z, y, x = np.ogrid[tuple(slice(0, n) for n in geometry.shape_zyx)]
+    _, height, width = geometry.shape_zyx
+    inside = ((y - height / 2) / (0.4 * height)) ** 2 + ((x - width / 2) / (0.4 * width)) ** 2 < 1
+    hu = np.broadcast_to(np.where(inside, 40, -1000), geometry.shape_zyx) + (z % 3) * 5
+    return Volume(hu.astype(np.int16), geometry)
+
+
+@pytest.fixture
+def add_ct(scene):
+    """Add a CT on a grid to the scene."""
+    from PancreasSegPanel.self_test import add_volume
+
+    def add(geometry: Geometry, name: str = "CT"):
+        return add_volume(scene, body(geometry), name)
+
+    return add
