@@ -48,11 +48,14 @@ class MrmlApplication:
         self.logic = slicer.vtkSlicerApplicationLogic()
         self.logic.SetTemporaryPath(str(folder))
         self.logic.SetShareDirectory(str(folder))
+        self.logic.SetHomeDirectory(str(folder))
         slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance().SetMRMLApplicationLogic(self.logic)
         slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance().SetMRMLApplicationLogic(self.logic)
         self._connect_file_transfer()
         self._add_scene()
+        vtk.vtkObject.GlobalWarningDisplayOff()  # the wheel has no terminology files, which the logics miss loudly
         self.module_logics = {name: self._module_logic(name) for name in MODULE_LOGICS}
+        vtk.vtkObject.GlobalWarningDisplayOn()
         self.logic.SetColorLogic(self.module_logics["Colors"])
         self._add_views()
 
@@ -87,6 +90,7 @@ class MrmlApplication:
         self.view_logics = vtk.vtkCollection()
         for name, orientation, label, colour in SLICE_VIEWS:
             logic = slicer.vtkMRMLSliceLogic()
+            logic.SetName(name)  # by this it finds its node again after the scene was closed
             logic.SetMRMLApplicationLogic(self.logic)
             logic.SetMRMLScene(self.scene)
             node = logic.AddSliceNode(name)
@@ -96,6 +100,7 @@ class MrmlApplication:
             node.SetMappedInLayout(1)
             self.slice_logics.AddItem(logic)
         logic = slicer.vtkMRMLViewLogic()
+        logic.SetName("1")
         logic.SetMRMLApplicationLogic(self.logic)
         logic.SetMRMLScene(self.scene)
         node = logic.AddViewNode("1")
