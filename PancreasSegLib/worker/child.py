@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 
 from PancreasSegLib.errors import WorkerError
 from PancreasSegLib.worker.environment import worker_command, worker_environment
-from PancreasSegLib.worker.protocol import LONGEST_LINE, ProtocolError, lines, parse
+from PancreasSegLib.worker.protocol import ProtocolError, lines, parse
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +44,10 @@ class Child:
 
     Attributes
     ----------
+    hello : int
+        Id of the request that it was greeted with.
     ready : bool
-        Whether it has answered hello.
+        Whether it has answered that.
     pid : int or None
         Of the worker itself, once it has answered hello; a launcher may stand between.
     volumes : set of str
@@ -65,12 +67,12 @@ class Child:
         log: Path,
         on_message: Callable[[Child, dict[str, Any] | None], None],
     ) -> None:
+        self.hello = 0
         self.ready = False
         self.pid: int | None = None
         self.volumes: set[str] = set()
         self.returncode: int | None = None
         self._log_path, self._on_message = log, on_message
-        self._folder = folder
         command = worker_command(python)
         try:
             if log.exists() and log.stat().st_size > _LOG_LIMIT:
@@ -132,7 +134,9 @@ class Child:
         if sys.platform == "win32":
             subprocess.run(
                 ["taskkill", "/F", "/T", "/PID", str(self._process.pid)],
-                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # not a pipe: no thread can be started while the interpreter ends
+                stderr=subprocess.DEVNULL,
                 check=False,
                 creationflags=subprocess.CREATE_NO_WINDOW,
             )
@@ -142,19 +146,22 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
         try:
-            for line in lines(cast(BinaryIO, self._process.stdout)):
-                if line is not None and not line.strip():
-                    continue
-                try:
-                    self._on_message(self, parse(line))
-                except ProtocolError:
-                    stray = (line or b"")[:_TAIL_LINE]
-                    _log.debug("stray output, %d of at most %d bytes: %r", len(line or b""), LONGEST_LINE, stray)
+            with cast(BinaryIO, self._process.stdout) as stream:
+                for line in lines(stream):
+                    if line is None or line.strip():
+                        self._take(line)
         except (OSError, ValueError) as error:
             _log.debug("reading from the worker: %s", error)
         self._on_message(self, None)
+
+    def _take(self, line: bytes | None) -> None:
+        try:
+            message = parse(line)
+        except ProtocolError as error:  # a launcher, or an interpreter that is being set up, prints
+            _log.debug("stray output: %s %r", error, (line or b"")[:_TAIL_LINE])
+        else:
+            self._on_message(self, message)
 
     def last_words(self) -> str:
         """Return the last lines of the log since the start, on one line."""
@@ -166,8 +173,10 @@ class Child:
         except OSError:
             return ""
         found = [line.strip() for line in text.splitlines() if line.strip()]
-        fatal = [line for line in found[:-_TAIL_LINES] if line.startswith("Fatal Python error")][-1:]
-        return " | ".join(line[:_TAIL_LINE] for line in fatal + found[-_TAIL_LINES:])
+        for number, line in enumerate(found):
+            if line.startswith("Fatal Python error"):  # what follows are the frames of all threads
+                found = found[: number + 1]
+        return " | ".join(line[:_TAIL_LINE] for line in found[-_TAIL_LINES:])
 
     def obituary(self) -> WorkerError:
         """Return the error that tells that it ended and why, as far as that can be known."""
@@ -176,7 +185,7 @@ class Child:
         words = self.last_words()
         told = f" Last lines of its log: {words}" if words else " It left nothing in its log."
         verb = "stopped unexpectedly" if self.ready else "could not start"
-        if status == -9 or "MemoryError" in words or "bad_alloc" in words:
+        if status in (-9, 128 + 9) or "MemoryError" in words or "bad_alloc" in words:
             hint = "The system may lack memory: close other programs or give a region, and try again."
         elif "ModuleNotFoundError" in words or "ImportError" in words:
             hint = "Install what is missing into the Python that runs the worker, and try again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -29,8 +30,8 @@ class WorkerClient:
     """Asks a worker process for segmentations; see :mod:`PancreasSegLib.worker` for the whole use.
 
     All methods are called from one thread, return at once (but :meth:`wait`), and callbacks run in that thread,
-    inside :meth:`poll`. Requests run one after the other in the order given. Nothing is started before the first one; a
-    worker that died, or had to be killed, is started anew by the next one, and gets its scans again.
+    inside :meth:`poll`. Requests run one after the other in the order given. Nothing is started before the first
+    one; a worker that died, or had to be killed, is started anew by the next one, and gets its scans again.
 
     Parameters
     ----------
@@ -52,8 +53,8 @@ class WorkerClient:
         self._outbox = _Outbox()
         self._dispatcher = Dispatcher(python, environment, folder, self._outbox.progress, self._outbox.done)
         self._open: list[Request] = []
-        # Also when the client is forgotten and when the interpreter exits.
-        self._finalizer = weakref.finalize(self, _end, self._dispatcher, os.getpid())
+        _dispatchers.add(self._dispatcher)
+        weakref.finalize(self, self._dispatcher.close).atexit = False  # when it is forgotten; at exit: below
 
     @property
     def state(self) -> str:
@@ -259,8 +260,15 @@ class _Outbox:
     def __init__(self) -> None:
         self._events: deque[_Event] = deque()
         self._arrived = threading.Event()
+        self._lock = threading.Lock()
 
     def progress(self, request: Request, progress: ProgressEvent) -> None:
+        with self._lock:
+            last = self._events[-1] if self._events else None
+            known = last.progress if last is not None and last.request is request else None
+            if last is not None and known is not None and known.stage == progress.stage:
+                last.progress = progress  # nobody has looked since: the newest of a stage is enough
+                return
         self._put(_Event(request, progress))
 
     def done(self, request: Request, result: Any, error: PancreasSegError | None) -> None:
@@ -269,13 +277,17 @@ class _Outbox:
         self._put(event)
 
     def _put(self, event: _Event) -> None:
-        self._events.append(event)
+        with self._lock:
+            self._events.append(event)
         self._arrived.set()
 
     def taken(self) -> list[_Event]:
         """Take what is there; a callback may poll again meanwhile."""
         self._arrived.clear()
-        return [self._events.popleft() for _ in range(len(self._events))]
+        with self._lock:
+            taken = list(self._events)
+            self._events.clear()
+        return taken
 
     def wait(self, timeout_s: float) -> None:
         self._arrived.wait(timeout_s)
@@ -285,8 +297,17 @@ def _roi(roi: str | Box) -> Any:
     return roi.to_json() if isinstance(roi, Box) else roi
 
 
-def _end(dispatcher: Dispatcher, owner: int) -> None:
-    if os.getpid() != owner:  # a fork has no worker of its own
+_dispatchers: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
+_owner = os.getpid()
+
+
+@atexit.register
+def _end_all() -> None:
+    """End every worker before the interpreter does."""
+    if os.getpid() != _owner:  # a fork has no worker of its own
         return
-    dispatcher.close()
-    dispatcher.join(_EXIT_S)
+    running = list(_dispatchers)
+    for dispatcher in running:
+        dispatcher.close()
+    for dispatcher in running:
+        dispatcher.join(_EXIT_S)

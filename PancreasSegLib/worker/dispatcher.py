@@ -132,6 +132,7 @@ class Dispatcher:
     def _request(self, request: Request) -> None:
         if request.stop.is_set():
             return
+        self.state = "busy" if self._child is not None else "starting"
         try:
             result = self._perform(request)
         except Exception as error:
@@ -154,8 +155,9 @@ class Dispatcher:
             params["volume"] = scan.hash
             done = sending.done
         self._welcomed(request, child)
-        self.state = "busy"
-        return self._call(request, child, request.method, params, done=done)
+        answer = self._call(request, child, request.method, params, done)
+        assert self._folder is not None
+        return read_segmentation(self._folder.path, answer) if request.method == "segment" else answer
 
     def _started(self, request: Request) -> tuple[ScanStore, Child]:
         """Start the process if there is none; it boots while the scan is written."""
@@ -177,6 +179,8 @@ class Dispatcher:
             self._child = Child(
                 self._python, self._environment, self._folder.path, self.log_path, self._on_message
             )
+            hello = {"protocol": protocol.PROTOCOL_VERSION, "folder": str(self._folder.path)}
+            self._child.hello = self._send(self._child, "hello", hello)
         return self._scans, self._child
 
     def _welcomed(self, request: Request, child: Child) -> None:
@@ -189,29 +193,48 @@ class Dispatcher:
                 raise WorkerError("The worker speaks another version of the protocol.", "Restart the application.")
             child.ready, child.pid = True, answer.get("pid")
 
-        assert self._folder is not None
-        hello = {"protocol": protocol.PROTOCOL_VERSION, "folder": str(self._folder.path)}
-        self._call(request, child, "hello", hello, keep=keep)
+        self._answer(request, child, child.hello, keep=keep)
+        self.state = "busy"
 
     def _send_scan(self, request: Request, child: Child, scan: StoredScan) -> None:
-        params = {"hash": scan.hash, "array": scan.reference}
-        self._call(request, child, "set_volume", params, keep=lambda _: child.volumes.add(scan.hash))
+        self._check(request)
+        number = self._send(child, "set_volume", {"hash": scan.hash, "array": scan.reference})
+        self._answer(request, child, number, keep=lambda _: child.volumes.add(scan.hash))
 
-    def _call(
+    def _send(self, child: Child, method: str, params: dict[str, Any]) -> int:
+        self._number += 1
+        child.send(protocol.request_line(self._number, method, params))
+        return self._number
+
+    def _call(self, request: Request, child: Child, method: str, params: dict[str, Any], done: float = 0.0) -> Any:
+        """Send a line for a request and wait for its answer."""
+        self._check(request)
+        return self._answer(request, child, self._send(child, method, params), done=done)
+
+    def _answer(
         self,
         request: Request,
         child: Child,
-        method: str,
-        params: dict[str, Any],
+        number: int,
         *,
         done: float = 0.0,
         keep: Callable[[Any], None] = lambda answer: None,
     ) -> Any:
-        """Send one line for a request and wait for its answer; `keep` takes the answer even when cancelled."""
-        self._check(request)
-        self._number += 1
-        number = self._number
-        child.send(protocol.request_line(number, method, params))
+        """Wait for the answer to a line.
+
+        Parameters
+        ----------
+        request : Request
+            For which it was sent; once that is cancelled, the worker is asked to stop, and ended when it does not.
+        child : Child
+            To which it was sent.
+        number : int
+            Its id.
+        done : float
+            Share of the request's work that was done before.
+        keep : callable
+            Takes the answer, also of a cancelled request.
+        """
         until: float | None = None
         while True:
             if until is None and (request.stop.is_set() or self.is_closing):
@@ -239,7 +262,7 @@ class Dispatcher:
                 assert self._folder is not None
                 remove_arrays(self._folder.path, answer)
                 raise CancelledError
-            return self._read_answer(method, answer)
+            return answer
 
     def _next_message(self, child: Child, until: float | None) -> Any:
         """Return the next message of the worker, None at its end; what else came up meanwhile waits."""
@@ -267,10 +290,6 @@ class Dispatcher:
             _log.warning("a malformed progress notification: %r", params)
             return
         self._on_progress(request, event)
-
-    def _read_answer(self, method: str, answer: Any) -> Any:
-        assert self._folder is not None
-        return read_segmentation(self._folder.path, answer) if method == "segment" else answer
 
     def _check(self, request: Request) -> None:
         if request.stop.is_set() or self.is_closing:
@@ -312,7 +331,7 @@ class Dispatcher:
     def _finish(self) -> None:
         self.state = "stopping"
         if self._child is not None:
-            self._child.send(protocol.request_line(self._number + 1, "shutdown", {}))
+            self._send(self._child, "shutdown", {})
         self._let_go(PATIENCE_S)
         if self._folder is not None:
             self._folder.remove()

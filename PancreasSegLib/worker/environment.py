@@ -10,19 +10,6 @@ from pathlib import Path
 _KEPT_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"}
 _PATH_LISTS = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "QT_PLUGIN_PATH")
 
-_BOOTSTRAP = """\
-import importlib.util, sys
-library, owner, *more = sys.argv[1:]
-sys.path[:] = [p for p in sys.path if p] + [p for p in more if p not in sys.path]
-start = importlib.util.spec_from_file_location(
-    "PancreasSegLib", library + "/__init__.py", submodule_search_locations=[library])
-module = importlib.util.module_from_spec(start)
-sys.modules["PancreasSegLib"] = module
-start.loader.exec_module(module)
-from PancreasSegLib.worker.server import main
-main(int(owner))
-"""
-
 
 def worker_command(python: str | Path | None) -> list[str]:
     """Return the command of a worker that serves this process.
@@ -40,7 +27,7 @@ def worker_command(python: str | Path | None) -> list[str]:
     more = [str(Path(path).absolute()) for path in sys.path if path] if own else []
     interpreter = str(python or sys.executable)
     # -s: packages that a user once installed for another Python of this version must not get in the way.
-    return [interpreter, "-s", "-c", _BOOTSTRAP, str(library), str(os.getpid()), *more]
+    return [interpreter, "-s", str(library / "worker" / "bootstrap.py"), str(library), str(os.getpid()), *more]
 
 
 def worker_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -16,8 +16,8 @@ shutdown                                                           none; the pro
 =============  ==================================================  ================================================
 
 ``cancel {request}`` is a notification to the worker, ``progress {request, stage, fraction, seconds_left,
-message}`` one from it. An array is ``{"npy": file name in the folder, "geometry": {...}}``. An error's ``data`` holds
-the code and hint of a :class:`PancreasSegError`, and the path of the log.
+message}`` one from it. An array is ``{"npy": file name in the folder, "geometry": {...}}``. An error's ``data``
+holds the code and hint of a :class:`PancreasSegError`, and the path of the log.
 """
 
 from __future__ import annotations

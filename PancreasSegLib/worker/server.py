@@ -90,8 +90,7 @@ class Server:
         except ProtocolError as error:
             self._refuse(number, error)
             return
-        running = Running(number, lambda event: self._report(number, event))
-        running.method = method
+        running = Running(number, method, lambda event: self._report(number, event))
         self._open[number] = running
         self._waiting.put((message, running))
 
@@ -102,7 +101,8 @@ class Server:
         if method != "cancel":
             _log.warning("the notification %r is unknown", method)
             return
-        running = self._open.get(params.get("request"))
+        number = params.get("request")
+        running = self._open.get(number) if isinstance(number, (int, str)) else None
         if running is not None:
             _log.info("cancel %s", running.number)
             running.token.cancel()

@@ -36,6 +36,8 @@ class Running:
     ----------
     number : int or str
         Its id.
+    method : str
+        What is asked for.
     token : CancelToken
         Set when it is cancelled.
     report : callable
@@ -43,8 +45,8 @@ class Running:
     """
 
     number: Any
+    method: str
     report: Callable[[ProgressEvent], None]
-    method: str = ""
     token: CancelToken = field(default_factory=CancelToken)
 
     def step(self, stage: str, message: str, fraction: float) -> None:
@@ -182,7 +184,7 @@ class Session:
         """List the devices."""
         from PancreasSegLib.worker.devices import list_devices
 
-        self._await_torch()
+        self._await_torch(running)
         return list_devices()
 
     def release(self, params: Params, running: Running) -> Any:
@@ -200,10 +202,11 @@ class Session:
             raise WorkerError(f"The worker does not hold the volume {name}.", "Send it with set_volume first.")
         return self._volumes[name]
 
-    def _await_torch(self) -> None:
+    def _await_torch(self, running: Running) -> None:
         """Let the import that hello began come to its end: two threads must not import torch at once."""
-        if self._preload is not None:
-            self._preload.join()
+        while self._preload is not None and self._preload.is_alive():
+            self._preload.join(0.05)
+            running.token.check()
 
     def _segmenter(self, params: Params, running: Running, whole: float = _LOADING) -> tuple[Segmenter, float]:
         """Return the model and the share of the request's work that loading it was."""
@@ -212,12 +215,11 @@ class Session:
         if segmenter is not None:
             return segmenter, 0.0
         running.step("load", "starting PyTorch", 0.0)
-        self._await_torch()
-
-        def on_step(message: str, share: float) -> None:
-            running.step("load", message, whole * share)
-
-        return self._models.load(model, device, on_step), whole
+        self._await_torch(running)
+        running.step("load", "loading the model", 0.6 * whole)
+        segmenter = self._models.load(model, device, running.token.check)
+        running.step("load", "the model is loaded", whole)
+        return segmenter, whole
 
 
 def _import_torch() -> None:
