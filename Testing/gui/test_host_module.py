@@ -198,7 +198,12 @@ def test_message_boxes_are_recorded_and_answered(host):
 
     slicer.util.errorDisplay("It broke.", windowTitle="Pancreas", detailedText="why")
     box = host.message_boxes[0]
-    assert (box.text, box.title, box.detailed_text, box.icon) == ("It broke.", "Pancreas", "why", qt.QMessageBox.Critical)
+    assert (box.text, box.title, box.detailed_text, box.icon) == (
+        "It broke.",
+        "Pancreas",
+        "why",
+        qt.QMessageBox.Critical,
+    )
     assert slicer.util.confirmOkCancelDisplay("Sure?") is True
     host.dialogs.answers.append(qt.QMessageBox.Cancel)
     assert slicer.util.confirmOkCancelDisplay("Sure?") is False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SOURCE = '''
+SOURCE = """
 from typing import Annotated
 
 import qt
@@ -82,7 +82,7 @@ class TinyWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 class TinyLogic(ScriptedLoadableModuleLogic):
     pass
-'''
+"""
 
 FORM = """<?xml version="1.0" encoding="UTF-8"?>
 <ui version="4.0">

@@ -99,5 +99,3 @@ class qSlicerApplication(QtWidgets.QApplication):
     majorVersion = QtCore.Property(int, lambda self: int(VERSION.split(".")[0]))
     minorVersion = QtCore.Property(int, lambda self: int(VERSION.split(".")[1]))
     revision = QtCore.Property(str, lambda self: "test host")
-
-

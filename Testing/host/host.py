@@ -156,7 +156,9 @@ class Host:
         """
         widget = self.find(name)
         if not widget.isVisible() or not widget.isEnabled():
-            raise AssertionError(f"{name} is {'disabled' if widget.isVisible() else 'hidden'}: it cannot be clicked")
+            raise AssertionError(
+                f"{name} is {'disabled' if widget.isVisible() else 'hidden'}: it cannot be clicked"
+            )
         self.window.scroll_to(widget)
         centre = widget.rect.center()
         if isinstance(widget, (QtWidgets.QCheckBox, QtWidgets.QRadioButton)):
@@ -245,5 +247,3 @@ class Host:
         self.window.close()
         sys.excepthook = self._previous_hook
         shutil.rmtree(self._folder, ignore_errors=True)
-
-

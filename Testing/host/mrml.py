@@ -90,7 +90,6 @@ class MrmlApplication:
         self.view_logics = vtk.vtkCollection()
         for name, orientation, label, colour in SLICE_VIEWS:
             logic = slicer.vtkMRMLSliceLogic()
-            logic.SetName(name)  # by this it finds its node again after the scene was closed
             logic.SetMRMLApplicationLogic(self.logic)
             logic.SetMRMLScene(self.scene)
             node = logic.AddSliceNode(name)
@@ -100,7 +99,7 @@ class MrmlApplication:
             node.SetMappedInLayout(1)
             self.slice_logics.AddItem(logic)
         logic = slicer.vtkMRMLViewLogic()
-        logic.SetName("1")
+        logic.SetName("1")  # by this it finds its node again after the scene was closed
         logic.SetMRMLApplicationLogic(self.logic)
         logic.SetMRMLScene(self.scene)
         node = logic.AddViewNode("1")

@@ -90,7 +90,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._base_names = {}
         self._attributes = []
         self._none_display = "None"
-        self._flags = dict.fromkeys(("noneEnabled", "showHidden", "removeEnabled", "editEnabled", "renameEnabled"), False)
+        self._flags = dict.fromkeys(
+            ("noneEnabled", "showHidden", "removeEnabled", "editEnabled", "renameEnabled"), False
+        )
         self._flags.update(addEnabled=True, selectNodeUponCreation=True, showChildNodeTypes=True)
 
     # The scene

@@ -58,7 +58,9 @@ class Binding:
             return "textChanged(QString)", "text"
         if kind is str and widget is QtWidgets.QLabel:
             return "", "text"
-        raise RuntimeError(f"{self._parameter.name}: no connection of {kind} to {widget.__name__} {self.widget.objectName}")
+        raise RuntimeError(
+            f"{self._parameter.name}: no connection of {kind} to {widget.__name__} {self.widget.objectName}"
+        )
 
     def _choices(self) -> list:
         if self._parameter.is_enum:
@@ -249,7 +251,9 @@ def wrapper_module() -> types.ModuleType:
     """Return the package ``slicer.parameterNodeWrapper``."""
     module = types.ModuleType("slicer.parameterNodeWrapper", "Typed parameter nodes, imitated by the test host.")
     module.parameterNodeWrapper = parameterNodeWrapper
-    module.isParameterNodeWrapper = lambda x: isinstance(x, _Wrapper) or (isinstance(x, type) and issubclass(x, _Wrapper))
+    module.isParameterNodeWrapper = lambda x: (
+        isinstance(x, _Wrapper) or (isinstance(x, type) and issubclass(x, _Wrapper))
+    )
     module.SlicerParameterNamePropertyName = PROPERTY
     for name in ("WithinRange", "Minimum", "Maximum", "Choice", "Default", "Decimals", "SingleStep"):
         setattr(module, name, getattr(parameter_types, name))

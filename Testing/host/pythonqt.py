@@ -36,7 +36,9 @@ _PYSIDE_ONLY = {"QEnum", "QFlag", "QtMsgType"}
 _VIRTUAL = {"sizeHint", "minimumSizeHint"}
 _connect = QtCore.QObject.connect
 _disconnect = QtCore.QObject.disconnect
-_pyside_set_attribute = Shiboken.Object.__setattr__  # the only one CPython lets us call once the others are replaced
+_pyside_set_attribute = (
+    Shiboken.Object.__setattr__
+)  # the only one CPython lets us call once the others are replaced
 _native_classes: set[type] = set()
 _connections: dict[int, list[tuple[str, Callable, Any]]] = {}
 
