@@ -64,6 +64,11 @@ class ForecastLine:
             self._timer.stop()
             self._show("")
 
+    def resume(self) -> None:
+        """A run has ended: ask what was held back."""
+        if self._stale:
+            self.renew()
+
     def _ask(self) -> None:
         job = self._wanted()
         if job is None:

@@ -81,6 +81,7 @@ class PanelLogic:
         self.cancel_all(CancelledError())
         self.background.drop()
         client, self._client = self._client, None
+        self._open.clear()
         self._keys.clear()
         if client is not None:
             client.close()

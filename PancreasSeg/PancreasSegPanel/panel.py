@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import qt
+import slicer
 
 from PancreasSegLib.errors import PancreasSegError
+from PancreasSegPanel import slice_views
 from PancreasSegPanel.batch_section import BatchSection
 from PancreasSegPanel.choices_section import ChoicesSection
 from PancreasSegPanel.dialogs import Dialogs
@@ -194,12 +196,14 @@ class Panel:
         else:
             self._show_result(run)
         self.update()
+        self.forecast.resume()
 
     def _show_result(self, run: Run) -> None:
         if self.choices.ct is run.job.ct:
             self.choices.choose_output(run.segmentation)
         assert run.measurement is not None
         self.results.refresh()
+        slice_views.show_ct(slicer.mrmlScene, run.job.ct)
         self.results.jump()
         self.say(result_text(run.measurement))
 
@@ -258,7 +262,9 @@ class Panel:
         return job.model, job.device, job.confidence_map
 
     def _installed(self) -> None:
+        self.forecast.stop()
         self.logic.restart_worker()
+        self._asked_devices = False
         self._ask_devices()
         self.update()
         self.forecast.renew()

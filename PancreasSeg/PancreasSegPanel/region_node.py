@@ -99,3 +99,4 @@ def _style(display: Any) -> None:
     display.SetColor(0.3, 0.8, 1.0)
     display.SetFillOpacity(0.08)
     display.SetHandlesInteractive(True)
+    display.SetPropertiesLabelVisibility(False)

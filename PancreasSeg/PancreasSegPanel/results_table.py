@@ -10,8 +10,11 @@ import qt
 from PancreasSegPanel.measurement import ROWS, Measurement, cell, figures
 
 
+ROW_HEIGHT = 22
+
+
 def fill(table: Any, measured: Sequence[Measurement]) -> None:
-    """Show measurements; the last column takes what room is left."""
+    """Show measurements; a single one takes the whole width."""
     table.setRowCount(len(ROWS))
     table.setColumnCount(len(measured))
     table.setVerticalHeaderLabels([heading for _, heading, _ in ROWS])
@@ -20,7 +23,9 @@ def fill(table: Any, measured: Sequence[Measurement]) -> None:
         values = figures(m)
         for row, (key, _, digits) in enumerate(ROWS):
             item = qt.QTableWidgetItem(cell(values[key], digits))
-            item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+            item.setTextAlignment(qt.Qt.AlignCenter)
             item.setToolTip("\n".join([f"{m.ct}: {m.model} on {m.device}", *m.notes]))
             table.setItem(row, column, item)
+    table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+    table.horizontalHeader().setStretchLastSection(len(measured) == 1)
     table.resizeColumnsToContents()
