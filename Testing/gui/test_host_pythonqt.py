@@ -95,8 +95,7 @@ def test_stand_ins_refuse_typos_too(host):
     import slicer
 
     for widget in (slicer.qMRMLNodeComboBox(), ctk.ctkSliderWidget(), ctk.ctkCollapsibleButton(), slicer.app):
-        with pytest.raises(AttributeError):
-            widget.noSuchThing
+        assert not hasattr(widget, "noSuchThing")
         with pytest.raises(AttributeError):
             widget.noSuchThing = 1
     for thing in (slicer.app.layoutManager(), slicer.modules.volumes, slicer.app.coreIOManager()):
@@ -156,8 +155,7 @@ def test_timers(host, qt):
 
 def test_dynamic_properties_are_attributes(qt):
     widget = qt.QWidget()
-    with pytest.raises(AttributeError):
-        widget.SlicerParameterName
+    assert not hasattr(widget, "SlicerParameterName")
     widget.setProperty("SlicerParameterName", "a")
     assert widget.SlicerParameterName == "a"
 

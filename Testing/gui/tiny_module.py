@@ -90,7 +90,8 @@ FORM = """<?xml version="1.0" encoding="UTF-8"?>
  <widget class="qMRMLWidget" name="Tiny">
   <layout class="QVBoxLayout">
    <item><widget class="qMRMLNodeComboBox" name="volumeSelector">
-     <property name="nodeTypes"><stringlist notr="true"><string>vtkMRMLScalarVolumeNode</string></stringlist></property>
+     <property name="nodeTypes">
+      <stringlist notr="true"><string>vtkMRMLScalarVolumeNode</string></stringlist></property>
      <property name="noneEnabled"><bool>true</bool></property>
      <property name="SlicerParameterName" stdset="0"><string>volume</string></property>
    </widget></item>
@@ -100,13 +101,17 @@ FORM = """<?xml version="1.0" encoding="UTF-8"?>
      <layout class="QFormLayout">
       <item row="0" column="0"><widget class="QCheckBox" name="thoroughBox">
        <property name="text"><string>Thorough</string></property>
-       <property name="SlicerParameterName" stdset="0"><string>thorough</string></property></widget></item>
+       <property name="SlicerParameterName" stdset="0"><string>thorough</string></property>
+      </widget></item>
       <item row="1" column="0"><widget class="ctkSliderWidget" name="smoothingSlider">
        <property name="SlicerParameterName" stdset="0"><string>smoothing</string></property></widget></item>
      </layout></widget></item>
-   <item><widget class="QPushButton" name="goButton"><property name="text"><string>Go</string></property></widget></item>
-   <item><widget class="QPushButton" name="failButton"><property name="text"><string>Fail</string></property></widget></item>
-   <item><widget class="QLabel" name="stateLabel"><property name="text"><string>Idle</string></property></widget></item>
+   <item><widget class="QPushButton" name="goButton">
+     <property name="text"><string>Go</string></property></widget></item>
+   <item><widget class="QPushButton" name="failButton">
+     <property name="text"><string>Fail</string></property></widget></item>
+   <item><widget class="QLabel" name="stateLabel">
+     <property name="text"><string>Idle</string></property></widget></item>
   </layout>
  </widget>
  <connections>

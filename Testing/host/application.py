@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 
 from PySide6 import QtCore, QtWidgets
 
@@ -21,7 +22,7 @@ class qSlicerApplication(QtWidgets.QApplication):
 
     startupCompleted = QtCore.Signal()
     mrmlSceneChanged = QtCore.Signal(object)
-    cpp_signals = {
+    cpp_signals: ClassVar = {
         "startupCompleted()": "startupCompleted",
         "mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged",
     }

@@ -1,11 +1,13 @@
 """Stand-ins for the widgets of CTK that the panel uses.
 
-``cpp_signals`` and ``cpp_slots`` name what the real class offers, by its C++ signature; the value is the attribute here.
+``cpp_signals`` and ``cpp_slots`` name what the real class offers, by its C++ signature; the value is the attribute
+here.
 """
 
 from __future__ import annotations
 
 import types
+from typing import ClassVar
 
 from PySide6 import QtCore, QtWidgets
 
@@ -18,8 +20,8 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
 
     HEADER = 26
     contentsCollapsed = QtCore.Signal(bool)
-    cpp_signals = {"contentsCollapsed(bool)": "contentsCollapsed"}
-    cpp_slots = {"setCollapsed(bool)": "setCollapsed"}
+    cpp_signals: ClassVar = {"contentsCollapsed(bool)": "contentsCollapsed"}
+    cpp_slots: ClassVar = {"setCollapsed(bool)": "setCollapsed"}
 
     def __init__(self, *arguments):
         text = arguments[0] if arguments and isinstance(arguments[0], str) else ""
@@ -84,8 +86,8 @@ class ctkSliderWidget(QtWidgets.QWidget):
     """A slider and a spin box for one number."""
 
     valueChanged = QtCore.Signal(float)
-    cpp_signals = {"valueChanged(double)": "valueChanged"}
-    cpp_slots = {"setValue(double)": "setValue"}
+    cpp_signals: ClassVar = {"valueChanged(double)": "valueChanged"}
+    cpp_slots: ClassVar = {"setValue(double)": "setValue"}
     STEPS = 1000
 
     def __init__(self, parent=None):

@@ -33,10 +33,11 @@ class Dialogs:
     file_dialogs
         Kind (open, open-several, save, folder) and title of each file dialog, in the order shown.
     answers
-        Buttons to press in the next message boxes, e.g. ``QMessageBox.Cancel``; without one the default button of the
-        box is pressed, or the accepting one (OK, Yes, ...).
+        Buttons to press in the next message boxes, e.g. ``QMessageBox.Cancel``; without one the default button of
+        the box is pressed, or the accepting one (OK, Yes, ...).
     paths
-        What the next file dialogs return; "" (or [] for several files) is Cancel. A dialog without an answer raises.
+        What the next file dialogs return; "" (or [] for several files) is Cancel. A dialog without an answer
+        raises.
     """
 
     message_boxes: list[MessageBox] = field(default_factory=list)

@@ -19,8 +19,8 @@ SAMPLED_AFTER = 0.08  # seconds without a tick after which the main thread is lo
 class EventLoopGaps:
     """The longest time without a turn of the event loop, by a timer of 5 ms.
 
-    Only the time counts in which the application would run its event loop: inside `process_events` and while a click
-    is handled. What the test itself does in between does not count.
+    Only the time counts in which the application would run its event loop: inside `process_events` and while a
+    click is handled. What the test itself does in between does not count.
 
     Attributes
     ----------

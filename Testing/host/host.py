@@ -10,12 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import pythonqt  # noqa: I001  (before anything that imports PySide6)
-
 import slicer
 from PySide6 import QtCore, QtTest, QtWidgets
 
-from . import scene_files, slicer_module
+from . import pythonqt, scene_files, slicer_module
 from .application import qSlicerApplication
 from .dialogs import Dialogs, MessageBox
 from .event_loop import EventLoopGaps, process_events

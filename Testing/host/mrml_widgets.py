@@ -1,9 +1,12 @@
 """Stand-ins for the widgets of qMRML that the panel uses.
 
-``cpp_signals`` and ``cpp_slots`` name what the real class offers, by its C++ signature; the value is the attribute here.
+``cpp_signals`` and ``cpp_slots`` name what the real class offers, by its C++ signature; the value is the attribute
+here.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import slicer
 import vtk
@@ -17,8 +20,8 @@ class qMRMLWidget(QtWidgets.QWidget):
     """A widget that hands its scene on."""
 
     mrmlSceneChanged = QtCore.Signal(object)
-    cpp_signals = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
-    cpp_slots = {"setMRMLScene(vtkMRMLScene*)": "setMRMLScene"}
+    cpp_signals: ClassVar = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
+    cpp_slots: ClassVar = {"setMRMLScene(vtkMRMLScene*)": "setMRMLScene"}
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -59,7 +62,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     nodeAddedByUser = QtCore.Signal(object)
     nodeAboutToBeRemoved = QtCore.Signal(object)
     _valid_changed = QtCore.Signal(bool)
-    cpp_signals = {
+    cpp_signals: ClassVar = {
         "currentNodeChanged(vtkMRMLNode*)": "currentNodeChanged",
         "currentNodeChanged(bool)": "_valid_changed",
         "currentNodeIDChanged(QString)": "currentNodeIDChanged",
@@ -68,7 +71,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         "nodeAddedByUser(vtkMRMLNode*)": "nodeAddedByUser",
         "nodeAboutToBeRemoved(vtkMRMLNode*)": "nodeAboutToBeRemoved",
     }
-    cpp_slots = {
+    cpp_slots: ClassVar = {
         "setMRMLScene(vtkMRMLScene*)": "setMRMLScene",
         "setCurrentNode(vtkMRMLNode*)": "setCurrentNode",
         "setCurrentNodeID(QString)": "setCurrentNodeID",

@@ -1,4 +1,4 @@
-"""``slicer.parameterNodeWrapper``: typed attributes kept in a MRML node, two-way bound to the widgets of a form."""
+"""``slicer.parameterNodeWrapper``: typed attributes kept in a MRML node, bound to the widgets of a form."""
 
 from __future__ import annotations
 

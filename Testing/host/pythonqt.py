@@ -1,7 +1,7 @@
-"""Makes PySide6 behave like PythonQt, the Qt binding inside 3D Slicer, as far as the panel can tell the difference.
+"""Makes PySide6 behave like PythonQt, the Qt binding inside 3D Slicer, where the panel can tell the difference.
 
-The classes of PySide6 are changed in place, once, so that every Qt object has the new behaviour, also those that Qt
-creates itself (a table's header, a layout's items):
+The classes of PySide6 are changed in place, once, so that every Qt object has the new behaviour, also those that
+Qt creates itself (a table's header, a layout's items):
 
 - a Qt property is an attribute without parentheses; calling it raises, a read-only one cannot be set;
 - an attribute that does not exist can neither be read nor set (a typo raises instead of passing);
@@ -9,8 +9,9 @@ creates itself (a table's header, a layout's items):
 - a slot is called with as many arguments as it takes;
 - constructors take no keyword arguments; enumerators are integers.
 
-Not imitated: tuples and bytes where PySide6 gives lists and QByteArray, integers given to methods that take an
-enumerator, ``isinstance(widget, qt.QWidget)`` being False, deleted objects, and protected methods, which PySide6 shows.
+Not imitated: tuples and bytes where PySide6's methods give lists and QByteArray, plain integers given to methods
+that take an enumerator, ``isinstance(widget, qt.QWidget)`` being False, deleted objects, and protected methods,
+which PySide6 shows.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from shiboken6 import Shiboken  # noqa: E402
 
 _MODULES = (QtCore, QtGui, QtWidgets)
 _PYSIDE_ONLY = {"QEnum", "QFlag", "QtMsgType"}
-# Read through virtual functions; PySide6 looks for their overrides as attributes, which would come back to us for ever.
+# Read through virtual functions, whose overrides PySide6 looks for as attributes: it would come back to us always.
 _VIRTUAL = {"sizeHint", "minimumSizeHint"}
 _connect = QtCore.QObject.connect
 _disconnect = QtCore.QObject.disconnect

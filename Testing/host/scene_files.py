@@ -1,4 +1,4 @@
-"""Reading and writing nodes and scenes, as ``slicer.app.coreIOManager()`` does; ``slicer.util.loadVolume`` etc. use it."""
+"""Reading and writing nodes and scenes: ``slicer.app.coreIOManager()``, used by ``slicer.util.loadVolume`` etc."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import sys
 import types
 import unittest
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import slicer
 from PySide6 import QtCore, QtWidgets
@@ -275,7 +275,7 @@ class qSlicerModuleManager(QtCore.QObject):
     """Finds modules by name."""
 
     moduleAboutToBeUnloaded = QtCore.Signal(str)
-    cpp_signals = {"moduleAboutToBeUnloaded(QString)": "moduleAboutToBeUnloaded"}
+    cpp_signals: ClassVar = {"moduleAboutToBeUnloaded(QString)": "moduleAboutToBeUnloaded"}
 
     def module(self, name):
         """Return the module with this name, or None."""

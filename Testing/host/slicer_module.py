@@ -30,7 +30,7 @@ STANDALONE = ("vtkITK", "vtkTeem")
 def remove_leaked_names() -> None:
     """Delete from ``slicer`` what ``slicer-core`` leaks into it.
 
-    ``slicer.arrayFromVolume`` works there, in the application it does not: only ``slicer.util.arrayFromVolume`` does.
+    ``slicer.arrayFromVolume`` works there; in the application only ``slicer.util.arrayFromVolume`` does.
     """
     standalone = {name: importlib.import_module(f"slicer_core.{name}") for name in STANDALONE}
     sys.modules.update(standalone)

@@ -1,4 +1,4 @@
-"""Loads a form: stock widgets from Qt, CTK's and qMRML's from the stand-ins; an unknown class or connection raises."""
+"""Loads a form: stock widgets from Qt, CTK's and qMRML's from the stand-ins; what is unknown raises."""
 
 from __future__ import annotations
 
