@@ -9,7 +9,6 @@ import qt
 
 from PancreasSegPanel.measurement import ROWS, Measurement, cell, figures
 
-
 ROW_HEIGHT = 22
 
 

@@ -15,9 +15,9 @@ PANEL = str(Path(__file__).resolve().parents[2] / "PancreasSeg")
 if PANEL not in sys.path:
     sys.path.append(PANEL)
 
-from PancreasSegLib.volume import Geometry, Volume  # noqa: E402
-
 import fake_worker  # noqa: E402
+
+from PancreasSegLib.volume import Geometry, Volume  # noqa: E402
 
 
 @pytest.fixture

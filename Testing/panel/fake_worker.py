@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from PancreasSegLib.errors import CancelledError, PancreasSegError
 from PancreasSegLib.inference.result import SegmentationWarning
 from PancreasSegLib.progress import ProgressEvent

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from PancreasSegLib.errors import GeometryError, NotACTError
 
 
@@ -41,6 +42,7 @@ def test_a_parent_transform_moves_the_scan(scene, add_ct, axial):
 def test_a_bending_transform_is_refused_with_a_sentence(scene, add_ct, axial):
     import slicer
     import vtk
+
     from PancreasSegPanel.ct_node import geometry_of
 
     node = add_ct(axial)

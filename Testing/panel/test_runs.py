@@ -6,11 +6,12 @@ import time
 import numpy as np
 import pytest
 from fake_worker import BOX, reply
+from test_patient_axes import move
+
 from PancreasSegLib.errors import CancelledError, NoPancreasError, PancreasSegError
 from PancreasSegLib.progress import ProgressEvent
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegPanel.segmentation_run import Job
-from test_patient_axes import move
 
 
 def test_progress_arrives_and_the_run_ends_once(logic, client, add_ct, axial):
@@ -198,6 +199,7 @@ def test_background_work_runs_elsewhere_and_answers_here(logic):
 
 def test_closing_ends_the_worker_and_the_next_job_makes_a_new_one(scene, add_ct, axial):
     import fake_worker
+
     from PancreasSegPanel.logic import PanelLogic
 
     made = []
@@ -246,6 +248,7 @@ def test_a_region_elsewhere_is_refused_and_a_larger_one_clipped(scene, add_ct, a
 
 def test_a_turned_region_is_covered(scene, add_ct, axial):
     import vtk
+
     from PancreasSegPanel.region_node import box_of_region, show_region
 
     region = show_region(scene, add_ct(axial), BOX, axial)

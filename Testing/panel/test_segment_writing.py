@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import slicer
 from fake_worker import BOX, blob, reply
+from test_patient_axes import move
+
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.volume import Box
 from PancreasSegPanel.oriented_image import array_of, oriented_image, values_on
 from PancreasSegPanel.own_segment import BINARY_LABELMAP, find_own_segment
 from PancreasSegPanel.patient_axes import ras_from_geometry
 from PancreasSegPanel.segmentation_run import Job
-from test_patient_axes import move
 
 
 def segment(logic, client, ct, output=None, **changes):
