@@ -1,7 +1,7 @@
 """The script that a worker is started with: ``bootstrap.py LIBRARY OWNER [PATH ...]``.
 
-It loads the library from the folder LIBRARY and serves the process OWNER. The folder in which the library lies is not
-put on ``sys.path``, as it may hold packages for another Python; each PATH is.
+It loads the library from the folder LIBRARY and serves the process OWNER. The folder in which the library lies is
+not put on ``sys.path``, as it may hold packages for another Python; each PATH is.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -139,20 +140,22 @@ class Dispatcher:
             self._on_done(request, None, problem_of(error))
         else:
             self._on_done(request, result, None)
+        if self._scans is not None:
+            self._drop(self._scans.surplus())
         self.state = "ready" if self._child is not None else "stopped"
 
     def _perform(self, request: Request) -> Any:
         """Send a scan if need be, then the request; return its result."""
         scans, child = self._started(request)
         params, done = dict(request.params), 0.0
-        if request.scan is not None:
+        scan = request.scan
+        if scan is not None:
             sending = _Sending(request, self._on_progress, self._check)
-            scan = scans.put(request.scan, sending.on_share)
+            stored = scans.put(scan, sending.on_share)
             self._welcomed(request, child)
-            if scan.hash not in child.volumes:
-                self._send_scan(request, child, scan)
-            self._drop([name for name in scans.surplus() if name != scan.hash])
-            params["volume"] = scan.hash
+            if stored.hash not in child.volumes:
+                self._send_scan(request, child, stored)
+            params["volume"] = stored.hash
             done = sending.done
         self._welcomed(request, child)
         answer = self._call(request, child, request.method, params, done)
@@ -193,7 +196,11 @@ class Dispatcher:
                 raise WorkerError("The worker speaks another version of the protocol.", "Restart the application.")
             child.ready, child.pid = True, answer.get("pid")
 
-        self._answer(request, child, child.hello, keep=keep)
+        try:
+            self._answer(request, child, child.hello, keep=keep)
+        finally:
+            if not child.ready:  # it will not answer hello a second time
+                self._let_go()
         self.state = "busy"
 
     def _send_scan(self, request: Request, child: Child, scan: StoredScan) -> None:
@@ -326,7 +333,8 @@ class Dispatcher:
     def _clear_replies(self) -> None:
         if self._folder is not None:
             for path in self._folder.path.glob(f"{REPLY_PREFIX}*"):
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # Windows: still mapped for a moment; it goes with the folder
+                    path.unlink(missing_ok=True)
 
     def _finish(self) -> None:
         self.state = "stopping"

@@ -23,7 +23,7 @@ def worker_command(python: str | Path | None) -> list[str]:
         The interpreter; this process's own by default.
     """
     own = python is None or _same_file(python, sys.executable)
-    library = Path(__file__).resolve().parents[1]
+    library = Path(__file__).absolute().parents[1]
     more = [str(Path(path).absolute()) for path in sys.path if path] if own else []
     interpreter = str(python or sys.executable)
     # -s: packages that a user once installed for another Python of this version must not get in the way.

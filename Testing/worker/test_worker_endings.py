@@ -127,7 +127,7 @@ def test_no_such_interpreter(workers, tmp_path):
 
 def test_an_interpreter_that_lacks_a_package(workers, launcher):
     client = workers(launcher("sys.modules['numpy'] = None\n"))
-    with pytest.raises(WorkerError, match="could not start.*numpy") as raised:
+    with pytest.raises(WorkerError, match=r"could not start.*numpy") as raised:
         client.wait(client.devices())
     assert "Install" in raised.value.hint
 
@@ -208,7 +208,8 @@ def test_a_client_that_is_forgotten(tmp_path, abdomen):
 
 def test_folders_of_the_dead_are_swept_and_those_of_the_living_stay(tmp_path):
     script = (
-        "import sys, time; from pathlib import Path; from PancreasSegLib.worker.private_folder import PrivateFolder\n"
+        "import sys, time; from pathlib import Path\n"
+        "from PancreasSegLib.worker.private_folder import PrivateFolder\n"
         "folder = PrivateFolder(Path(sys.argv[1])); print(folder.path, flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", script, tmp_path]
