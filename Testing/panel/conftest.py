@@ -16,8 +16,9 @@ if PANEL not in sys.path:
     sys.path.append(PANEL)
 
 import fake_worker  # noqa: E402
+from body_phantom import body  # noqa: E402
 
-from PancreasSegLib.volume import Geometry, Volume  # noqa: E402
+from PancreasSegLib.volume import Geometry  # noqa: E402
 
 
 @pytest.fixture
@@ -71,15 +72,6 @@ def grid(request) -> Geometry:
 @pytest.fixture
 def axial() -> Geometry:
     return Geometry((40, 36, 32), (3.0, 3.0, 4.0), (-60.0, 25.0, 310.0))
-
-
-def body(geometry: Geometry) -> Volume:
-    """A cylinder of soft tissue in air."""
-    z, y, x = np.ogrid[tuple(slice(0, n) for n in geometry.shape_zyx)]
-    _, height, width = geometry.shape_zyx
-    inside = ((y - height / 2) / (0.4 * height)) ** 2 + ((x - width / 2) / (0.4 * width)) ** 2 < 1
-    hu = np.broadcast_to(np.where(inside, 40, -1000), geometry.shape_zyx) + (z % 3) * 5
-    return Volume(hu.astype(np.int16), geometry)
 
 
 @pytest.fixture

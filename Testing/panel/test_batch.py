@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import body
+from body_phantom import body
 from fake_worker import BOX, blob, reply
 
 from PancreasSegLib.errors import CancelledError, NoPancreasError
