@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from host import unavailable
@@ -11,7 +12,7 @@ from host import unavailable
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = unavailable()
     for item in items:
-        if "gui" in item.path.parts:
+        if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.gui)
             if reason:
                 item.add_marker(pytest.mark.skip(reason=f"the test host cannot run: {reason}"))

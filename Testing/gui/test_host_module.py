@@ -33,6 +33,16 @@ def test_a_click_reaches_the_slot_and_the_slot_sees_the_scene(host, volume, tiny
     assert host.find("stateLabel").text == "Volume: CT äöü"
 
 
+def test_keys_reach_buttons_and_shortcuts(host, volume, tiny):
+    import qt
+
+    host.set_node("volumeSelector", volume)
+    host.press(qt.Qt.Key_Space, name="goButton")
+    assert host.widget.calls == ["enter", "go"]
+    host.press(qt.Qt.Key_Return, qt.Qt.ControlModifier, name="goButton")
+    assert host.widget.calls == ["enter", "go", "go"]
+
+
 def test_what_a_user_cannot_click_is_not_clicked(host, tiny):
     host.find("goButton").enabled = False
     with pytest.raises(AssertionError, match="disabled"):
@@ -138,6 +148,7 @@ def test_leaving_entering_and_reloading(host, tiny):
     host.reload_module()
     assert host.widget is not first
     assert host.widget.parameters.note == "none"
+    assert host.find("goButton").isVisible()
     host.close_scene()
     assert first.calls == ["enter", "exit", "enter"]  # the old one lets go of the scene
     assert host.widget.calls == ["closing", "closed"]

@@ -122,7 +122,7 @@ class Host:
 
     def reload_module(self) -> None:
         """Reload the module's source, as the button of the developer mode does."""
-        slicer.util.reloadScriptedModule(self._loaded_module().name)
+        self.widget.onReload()
         self.process_events()
 
     def _loaded_module(self) -> qSlicerScriptedLoadableModule:
@@ -139,10 +139,10 @@ class Host:
 
     def find(self, name: str) -> Any:
         """Return a widget of the panel by its object name."""
-        found = self._loaded_module().widgetRepresentation().findChild(QtCore.QObject, name)
-        if found is None:
+        found = self._loaded_module().widgetRepresentation().findChildren(QtCore.QObject, name)
+        if not found:
             raise LookupError(f"the panel has no widget named {name}")
-        return found
+        return found[-1]  # after a reload the widgets of before are still there, hidden
 
     def click(self, name: str) -> None:
         """Click a widget with the left mouse button.
@@ -165,8 +165,12 @@ class Host:
             QtTest.QTest.mouseClick(widget, QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, centre)
 
     def press(self, key: Any, modifier: Any = None, name: str = "") -> None:
-        """Press a key (``Qt.Key_Return``) with a modifier, in a widget or in the one that has the focus."""
-        target = self.find(name) if name else (QtWidgets.QApplication.focusWidget() or self.window)
+        """Press a key (``Qt.Key_Return``) with a modifier, in a widget, which gets the focus, or where that is."""
+        self.window.activateWindow()  # without the focus, shortcuts are not heard
+        if name:
+            self.find(name).setFocus()
+        self.process_events()
+        target = QtWidgets.QApplication.focusWidget() or self.window
         with self.gaps.running():
             QtTest.QTest.keyClick(target, key, QtCore.Qt.NoModifier if modifier is None else modifier)
 

@@ -108,7 +108,7 @@ class Views:
         Columns and rows of each view.
     """
 
-    def __init__(self, mrml: MrmlApplication, size: tuple[int, int] = (360, 300)) -> None:
+    def __init__(self, mrml: MrmlApplication, size: tuple[int, int] = (364, 384)) -> None:
         self._mrml = mrml
         self._size = size
         self._slices: dict[str, SliceView] = {}

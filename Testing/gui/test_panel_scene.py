@@ -1,0 +1,277 @@
+"""The scene closes, opens, loses nodes; the module is left, reloaded, unloaded: nothing is broken."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from panel_in_host import BOX, body, reply
+
+from PancreasSegLib.volume import Box
+
+pytest_plugins = ["panel_in_host"]  # its fixtures
+
+
+def test_closing_the_scene_half_way_leaves_an_idle_panel(user, add_ct, axial, host):
+    add_ct(axial)
+    user.open()
+    host.click("segmentButton")
+    request = user.asked("segment")
+    host.close_scene()
+    assert not user.can_segment  # there is no CT
+    assert not user.enabled("cancelButton")[0]
+    assert not host.find("progressBar").isVisible()
+    assert "scene was closed" in user.status
+    user.client.answer(reply(request.scan), request)  # too late
+    host.process_events(lambda: request.done, 5)
+    assert not user.segmentations()
+    assert request.scan.key in user.client.released
+    add_ct(axial)
+    host.set_node("inputVolumeSelector", host.scene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode"))
+    user.segment()
+    assert len(user.segmentations()) == 1
+
+
+def test_a_ct_deleted_half_way(user, add_ct, axial, host):
+    first, second = add_ct(axial, "first"), add_ct(axial, "second")
+    user.open()
+    host.click("segmentButton")
+    request = user.asked("segment")
+    host.scene.RemoveNode(first)
+    host.process_events()
+    assert "was removed" in user.status
+    assert not user.enabled("cancelButton")[0]
+    user.client.answer(reply(request.scan), request)
+    host.process_events(lambda: request.done, 5)
+    assert not user.segmentations()
+    host.set_node("inputVolumeSelector", second)
+    user.segment()
+    assert len(user.segmentations()) == 1
+
+
+def test_the_scene_is_saved_and_reopened_with_choices_result_and_figures(user, add_ct, axial, host, tmp_path):
+    add_ct(axial, "Schädel und Bauch")
+    user.open()
+    host.find("smoothingSlider").value = 0.25
+    user.segment()
+    volume = user.table()["Volume (mL)"]
+    path = tmp_path / "Größe" / "szene ä.mrb"
+    path.parent.mkdir()
+    host.save_scene(path)
+    host.close_scene()
+    assert host.find("resultsTable").columnCount == 0
+    host.load_scene(path)
+    (node,) = user.segmentations()
+    assert host.find("outputSegmentationSelector").currentNode() is node
+    assert host.find("inputVolumeSelector").currentNode().GetName() == "Schädel und Bauch"
+    assert host.find("smoothingSlider").value == 0.25
+    assert user.table()["Volume (mL)"] == volume
+    assert user.enabled("jumpButton", "show3DButton", "undoButton") == [True, True, False]
+    user.segment(box=Box((9, 13, 11), (15, 18, 15)))
+    assert len(user.segmentations()) == 1
+    assert node.GetSegmentation().GetNumberOfSegments() == 1  # the own segment was known again, and replaced
+    assert user.table()["Volume (mL)"] != volume
+
+
+def test_leaving_the_module_lets_the_run_go_on(user, add_ct, axial, host):
+    add_ct(axial)
+    user.open()
+    host.click("segmentButton")
+    request = user.asked("segment")
+    host.leave_module()
+    user.client.answer(reply(request.scan), request)
+    host.process_events(lambda: request.done, 5)
+    assert len(user.segmentations()) == 1
+    host.enter_module()
+    assert user.can_segment
+
+
+def test_reloading_and_unloading_end_the_worker_and_the_timers(user, add_ct, axial, host):
+    add_ct(axial)
+    user.open()
+    host.click("segmentButton")
+    user.asked("segment")
+    panel = user.panel
+    host.widget.onReload()
+    host.process_events()
+    assert user.client.closed
+    assert not panel.poller.timer.active
+    assert host.widget.panel is not panel
+    assert user.can_segment
+    host.unload_module()
+    add_ct(axial, "another")  # the old module's observers would raise
+    host.close_scene()
+
+
+def test_a_choice_made_in_python_is_shown(user, add_ct, axial, host):
+    first, second = add_ct(axial, "first"), add_ct(axial, "second")
+    user.open()
+    parameters = host.widget.logic.getParameterNode()
+    parameters.inputVolume = second
+    parameters.device = "cpu"
+    host.process_events()
+    assert host.find("inputVolumeSelector").currentNode() is second
+    assert host.find("deviceComboBox").currentText == "CPU"
+    parameters.model = "of a colleague"
+    host.process_events()
+    assert "of a colleague" in host.find("modelComboBox").currentText
+    assert not user.can_segment
+    assert "not on this computer" in host.find("segmentButton").toolTip
+
+
+def test_a_script_through_the_modules_logic(user, add_ct, axial, host):
+    import slicer
+    from PySide6.QtCore import QTimer
+
+    ct = add_ct(axial)
+    user.open()
+    logic = slicer.util.getModuleLogic("PancreasSeg")
+    QTimer.singleShot(50, lambda: user.client.answer(reply(user.asked("segment").scan), user.asked("segment")))
+    node = logic.segment(ct)
+    assert logic.measurement(node).label == "pancreas"
+
+
+def test_the_batch_over_all_loaded_cts(user, add_ct, axial, host):
+    for name in ("a", "b"):
+        add_ct(axial, name)
+    user.open()
+    user.segment()  # a is done
+    host.find("batchCollapsibleButton").collapsed = False
+    host.process_events()
+    host.click("batchLoadedButton")
+    assert user.enabled("segmentButton", "batchCancelButton", "batchFolderButton") == [False, True, False]
+    assert user.table("batchTable")["a"][0] == "done before"
+    assert user.table("batchTable")["b"][0].startswith("running")
+    user.answer("segment", reply(user.asked("segment").scan))
+    assert user.table("batchTable")["b"][0] == "done"
+    assert user.status == "Batch of 2: 1 done, 1 done before."
+    assert user.can_segment
+    assert host.find("resultsTable").columnCount == 2
+
+
+def test_the_batch_over_a_folder_is_stopped_and_resumed(user, axial, host, tmp_path):
+    from PancreasSegLib.io import write_volume
+
+    folder = tmp_path / "Scans für Müller"
+    folder.mkdir()
+    for name in ("a.nii.gz", "b.nii.gz"):
+        write_volume(folder / name, body(axial))
+    user.open()
+    host.find("batchCollapsibleButton").collapsed = False
+    host.process_events()
+    host.dialogs.paths.append(str(folder))
+    host.click("batchFolderButton")
+    user.answer("segment", reply(user.asked("segment").scan))
+    second = user.asked("segment")
+    host.click("batchCancelButton")
+    assert [row[0] for row in user.table("batchTable").values()] == ["done", "stopped"]
+    assert user.can_segment is False  # no CT is loaded
+    host.process_events(lambda: second.done, 5)
+    host.dialogs.paths.append(str(folder))
+    host.click("batchFolderButton")
+    user.answer("segment", reply(user.asked("segment").scan))
+    user.wait(lambda: user.status.startswith("Batch of 2"), 20)
+    assert [row[0] for row in user.table("batchTable").values()] == ["done before", "done"]
+    masks = sorted(path.name for path in (folder / "pancreasseg").glob("*.seg.nrrd"))
+    assert masks == ["a_pancreas.seg.nrrd", "b_pancreas.seg.nrrd"]
+    import slicer
+
+    loaded = slicer.util.loadSegmentation(str(folder / "pancreasseg" / masks[0]))
+    segment = loaded.GetSegmentation().GetNthSegment(0)
+    assert segment.GetName().lower() == "pancreas"
+    assert np.count_nonzero(slicer.util.arrayFromSegmentBinaryLabelmap(loaded, segment.GetName())) > 0
+    assert BOX.size_ijk[0] > 0
+
+
+def test_a_model_is_imported_chosen_and_removed(user, host, tmp_path, monkeypatch):
+    from PancreasSegLib.models import default_folder
+    from PancreasSegLib.models.checksums import write_checksums
+
+    monkeypatch.setenv("PANCREASSEG_MODELS", str(tmp_path / "Modelle ä"))
+    mine = tmp_path / "Eigenes"
+    shutil.copytree(default_folder(), mine)
+    metadata = mine / "configs" / "metadata.json"
+    metadata.write_text(metadata.read_text("utf-8").replace('"default"', '"mine"'), "utf-8")
+    user.open()
+    host.find("modelsCollapsibleButton").collapsed = False
+    host.process_events()
+    assert not user.enabled("removeModelButton")[0]
+    host.dialogs.paths.append(str(mine))
+    host.click("importModelFolderButton")
+    user.wait(lambda: host.message_boxes, 20)
+    assert "checksum" in host.message_boxes[0].text
+    write_checksums(mine)
+    zipped = shutil.make_archive(str(tmp_path / "mine"), "zip", mine)
+    host.dialogs.paths.append(zipped)
+    host.click("importModelButton")
+    user.wait(lambda: "was imported" in user.status, 20)
+    assert host.widget.logic.getParameterNode().model == "mine"
+    assert "mine" in host.find("modelComboBox").currentText
+    from PySide6.QtWidgets import QMessageBox
+
+    host.dialogs.answers.append(QMessageBox.Cancel)
+    host.click("removeModelButton")
+    assert (tmp_path / "Modelle ä" / "mine").is_dir()
+    host.click("removeModelButton")
+    assert not (tmp_path / "Modelle ä" / "mine").exists()
+    assert host.widget.logic.getParameterNode().model == "default"
+
+
+@pytest.fixture
+def without_monai(monkeypatch):
+    """An installation that lacks monai until it is installed."""
+    from PancreasSegPanel import install_section, installation, packages
+
+    monai = next(needed for needed in packages.OTHERS if needed.module == "monai")
+    missing = [monai]
+    for module in (install_section, installation):
+        monkeypatch.setattr(module, "missing_packages", lambda: list(missing))
+    look = install_section.InstallSection.__init__
+    monkeypatch.setattr(look, "__defaults__", (lambda: list(missing),))
+    return missing
+
+
+def test_missing_packages_are_offered_with_one_button(user, add_ct, axial, host, without_monai):
+    add_ct(axial)
+    user.open()
+    assert host.find("installFrame").isVisible()
+    assert "monai" in host.find("installLabel").text
+    assert not user.can_segment
+    assert not user.client.requests  # the worker would not run
+    host.click("installButton")
+    assert host.installations.requests == [["monai>=1.4"]]
+    assert "Still missing: monai" in host.message_boxes[-1].text  # the host records, it does not install
+    without_monai.clear()
+    host.click("installButton")
+    assert not host.find("installFrame").isVisible()
+    assert user.can_segment
+    user.asked("devices")
+
+
+def test_an_installation_that_fails_says_what_to_do(user, host, without_monai, tmp_path):
+    user.open()
+    host.installations.failure = RuntimeError("Command '[pip install]' returned non-zero exit status 1.")
+    host.click("installButton")
+    said = host.message_boxes[-1].text
+    assert "could not be installed" in said and "exit status" not in said
+    host.dialogs.paths.append(str(tmp_path))
+    host.click("installFolderButton")
+    assert "no wheel files" in host.message_boxes[-1].text
+    host.installations.failure = None
+
+
+def test_the_sample_data_is_offered(user, host, monkeypatch):
+    import sys
+    import types
+
+    offered = []
+    module = types.ModuleType("SampleData")
+    module.SampleDataLogic = types.SimpleNamespace(
+        registerCustomSampleDataSource=lambda **given: offered.append(given)
+    )
+    monkeypatch.setitem(sys.modules, "SampleData", module)
+    user.open()
+    (entry,) = offered
+    assert entry["category"] == "PancreasSeg" and entry["checksums"].startswith("SHA256:")
+    assert entry["loadFileType"] == "VolumeFile"
