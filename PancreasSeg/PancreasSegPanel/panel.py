@@ -58,7 +58,7 @@ class Panel:
         self.results = ResultsSection(
             ui, logic, dialogs, lambda: self.choices.output, lambda: self.choices.smoothing, self.say
         )
-        self.batch = BatchSection(ui, logic, dialogs, self._batch_settings, self.update, self.say)
+        self.batch = BatchSection(ui, logic, dialogs, self._batch_settings, self._batch_changed, self.say)
         self.models = ModelsSection(ui, logic, dialogs, self.choices, self.say)
         connect(ui.segmentButton, "clicked(bool)", self._segment)
         connect(ui.cancelButton, "clicked(bool)", self._cancel)
@@ -260,6 +260,10 @@ class Panel:
     def _batch_settings(self) -> tuple[str, str, bool]:
         job = self.choices.job()
         return job.model, job.device, job.confidence_map
+
+    def _batch_changed(self) -> None:
+        self.results.refresh()
+        self.update()
 
     def _installed(self) -> None:
         self.forecast.stop()
