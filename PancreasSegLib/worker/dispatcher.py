@@ -142,7 +142,7 @@ class Dispatcher:
             self._on_done(request, result, None)
         if self._scans is not None:
             self._drop(self._scans.surplus())
-        self.state = "ready" if self._child is not None else "stopped"
+        self._rest()
 
     def _perform(self, request: Request) -> Any:
         """Send a scan if need be, then the request; return its result."""
@@ -328,7 +328,11 @@ class Dispatcher:
         if child is not None:
             child.end(patience_s)
         self._clear_replies()
-        self.state = "stopped"
+        self._rest()
+
+    def _rest(self) -> None:
+        """Set the state in which nothing is being done."""
+        self.state = "stopping" if self.is_closing else "stopped" if self._child is None else "ready"
 
     def _clear_replies(self) -> None:
         if self._folder is not None:
@@ -344,6 +348,7 @@ class Dispatcher:
         if self._folder is not None:
             self._folder.remove()
         self.log_path = None
+        self.state = "stopped"
 
     def _on_message(self, child: Child, message: Message | None) -> None:
         self._inbox.put(("message", (child, message)))

@@ -207,7 +207,7 @@ def test_many_scans_do_not_fill_the_disk(workers, abdomen):
         voxels = abdomen.voxels.copy()
         voxels[0, 0, 0] += number
         client.wait(client.propose_roi(Scan(voxels, abdomen.geometry, f"scan {number}")))
-    assert len(files_of(client)) == 4
+    assert wait_until(lambda: len(files_of(client)) == 4)
 
 
 def test_a_file_that_a_cleaner_took_is_written_again(workers, abdomen):
