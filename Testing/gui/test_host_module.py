@@ -189,6 +189,22 @@ def test_a_blocked_event_loop_is_measured_and_named(host):
     host.process_events(until=lambda: time.monotonic() > start + 0.5)
     assert 0.3 <= host.gaps.longest < 3
     assert "block_everything" in host.gaps.blocker
+    assert host.gaps.busiest < 0.2  # it slept
+
+
+def test_work_in_a_slot_is_told_apart_from_waiting(host):
+    import qt
+
+    def work():
+        end = time.thread_time() + 0.25
+        while time.thread_time() < end:
+            pass
+
+    host.gaps.reset()
+    qt.QTimer.singleShot(20, work)
+    host.process_events(until=lambda: host.gaps.busiest > 0.2)
+    assert 0.2 < host.gaps.busiest <= host.gaps.longest
+    assert "work" in host.gaps.blocker
 
 
 def test_the_test_s_own_time_is_no_gap(host):

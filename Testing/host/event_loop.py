@@ -25,16 +25,22 @@ class EventLoopGaps:
     Attributes
     ----------
     longest
-        Seconds.
+        Seconds from one turn of the loop to the next. On a machine that is busy otherwise this is also the time in
+        which the process did not get a processor.
+    busiest
+        Most seconds of processor time that the main thread took from one turn to the next: what the module itself
+        did, whatever else the machine does. It misses waiting, e.g. for a lock or for Python's interpreter lock.
     blocker
         The Python stack in the longest gap that was looked at, as text; empty when none was long enough.
     """
 
     def __init__(self) -> None:
         self.longest = 0.0
+        self.busiest = 0.0
         self.blocker = ""
         self._blocked_for = 0.0
         self._last: float | None = None
+        self._last_busy = 0.0
         self._timer = QtCore.QTimer()
         self._timer.setTimerType(QtCore.Qt.PreciseTimer)
         self._timer.setInterval(TICK_MS)
@@ -47,6 +53,7 @@ class EventLoopGaps:
     def reset(self) -> None:
         """Forget what was measured."""
         self.longest = 0.0
+        self.busiest = 0.0
         self.blocker = ""
         self._blocked_for = 0.0
 
@@ -61,7 +68,7 @@ class EventLoopGaps:
         if self._last is not None:  # inside another one
             yield
             return
-        self._last = time.perf_counter()
+        self._last, self._last_busy = time.perf_counter(), time.thread_time()
         self._timer.start()
         try:
             yield
@@ -72,18 +79,20 @@ class EventLoopGaps:
 
     def excluded(self, function: Callable[[], Any]) -> Any:
         """Call a function of the test whose own time must not count."""
-        start = time.perf_counter()
+        start, start_busy = time.perf_counter(), time.thread_time()
         result = function()
         if self._last is not None:
             self._last += time.perf_counter() - start
+            self._last_busy += time.thread_time() - start_busy
         return result
 
     def _tick(self) -> None:
         if self._last is None:
             return
-        now = time.perf_counter()
+        now, busy = time.perf_counter(), time.thread_time()
         self.longest = max(self.longest, now - self._last)
-        self._last = now
+        self.busiest = max(self.busiest, busy - self._last_busy)
+        self._last, self._last_busy = now, busy
 
     def _sample(self) -> None:
         while not self._ended.wait(0.02):
