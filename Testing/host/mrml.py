@@ -10,8 +10,12 @@ from pathlib import Path
 import slicer
 import vtk
 
-SLICE_VIEWS = (("Red", "Axial", "R", (0.95, 0.29, 0.24)),)
-SLICE_VIEWS += (("Yellow", "Sagittal", "Y", (0.93, 0.84, 0.28)), ("Green", "Coronal", "G", (0.43, 0.69, 0.29)))
+# Layout name, orientation, label and colour, as the application has them.
+SLICE_VIEWS = (
+    ("Red", "Axial", "R", (0.95, 0.29, 0.24)),
+    ("Yellow", "Sagittal", "Y", (0.93, 0.84, 0.28)),
+    ("Green", "Coronal", "G", (0.43, 0.69, 0.29)),
+)
 
 # Module name in the application -> class of its logic; the name in slicer.modules is the same in lower case.
 MODULE_LOGICS = {

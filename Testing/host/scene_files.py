@@ -32,19 +32,22 @@ def save_scene(scene: slicer.vtkMRMLScene, path: Path) -> None:
         written = scene.WriteToMRB(str(path), None, messages)
     else:
         scene.SetRootDirectory(str(path.parent))
-        written = _save_data(scene, path.parent) and scene.SetURL(str(path)) is None and bool(scene.Commit())
+        scene.SetURL(str(path))
+        written = _save_data(path.parent) and bool(scene.Commit())
     if not written:
         raise RuntimeError(f"The scene could not be written to {path}: {messages.GetAllMessagesAsString()}")
 
 
-def _save_data(scene: slicer.vtkMRMLScene, folder: Path) -> bool:
+def _save_data(folder: Path) -> bool:
+    """Write the file of every node that has one, named by the node's id, which no other node has."""
     for node in slicer.util.getNodesByClass("vtkMRMLStorableNode"):
-        if node.GetSaveWithScene() and not node.GetHideFromEditors():
-            storage = node.GetStorageNode() or (node.AddDefaultStorageNode() and None) or node.GetStorageNode()
-            if storage is None:
-                continue
-            name = f"{node.GetName()}.{storage.GetDefaultWriteFileExtension()}"
-            storage.SetFileName(str(folder / name))
+        if not node.GetSaveWithScene() or node.GetHideFromEditors():
+            continue
+        if node.GetStorageNode() is None:
+            node.AddDefaultStorageNode()
+        storage = node.GetStorageNode()
+        if storage is not None:
+            storage.SetFileName(str(folder / f"{node.GetID()}.{storage.GetDefaultWriteFileExtension()}"))
             if not storage.WriteData(node):
                 return False
     return True
