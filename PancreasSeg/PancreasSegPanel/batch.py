@@ -63,6 +63,9 @@ class Task(Protocol):
     def finished_before(self) -> bool:
         """Whether its result is there already."""
 
+    def measured_before(self) -> Measurement | None:
+        """Return what was measured then, None where that is not known."""
+
     def start(self, on_progress: Callable[[float], None], on_done: OnTaskDone) -> None:
         """Begin; `on_done` is called once, later or at once."""
 
@@ -126,7 +129,7 @@ class Batch:
                 return
             line, task = self.lines[self._at], self._tasks[self._at]
             if task.finished_before():
-                line.state = State.SKIPPED
+                line.state, line.measurement = State.SKIPPED, task.measured_before()
                 continue
             line.state = State.RUNNING
             self._on_change()

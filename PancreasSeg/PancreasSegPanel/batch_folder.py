@@ -81,6 +81,10 @@ class FolderTask:
         """Whether the mask is there: it is written under another name first, so it is whole."""
         return self._mask.is_file()
 
+    def measured_before(self) -> Measurement | None:
+        """Say nothing: the figures of earlier runs are in the summary."""
+        return None
+
     def start(self, on_progress: Callable[[float], None], on_done: OnTaskDone) -> None:
         """Read the scan in the background, then segment it."""
         self._on_done = on_done

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PancreasSegPanel.ct_node import check_node
 from PancreasSegPanel.logic import PanelLogic, is_candidate
+from PancreasSegPanel.measurement import Measurement, kept
 from PancreasSegPanel.own_segment import find_own_segment
 from PancreasSegPanel.segmentation_run import Job, Run
 
@@ -54,6 +55,10 @@ class LoadedTask:
     def finished_before(self) -> bool:
         """Whether the CT has a segment of ours."""
         return segmentation_of(self._scene, self._job.ct) is not None
+
+    def measured_before(self) -> Measurement | None:
+        """Return what its segmentation carries."""
+        return kept(segmentation_of(self._scene, self._job.ct))
 
     def start(self, on_progress: Callable[[float], None], on_done: OnTaskDone) -> None:
         """Segment it into a new segmentation."""

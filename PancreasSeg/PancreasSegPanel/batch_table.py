@@ -8,18 +8,23 @@ from typing import Any
 import qt
 
 from PancreasSegPanel.batch import Line, State
+from PancreasSegPanel.results_table import ROW_HEIGHT
 
-HEADINGS = ("CT", "State", "Volume (mL)", "Confidence", "Remark")
+HEADINGS = ("CT", "State", "mL", "Confidence", "Remark")
 
 
 def fill(table: Any, lines: Sequence[Line]) -> None:
-    """Show the lines of a batch."""
+    """Show the lines of a batch; columns get their widths when the lines are new, not at every step."""
+    fitting = False
     if table.columnCount != len(HEADINGS):
         table.setColumnCount(len(HEADINGS))
         table.setHorizontalHeaderLabels(list(HEADINGS))
         table.horizontalHeader().setStretchLastSection(True)
+        table.verticalHeader().visible = False
+        table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
     if table.rowCount != len(lines):
         table.setRowCount(len(lines))
+        fitting = True
     for row, line in enumerate(lines):
         for column, text in enumerate(_texts(line)):
             item = table.item(row, column)
@@ -31,6 +36,9 @@ def fill(table: Any, lines: Sequence[Line]) -> None:
             elif item.text() != text:
                 item.setText(text)
             item.setToolTip(line.remark or line.name)
+    if fitting:
+        for column in range(len(HEADINGS) - 1):
+            table.resizeColumnToContents(column)
 
 
 def _texts(line: Line) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +146,8 @@ class ChoicesSection:
 
     def fill_devices(self, devices: Sequence[dict[str, str]]) -> None:
         """List the devices."""
-        self._fill(self._ui.deviceComboBox, devices, self._parameters.device if self._parameters else "auto")
+        entries = [{"name": d["name"], "label": short_device(d["label"]), "tip": d["label"]} for d in devices]
+        self._fill(self._ui.deviceComboBox, entries, self._parameters.device if self._parameters else "auto")
 
     def _fill(self, combo: Any, entries: Sequence[dict[str, str]], chosen: str) -> None:
         self._filling = True
@@ -191,6 +193,17 @@ class ChoicesSection:
         region = self.region
         if region is None or region.GetNodeReferenceID(CT_ROLE) not in ("", None, ct.GetID()):
             self.choose_region(_region_of(slicer.mrmlScene, ct))
+
+
+def short_device(label: str) -> str:
+    """Return a device's label without the processor's name, so that the free memory is seen in a narrow panel.
+
+    Examples
+    --------
+    >>> short_device("Automatic (CPU, 2 cores of Some(R) Processor, 6.1 GB free)")
+    'Automatic (CPU, 2 cores, 6.1 GB free)'
+    """
+    return re.sub(r"(cores?) of .*?(?=, [\d.]+ GB free)", r"\1", label)
 
 
 def _region_of(scene: Any, ct: Any) -> Any | None:

@@ -122,6 +122,7 @@ class Panel:
     def close(self) -> None:
         """The module is unloaded or reloaded: the worker ends, no timer is left."""
         self.forecast.stop()
+        self.results.close()
         self.batch.cancel()
         self.logic.close()
         self.poller.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import qt
 import slicer
 
 from PancreasSegLib.errors import PancreasSegError
@@ -18,6 +19,8 @@ from PancreasSegPanel.signals import connect
 
 if TYPE_CHECKING:
     from PancreasSegPanel.logic import PanelLogic
+
+PAUSE_MS = 200
 
 
 class ResultsSection:
@@ -51,6 +54,10 @@ class ResultsSection:
         self._ui, self._logic, self._dialogs = ui, logic, dialogs
         self._output, self._smoothing, self._say = output, smoothing, say
         self._refreshing = False
+        self._smoothing_pause = qt.QTimer()  # a surface takes a tenth of a second: one per drag, not one per step
+        self._smoothing_pause.setSingleShot(True)
+        self._smoothing_pause.setInterval(PAUSE_MS)
+        connect(self._smoothing_pause, "timeout()", self._smooth)
         connect(ui.copyResultsButton, "clicked(bool)", self._copy)
         connect(ui.exportResultsButton, "clicked(bool)", self._export)
         connect(ui.jumpButton, "clicked(bool)", self._jump)
@@ -118,7 +125,15 @@ class ResultsSection:
         except PancreasSegError as error:
             self._say(sentence_of(error))
 
-    def _smoothing_changed(self, value: float) -> None:
+    def _smoothing_changed(self, _value: float) -> None:
+        if surface.is_shown(self._output()):
+            self._smoothing_pause.start()
+
+    def _smooth(self) -> None:
         node = self._output()
-        if node is not None and surface.is_shown(node):
-            surface.show(node, float(value))
+        if surface.is_shown(node):
+            surface.show(node, self._smoothing())
+
+    def close(self) -> None:
+        """Leave no timer behind."""
+        self._smoothing_pause.stop()

@@ -14,9 +14,9 @@ ROW_HEIGHT = 22
 
 def fill(table: Any, measured: Sequence[Measurement]) -> None:
     """Show measurements; a single one takes the whole width."""
-    table.setRowCount(len(ROWS))
+    table.setRowCount(len(ROWS) if measured else 0)
     table.setColumnCount(len(measured))
-    table.setVerticalHeaderLabels([heading for _, heading, _ in ROWS])
+    table.setVerticalHeaderLabels([heading for _, heading, _ in ROWS] if measured else [])
     table.setHorizontalHeaderLabels([m.ct for m in measured])
     for column, m in enumerate(measured):
         values = figures(m)

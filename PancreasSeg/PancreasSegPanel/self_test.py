@@ -43,7 +43,7 @@ def check_phantom(logic: Any) -> tuple[float, float]:
     """
     from PancreasSegLib.phantom import PHANTOM_LABELS, make_phantom
 
-    phantom = make_phantom(seed=0)
+    phantom = make_phantom(seed=0, spacing_mm=(2.5, 2.5, 4.0))
     ct = add_volume(slicer.mrmlScene, phantom.ct, "PancreasSeg phantom")
     node = logic.segment(ct)
     segment_id = find_own_segment(node, "pancreas")

@@ -19,12 +19,15 @@ STAGES = {
     "measure": "Measuring",
 }
 
+SURE_FROM = 0.05
+"""Part of the work from which the time left is told."""
+
 
 def stage_text(event: ProgressEvent) -> str:
     """Return a stage with the time left, e.g. ``Outlining the pancreas, about 12 s left``."""
     stage = STAGES.get(event.stage) or event.message or event.stage.capitalize() or "Working"
     left = event.seconds_left
-    if left is None:
+    if left is None or event.fraction < SURE_FROM:  # the first guesses jump
         return f"{stage}…"
     return f"{stage}, {time_text(left)} left"
 

@@ -1,4 +1,7 @@
-"""The panel in the test host: with a worker that answers when the test says so, or with the real one."""
+"""The panel in the test host: with a worker that answers when the test says so, or with the real one.
+
+PYTEST_DONT_REWRITE: the test files import it before pytest takes it as their plugin.
+"""
 
 from __future__ import annotations
 

@@ -146,6 +146,22 @@ def test_mnemonics_are_unique_and_everything_explains_itself(user, host):
             assert widget.toolTip, f"{widget.objectName} has no tool tip"
 
 
+def test_the_tab_key_goes_through_the_form_from_top_to_bottom(user, add_ct, axial, host):
+    from xml.etree import ElementTree
+
+    from panel_in_host import PROJECT
+
+    add_ct(axial)
+    user.open()
+    form = ElementTree.parse(PROJECT / "Resources" / "UI" / "PancreasSeg.ui")
+    stops = [stop.text for stop in form.iter("tabstop")]
+    assert len(stops) == len(set(stops)) > 20
+    seen = [name for name in stops if host.find(name).isVisible() and host.find(name).enabled]
+    places = [host.find(name).mapToGlobal(host.find(name).rect.topLeft()) for name in seen]
+    rows = [place.y() for place in places]
+    assert all(after > before - 12 for before, after in zip(rows, rows[1:], strict=False)), list(zip(seen, rows))
+
+
 def test_an_error_is_one_sentence_in_the_status_line(user, add_ct, axial, host):
     add_ct(axial)
     user.open()
@@ -178,10 +194,16 @@ def test_devices_are_listed_and_a_choice_reaches_the_worker(user, add_ct, axial,
     user.open()
     user.answer(
         "devices",
-        [{"name": "auto", "label": "Automatic (GPU)"}, {"name": "cuda:0", "label": "GPU, 10.2 GB free"}],
+        [
+            {"name": "auto", "label": "Automatic (CPU, 2 cores of Some(R) Processor, 6.1 GB free)"},
+            {"name": "cuda:0", "label": "GPU, 10.2 GB free"},
+        ],
     )
     combo = host.find("deviceComboBox")
-    assert [combo.itemText(i) for i in range(combo.count)] == ["Automatic (GPU)", "GPU, 10.2 GB free"]
+    assert [combo.itemText(i) for i in range(combo.count)] == [
+        "Automatic (CPU, 2 cores, 6.1 GB free)",
+        "GPU, 10.2 GB free",
+    ]
     combo.currentIndex = 1
     host.click("segmentButton")
     assert user.asked("segment").options["device"] == "cuda:0"
@@ -302,8 +324,14 @@ def test_the_surface_is_shown_smoothed_and_hidden(user, add_ct, axial, host):
     assert surface.GetNumberOfPoints() > 0
     rough = surface.GetBounds()
     host.find("smoothingSlider").value = 0.0
-    after = node.GetSegmentation().GetSegment("Pancreas").GetRepresentation("Closed surface").GetBounds()
-    assert after != rough
+
+    def smoothed():
+        return (
+            node.GetSegmentation().GetSegment("Pancreas").GetRepresentation("Closed surface").GetBounds() != rough
+        )
+
+    assert not smoothed()  # not while the slider may still move
+    user.wait(smoothed, 5)
     host.click("show3DButton")
     assert not node.GetSegmentation().ContainsRepresentation("Closed surface")
 
