@@ -54,6 +54,7 @@ class PanelLogic:
         self.runs: list[Run] = []
         self.background = Background()
         self.on_work: Callable[[], None] = lambda: None
+        self.on_result: Callable[[], None] = lambda: None
 
     # ------------------------------------------------------------------ the worker
 
@@ -228,6 +229,7 @@ class PanelLogic:
         run.finish(slicer.mrmlScene, request)
         if run.undo is not None:
             self._undo.append(run.undo)
+            self.on_result()
         self._report(run)
 
     def _report(self, run: Run) -> None:

@@ -68,6 +68,7 @@ class Panel:
             self._shortcut(root, "Escape", self._cancel),
         ]
         self._show_progress(None)
+        logic.on_result = self.results.refresh  # also of runs that a script has started
         self._choices_seen: tuple[Any, ...] | None = None
 
     # ------------------------------------------------------------------ the module's life
@@ -125,6 +126,7 @@ class Panel:
         self.results.close()
         self.batch.cancel()
         self.logic.close()
+        self.logic.on_result = lambda: None
         self.poller.stop()
 
     # ------------------------------------------------------------------ what is shown

@@ -147,6 +147,7 @@ def test_mnemonics_are_unique_and_everything_explains_itself(user, host):
 
 
 def test_the_tab_key_goes_through_the_form_from_top_to_bottom(user, add_ct, axial, host):
+    from itertools import pairwise
     from xml.etree import ElementTree
 
     from panel_in_host import PROJECT
@@ -159,7 +160,7 @@ def test_the_tab_key_goes_through_the_form_from_top_to_bottom(user, add_ct, axia
     seen = [name for name in stops if host.find(name).isVisible() and host.find(name).enabled]
     places = [host.find(name).mapToGlobal(host.find(name).rect.topLeft()) for name in seen]
     rows = [place.y() for place in places]
-    assert all(after > before - 12 for before, after in zip(rows, rows[1:], strict=False)), list(zip(seen, rows))
+    assert all(after > before - 12 for before, after in pairwise(rows)), list(zip(seen, rows, strict=True))
 
 
 def test_an_error_is_one_sentence_in_the_status_line(user, add_ct, axial, host):
