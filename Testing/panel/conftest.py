@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import sys
 import types
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip("slicer", reason="the panel's tests need the package slicer-core")
+MISSING = "" if find_spec("slicer_core") else "slicer-core is not installed (it comes with the extra 'test')"
+
+
+class SkippedModule(pytest.Module):
+    """A test file that cannot be imported here."""
+
+    def collect(self):
+        pytest.skip(f"the panel cannot be tested: {MISSING}", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    return SkippedModule.from_parent(parent, path=module_path) if MISSING else None
+
 
 PANEL = str(Path(__file__).resolve().parents[2] / "PancreasSeg")
 if PANEL not in sys.path:
