@@ -191,7 +191,7 @@ class ChoicesSection:
         ):
             self.choose_output(segmentation_of(slicer.mrmlScene, ct))
         region = self.region
-        if region is None or region.GetNodeReferenceID(CT_ROLE) not in ("", None, ct.GetID()):
+        if region is not None and region.GetNodeReferenceID(CT_ROLE) not in ("", None, ct.GetID()):
             self.choose_region(_region_of(slicer.mrmlScene, ct))
 
 

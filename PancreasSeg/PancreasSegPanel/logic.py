@@ -9,8 +9,10 @@ A script::
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import slicer
@@ -168,6 +170,7 @@ class PanelLogic:
             raise PancreasSegError(check.sentence)
         if job.output is not None:
             segment_writing.check_output(job.output)
+            _import_early()
         scan = self.scan(job.ct)
         roi: Box | str = box_of_region(job.region, scan.geometry) if job.region is not None else "auto"
         run = Run(job, scan.geometry, on_done, on_progress)
@@ -328,3 +331,8 @@ def is_candidate(node: Any) -> bool:
     from PancreasSegPanel.confidence_map import CT_ROLE as MAP_ROLE
 
     return not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetNodeReferenceID(MAP_ROLE)
+
+
+def _import_early() -> None:
+    """Import in a thread what measures a masked result: it brings scipy, a fifth of a second."""
+    threading.Thread(target=import_module, args=("PancreasSegLib.postprocess.statistics",), daemon=True).start()

@@ -268,6 +268,27 @@ def test_several_cts_in_turn_keep_their_own_results(user, add_ct, axial, host):
     assert len(user.segmentations()) == 2
 
 
+def test_the_region_of_another_ct_is_never_used(user, add_ct, axial, host):
+    first, second = add_ct(axial, "first"), add_ct(axial, "second")
+    user.open()
+    host.click("proposeRegionButton")
+    user.answer("propose_roi", proposal(axial))
+    own = host.find("regionSelector").currentNode()
+    host.set_node("inputVolumeSelector", second)
+    assert host.find("regionSelector").currentNode() is None
+    host.set_node("inputVolumeSelector", first)
+    assert host.find("regionSelector").currentNode() is None  # Automatic stays until the user chooses
+    assert own.GetScene() is host.scene
+
+
+def test_a_labelmap_is_not_taken_for_the_first_ct(user, add_ct, axial, host):
+    labels = host.scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    ct = add_ct(axial)
+    user.open()
+    assert labels is not None
+    assert host.find("inputVolumeSelector").currentNode() is ct
+
+
 def test_undo_takes_back_the_result(user, add_ct, axial, host):
     add_ct(axial)
     user.open()
