@@ -14,17 +14,17 @@ HEADINGS = ("CT", "State", "mL", "Confidence", "Remark")
 
 
 def fill(table: Any, lines: Sequence[Line]) -> None:
-    """Show the lines of a batch; columns get their widths when the lines are new, not at every step."""
-    fitting = False
+    """Show the lines of a batch."""
     if table.columnCount != len(HEADINGS):
         table.setColumnCount(len(HEADINGS))
         table.setHorizontalHeaderLabels(list(HEADINGS))
         table.horizontalHeader().setStretchLastSection(True)
+        for column in range(len(HEADINGS) - 1):
+            table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.verticalHeader().visible = False
         table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
     if table.rowCount != len(lines):
         table.setRowCount(len(lines))
-        fitting = True
     for row, line in enumerate(lines):
         for column, text in enumerate(_texts(line)):
             item = table.item(row, column)
@@ -36,9 +36,6 @@ def fill(table: Any, lines: Sequence[Line]) -> None:
             elif item.text() != text:
                 item.setText(text)
             item.setToolTip(line.remark or line.name)
-    if fitting:
-        for column in range(len(HEADINGS) - 1):
-            table.resizeColumnToContents(column)
 
 
 def _texts(line: Line) -> tuple[str, ...]:
