@@ -45,9 +45,3 @@ def ras_from_geometry(geometry: Geometry) -> NDArray[np.float64]:
     matrix[:3, :3] = geometry.matrix * np.asarray(geometry.spacing_mm)
     matrix[:3, 3] = geometry.origin_lps
     return _FLIP @ matrix
-
-
-def flipped(point: Sequence[float]) -> tuple[float, float, float]:
-    """Return an LPS position in RAS, or the other way round."""
-    x, y, z = (float(v) for v in point)
-    return -x, -y, z

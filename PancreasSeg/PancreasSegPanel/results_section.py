@@ -13,7 +13,6 @@ from PancreasSegPanel import results_table, slice_views, surface
 from PancreasSegPanel.dialogs import Dialogs
 from PancreasSegPanel.measurement import all_kept, as_csv, as_text
 from PancreasSegPanel.own_segment import find_own_segment
-from PancreasSegPanel.patient_axes import flipped
 from PancreasSegPanel.problem import problem_of, sentence_of
 from PancreasSegPanel.signals import connect
 
@@ -84,8 +83,9 @@ class ResultsSection:
         node = self._output()
         segment_id = find_own_segment(node, "pancreas") if node is not None else None
         if segment_id is not None:
-            centre = node.GetSegmentCenterRAS(segment_id)
-            slice_views.jump_to(slicer.mrmlScene, flipped(centre))
+            centre = slice_views.centre_ras(node, segment_id)
+            if centre is not None:
+                slice_views.jump_to(slicer.mrmlScene, centre)
 
     def _jump(self, _checked: bool = False) -> None:
         self.jump()

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import slicer
 
-from PancreasSegPanel.patient_axes import flipped
+from PancreasSegPanel.oriented_image import array_of, image_to_frame, origin_index
+from PancreasSegPanel.own_segment import BINARY_LABELMAP
+from PancreasSegPanel.vtk_matrices import node_to_world
 
 
-def jump_to(scene: Any, centre_lps: tuple[float, float, float] | list[float]) -> None:
-    """Centre all slice views on a position in LPS mm."""
-    r, a, s = flipped(centre_lps)
+def centre_ras(node: Any, segment_id: str) -> tuple[float, float, float] | None:
+    """Return a segment's centre of gravity in the world, None of an empty one.
+
+    Slicer's own function takes a tenth of a second for it; this one looks at the crop alone.
+    """
+    segment = node.GetSegmentation().GetSegment(segment_id)
+    labelmap = segment.GetRepresentation(BINARY_LABELMAP)
+    voxels = array_of(labelmap) if labelmap is not None else None
+    if voxels is None:
+        return None
+    inside = voxels == segment.GetLabelValue()
+    count = np.count_nonzero(inside)
+    if count == 0:
+        return None
+    index = [1.0]
+    for axis in range(3):  # z, y, x, put in front of each other
+        others = tuple(a for a in range(3) if a != axis)
+        profile = np.count_nonzero(inside, axis=others)
+        index.insert(0, float(profile @ np.arange(len(profile)) / count))
+    index[:3] = np.add(index[:3], origin_index(labelmap)).tolist()
+    r, a, s, _ = node_to_world(node) @ image_to_frame(labelmap) @ index
+    return float(r), float(a), float(s)
+
+
+def jump_to(scene: Any, centre: tuple[float, float, float]) -> None:
+    """Centre all slice views on a position in RAS mm."""
+    r, a, s = centre
     slicer.vtkMRMLSliceNode.JumpAllSlices(scene, r, a, s, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
 
 

@@ -99,8 +99,7 @@ def test_region_forecast_and_a_second_run_with_one_worker(person):
     person.segment_and_wait()
     assert person.logic.client.worker_pid == first
     assert dice(person, truth, geometry) > 0.8
-    panel = [line for line in person.host.gaps.blocker.splitlines() if "PancreasSegPanel" in line]
-    assert person.host.gaps.longest < 0.1 or not panel, person.host.gaps.blocker  # else the machine was busy
+    assert person.host.gaps.busiest < 0.1, person.host.gaps.blocker  # processor time: other programs do not count
 
 
 def wait_for_stage(person: PanelUser, stage: str) -> None:
@@ -226,5 +225,4 @@ def test_first_and_second_click_on_a_real_ct(person, shared_data, record_propert
             f" the main thread computed {busiest:.3f} s between two turns of it at most\n"
         )
         assert person.status.startswith("Pancreas: "), person.status
-        panel = [line for line in person.host.gaps.blocker.splitlines() if "PancreasSegPanel" in line]
-        assert person.host.gaps.longest < 0.1 or not panel, person.host.gaps.blocker
+        assert busiest < 0.1, person.host.gaps.blocker  # wall time is the machine's, processor time ours
