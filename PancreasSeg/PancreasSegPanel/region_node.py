@@ -97,6 +97,6 @@ def _style(display: Any) -> None:
         return
     display.SetSelectedColor(0.3, 0.8, 1.0)
     display.SetColor(0.3, 0.8, 1.0)
-    display.SetFillOpacity(0.08)
+    display.SetFillVisibility(False)  # some renderers paint the inside over the CT
     display.SetHandlesInteractive(True)
     display.SetPropertiesLabelVisibility(False)

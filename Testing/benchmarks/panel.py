@@ -5,8 +5,9 @@ Run from the project's root on a quiet machine; the panel runs in the test host,
     python Testing/benchmarks/panel.py CT [--output panel.md] [--screenshot window.png]
     python Testing/benchmarks/panel.py --phantom --screenshot window.png
 
-The worker is the real one with the default model. The first click includes its start, the import of torch, the model,
-and sending the CT. The longest block is the longest time without a turn of Qt's event loop, by a timer of 5 ms.
+The worker is the real one with the default model. The first click includes its start, the import of torch, the
+model, and sending the CT. The longest block is the longest time without a turn of Qt's event loop, by a timer of
+5 ms.
 """
 
 from __future__ import annotations
@@ -135,6 +136,8 @@ def main() -> None:
         title = "# The panel, measured\n\nBy `Testing/benchmarks/panel.py`.\n\n"
         arguments.output.write_text(title + text, "utf-8")
     if arguments.screenshot:
+        forecast = bench.host.find("forecastLabel")
+        bench.host.process_events(lambda: forecast.text.startswith("Forecast: "), PATIENCE_S)
         bench.host.screenshot(arguments.screenshot)
     bench.host.close()
 
