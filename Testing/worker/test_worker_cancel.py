@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DEAF, SLOW, Workers, is_alive, scan_of, wait_until, write_launcher
+from worker_processes import DEAF, SLOW, Workers, is_alive, scan_of, wait_until, write_launcher
 
 from PancreasSegLib.errors import CancelledError
 from PancreasSegLib.volume import Geometry

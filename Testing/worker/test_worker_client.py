@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PROJECT, private_folders, scan_of, wait_until
+from worker_processes import PROJECT, private_folders, scan_of, wait_until
 
 from PancreasSegLib.errors import OutputError
 from PancreasSegLib.volume import Geometry

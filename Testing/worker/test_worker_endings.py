@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import DEAF, is_alive, private_folders, scan_of, wait_until
+from worker_processes import DEAF, is_alive, private_folders, scan_of, wait_until
 
 from PancreasSegLib.errors import MissingPackageError, OutOfMemoryError, PancreasSegError, WorkerError
 from PancreasSegLib.worker import WorkerClient

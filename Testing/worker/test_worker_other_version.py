@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import scan_of
+from worker_processes import scan_of
 
 from PancreasSegLib.errors import WorkerError
 

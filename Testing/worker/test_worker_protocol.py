@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PROJECT
+from worker_processes import PROJECT
 
 from PancreasSegLib.errors import NoPancreasError, PancreasSegError
 from PancreasSegLib.volume import Geometry

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import oblique, private_folders, scan_of, wait_until
+from worker_processes import oblique, private_folders, scan_of, wait_until
 
 from PancreasSegLib import Segmenter
 from PancreasSegLib.errors import (
