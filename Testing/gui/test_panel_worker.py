@@ -80,7 +80,10 @@ def dice(person: PanelUser, truth: np.ndarray, geometry: Geometry) -> float:
     return 2.0 * np.count_nonzero(found & truth) / (np.count_nonzero(found) + np.count_nonzero(truth))
 
 
-@pytest.mark.parametrize("axes", list(GRIDS))
+BETWEEN = [pytest.param(axes, marks=pytest.mark.slow) for axes in ("left-handed", "oblique")]
+
+
+@pytest.mark.parametrize("axes", ["axial", *BETWEEN, "oblique, left-handed"])
 def test_the_organ_is_found_where_it_is_whatever_the_axes(person, axes):
     _, truth, geometry = open_with(person, axes)
     person.segment_and_wait()
@@ -109,7 +112,9 @@ def wait_for_stage(person: PanelUser, stage: str) -> None:
         person.wait(lambda: person.can_segment or (run.request.progress and run.request.progress.stage == stage))
 
 
-@pytest.mark.parametrize("stage", ["start", "load", "propose", "segment", "measure"])
+@pytest.mark.parametrize(
+    "stage", ["start", pytest.param("load", marks=pytest.mark.slow), "propose", "segment", "measure"]
+)
 def test_cancel_in_every_stage_frees_the_panel_within_a_second(person, stage):
     open_with(person)
     person.host.click("segmentButton")
