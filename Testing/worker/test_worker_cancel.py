@@ -50,7 +50,10 @@ def cancel_at(client, stage, scan, model):
     return request
 
 
-@pytest.mark.parametrize("stage", ["propose", "localise", "segment", "restore", "measure"])
+LESS_USUAL = [pytest.param(stage, marks=pytest.mark.slow) for stage in ("localise", "restore")]
+
+
+@pytest.mark.parametrize("stage", ["propose", *LESS_USUAL, "segment", "measure"])
 def test_cancelled_in_a_stage_the_worker_stays(slow_client, bright, abdomen, stage):
     client = slow_client
     client.wait(client.load_model(bright, "cpu"))
