@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.errors import NotACTError, WorkerError
 from PancreasSegLib.volume import Geometry, Volume
 
+_DISAGREE = "Client and worker disagree: restart the application, and please report it if that does not help."
 REPLY_PREFIX = "reply-"
 """Names of files that the worker writes and the client deletes."""
 
@@ -97,10 +98,10 @@ def read_volume_array(folder: Path, reference: Any, *, mapped: bool) -> Volume:
         If array and geometry do not fit.
     """
     if not isinstance(reference, dict) or not isinstance(reference.get("npy"), str):
-        raise WorkerError(f"{reference!r} is no reference to an array.")
+        raise WorkerError(f"{reference!r} is no reference to an array.", _DISAGREE)
     name = reference["npy"]
     if not name.endswith(".npy") or Path(name).name != name or "/" in name or "\\" in name:
-        raise WorkerError(f"{name!r} is no name of an array file.")
+        raise WorkerError(f"{name!r} is no name of an array file.", _DISAGREE)
     try:
         voxels = np.load(folder / name, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -2,9 +2,11 @@
 
 import csv
 import io
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -176,3 +178,13 @@ def test_importing_the_panel_imports_no_torch(project):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_packages_asked_for_are_the_librarys_requirements():
+    from PancreasSegPanel.packages import OTHERS, TORCH
+
+    text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    listed = re.search(r"^dependencies = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE).group(1)
+    for_the_command_line = {"typer", "rich", "matplotlib"}
+    wanted = {r for r in re.findall(r'"([^"]+)"', listed) if re.split(r"[<>=]", r)[0] not in for_the_command_line}
+    assert {needed.requirement for needed in (TORCH, *OTHERS)} == wanted
