@@ -134,6 +134,12 @@ class DatasetError(PancreasSegError):
     code = "dataset"
 
 
+class MarkError(PancreasSegError):
+    """A mark of the user lies outside the CT, is empty, or makes no sense."""
+
+    code = "mark"
+
+
 class WorkerError(PancreasSegError):
     """The worker process could not be started, stopped unexpectedly, or did not understand."""
 

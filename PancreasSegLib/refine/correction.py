@@ -1,0 +1,254 @@
+"""One mask under correction: what was marked, what it became, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from PancreasSegLib.errors import MarkError
+from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, Mark
+from PancreasSegLib.refine.propagation import Propagation, WeightFree
+from PancreasSegLib.volume import Box, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What one correction did, inside one box.
+
+    Attributes
+    ----------
+    box : Box
+        Where, on the CT's grid; outside it nothing changed.
+    voxels, before : ndarray of bool, shape (z, y, x)
+        The mask inside `box`, now and before.
+    marks, marks_before : ndarray of uint8, shape (z, y, x)
+        The map of marks inside `box`, now and before.
+    voxel_volume_ml : float
+        To turn counts into mL.
+    """
+
+    box: Box
+    voxels: NDArray[np.bool_]
+    before: NDArray[np.bool_]
+    marks: NDArray[np.uint8]
+    marks_before: NDArray[np.uint8]
+    voxel_volume_ml: float
+
+    @property
+    def added_ml(self) -> float:
+        """Volume that was added, in mL."""
+        return float(np.count_nonzero(self.voxels & ~self.before)) * self.voxel_volume_ml
+
+    @property
+    def removed_ml(self) -> float:
+        """Volume that was taken away, in mL."""
+        return float(np.count_nonzero(self.before & ~self.voxels)) * self.voxel_volume_ml
+
+    def reversed(self) -> Change:
+        """Return the change that leads back."""
+        return Change(self.box, self.before, self.voxels, self.marks_before, self.marks, self.voxel_volume_ml)
+
+
+class Correction:
+    """A mask that is being corrected.
+
+    The state is the mask and the map of marks; both can be handed to a new `Correction`, which then goes on as the
+    old one would have. The same marks in the same order give the same mask.
+
+    Parameters
+    ----------
+    ct : Volume
+        The CT in HU.
+    mask : ndarray, shape (z, y, x), optional
+        Where the organ is thought to be, on the CT's grid; empty by default. It may come from anywhere.
+    probability : Volume, optional
+        A network's foreground probability, 0 to 1, on any grid; without one, the mask stands for it.
+    marks : ndarray of uint8, shape (z, y, x), optional
+        Marks that were made before: 0 none, 1 included, 2 excluded.
+    propagation : Propagation, optional
+        How marks are carried further; the weight-free method by default.
+
+    Raises
+    ------
+    MarkError
+        If mask or marks do not have the CT's shape.
+
+    Examples
+    --------
+    >>> from PancreasSegLib.volume import Geometry
+    >>> import numpy as np
+    >>> hu = np.full((20, 60, 60), -80, np.int16); hu[5:15, 20:40, 15:45] = 90
+    >>> ct = Volume(hu, Geometry((60, 60, 20), (1.0, 1.0, 2.0)))
+    >>> correction = Correction(ct)
+    >>> stroke = Mark.stroke([[20, 30, 20], [40, 30, 20]], ct.geometry, include=True, radius_mm=2)
+    >>> change = correction.add([stroke])
+    >>> bool(correction.mask[10, 30, 30]), bool(correction.mask[10, 10, 30])
+    (True, False)
+    >>> correction.undo() is not None and not correction.mask.any()
+    True
+    """
+
+    def __init__(
+        self,
+        ct: Volume,
+        mask: NDArray | None = None,
+        probability: Volume | None = None,
+        *,
+        marks: NDArray[np.uint8] | None = None,
+        propagation: Propagation | None = None,
+    ) -> None:
+        shape = ct.geometry.shape_zyx
+        self.ct, self.probability = ct, probability
+        self.propagation: Propagation = propagation or WeightFree()
+        self._mask = np.zeros(shape, dtype=bool) if mask is None else np.array(_of_shape(mask, shape) != 0)
+        self._marks = np.zeros(shape, np.uint8) if marks is None else np.array(_of_shape(marks, shape), np.uint8)
+        self._done: list[Change] = []
+        self._undone: list[Change] = []
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The mask as it is now, (z, y, x), on the CT's grid; not to be written to."""
+        return self._mask
+
+    @property
+    def marks(self) -> NDArray[np.uint8]:
+        """The map of marks: 0 none, 1 included, 2 excluded; not to be written to."""
+        return self._marks
+
+    def add(self, marks: Sequence[Mark]) -> Change:
+        """Take marks that were made together and correct the mask around them.
+
+        Voxels that were marked before keep what was said of them, unless a new mark says otherwise.
+
+        Parameters
+        ----------
+        marks : sequence of Mark
+            At least one.
+
+        Returns
+        -------
+        Change
+            What became of the mask; one step of :meth:`undo`.
+
+        Raises
+        ------
+        MarkError
+            If there are no marks, or one does not lie on the CT.
+        """
+        if not marks:
+            raise MarkError("Nothing is marked.", "Draw inside the CT.")
+        for mark in marks:
+            if mark.box.clipped(self.ct.geometry) != mark.box:
+                raise MarkError("A mark does not lie on this CT.", "Open the CT it was made on.")
+        spoken = [mark for mark in marks if mark.kind != "region"]
+        window = _around(marks)
+        if spoken:
+            window = _union(window, _around(spoken).grown(self.propagation.reach_mm, self.ct.geometry))
+        before, marks_before = self._cut(window)
+        mask, marked = before.copy(), marks_before.copy()
+        for mark in marks:
+            inner = _inside(mark.box, window)
+            marked[inner][mark.voxels] = INCLUDED if mark.include else EXCLUDED
+        if spoken:
+            seeds = np.zeros(marked.shape, np.uint8)
+            for mark in spoken:
+                seeds[_inside(mark.box, window)][mark.voxels] = INCLUDED if mark.include else EXCLUDED
+            mask = self.propagation(self.ct, self.probability, window, mask, marked, seeds)
+        mask[marked == INCLUDED] = True
+        mask[marked == EXCLUDED] = False
+        return self._took(window, mask, before, marked, marks_before)
+
+    def edit(self, box: Box, voxels: NDArray) -> Change:
+        """Take what the user changed by other means: voxels that differ are truth from now on.
+
+        Parameters
+        ----------
+        box : Box
+            Where, on the CT's grid.
+        voxels : ndarray, shape (z, y, x)
+            The mask inside `box`.
+        """
+        before, marks_before = self._cut(box)
+        mask = np.asarray(voxels) != 0
+        marked = marks_before.copy()
+        marked[mask & ~before] = INCLUDED
+        marked[before & ~mask] = EXCLUDED
+        return self._took(box, mask, before, marked, marks_before)
+
+    def undo(self) -> Change | None:
+        """Take the last step back, to the voxel; None if there is none."""
+        return self._step(self._done, self._undone)
+
+    def redo(self) -> Change | None:
+        """Do again what was undone last; None if there is nothing."""
+        return self._step(self._undone, self._done)
+
+    def _step(self, source: list[Change], target: list[Change]) -> Change | None:
+        if not source:
+            return None
+        back = source.pop().reversed()
+        self._put(back)
+        target.append(back)
+        return back
+
+    def _cut(self, box: Box) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+        return self._mask[box.slices_zyx].copy(), self._marks[box.slices_zyx].copy()
+
+    def _took(
+        self,
+        box: Box,
+        mask: NDArray[np.bool_],
+        before: NDArray[np.bool_],
+        marked: NDArray[np.uint8],
+        marks_before: NDArray[np.uint8],
+    ) -> Change:
+        """Keep a change, cut to what did change."""
+        inner = Box.of_mask((mask != before) | (marked != marks_before))
+        if inner is None:
+            inner = Box((0, 0, 0), (1, 1, 1))
+        lower = np.add(box.lower_ijk, inner.lower_ijk)
+        placed = Box(tuple(lower), tuple(lower + inner.size_ijk))
+        part = inner.slices_zyx
+        change = Change(
+            placed,
+            mask[part].copy(),
+            before[part].copy(),
+            marked[part].copy(),
+            marks_before[part].copy(),
+            self.ct.geometry.voxel_volume_ml,
+        )
+        self._put(change)
+        self._done.append(change)
+        self._undone.clear()
+        return change
+
+    def _put(self, change: Change) -> None:
+        self._mask[change.box.slices_zyx] = change.voxels
+        self._marks[change.box.slices_zyx] = change.marks
+
+
+def _of_shape(array: NDArray, shape: tuple[int, int, int]) -> NDArray:
+    if tuple(array.shape) != shape:
+        raise MarkError(f"An array of shape {tuple(array.shape)} does not fit a CT of shape {shape} (z, y, x).")
+    return array
+
+
+def _around(marks: Sequence[Mark]) -> Box:
+    box = marks[0].box
+    for mark in marks[1:]:
+        box = _union(box, mark.box)
+    return box
+
+
+def _union(one: Box, other: Box) -> Box:
+    lower = np.minimum(one.lower_ijk, other.lower_ijk)
+    return Box(tuple(lower), tuple(np.maximum(one.upper_ijk, other.upper_ijk)))
+
+
+def _inside(box: Box, window: Box) -> tuple[slice, slice, slice]:
+    """Return the slices of `box` in an array cut to `window`."""
+    lower = np.subtract(box.lower_ijk, window.lower_ijk)
+    return Box(tuple(lower), tuple(lower + box.size_ijk)).slices_zyx
