@@ -27,8 +27,8 @@ POINT_RADIUS_MM = 2.5
 class Mark:
     """One thing that the user said: these voxels are organ, or are not.
 
-    A scribble and a point are samples of something larger: they are carried as far as they plausibly speak. A region is
-    meant as it was drawn: exactly its voxels change.
+    A scribble and a point are samples of something larger: they are carried as far as they plausibly speak.
+    A region is meant as it was drawn: exactly its voxels change.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class Mark:
         MarkError
             If it lies outside the CT.
         """
-        return cls.stroke([position_lps], geometry, include=include, radius_mm=POINT_RADIUS_MM, kind="point")
+        return cls.stroke(np.atleast_2d(position_lps), geometry, include=include, radius_mm=POINT_RADIUS_MM, kind="point")
 
 
 def _densely(points: NDArray[np.float64], step_mm: float) -> NDArray[np.float64]:
