@@ -153,7 +153,8 @@ class Mark:
         MarkError
             If it lies outside the CT.
         """
-        return cls.stroke(np.atleast_2d(position_lps), geometry, include=include, radius_mm=POINT_RADIUS_MM, kind="point")
+        points = np.atleast_2d(position_lps)
+        return cls.stroke(points, geometry, include=include, radius_mm=POINT_RADIUS_MM, kind="point")
 
 
 def _densely(points: NDArray[np.float64], step_mm: float) -> NDArray[np.float64]:
