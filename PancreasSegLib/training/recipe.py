@@ -104,6 +104,24 @@ class LossRecipe(_Part):
     cross_entropy: float = Field(default=1.0, ge=0)
 
 
+class InteractionRecipe(_Part):
+    """How a refiner's masks are spoilt and its marks are drawn; lengths in mm.
+
+    ``marks`` is the largest number of marks on a patch. A mask is empty, proposed by the stage's initial weights,
+    or the reference with a wavering boundary; then parts are removed and tissue is added.
+    """
+
+    marks: int = Field(default=4, ge=1)
+    stroke_mm: float = Field(default=50.0, gt=5)
+    empty_probability: float = Field(default=0.05, ge=0, le=1)
+    proposal_probability: float = Field(default=0.65, ge=0, le=1)
+    removal_probability: float = Field(default=0.4, ge=0, le=1)
+    removed_mm: tuple[float, float] = (8.0, 35.0)
+    addition_probability: float = Field(default=0.4, ge=0, le=1)
+    added_mm: tuple[float, float] = (6.0, 25.0)
+    wavering_mm: float = Field(default=3.0, ge=0)
+
+
 class StageRecipe(_Part):
     """One network of the cascade and how it is trained.
 
@@ -134,6 +152,9 @@ class StageRecipe(_Part):
     members: int = Field(
         default=1, ge=1, description="networks of different seeds whose probabilities are averaged"
     )
+    interaction: InteractionRecipe | None = Field(
+        default=None, description="for the refiner: it also takes a mask to correct and a reader's marks"
+    )
     temperature: float = Field(
         default=1.0, gt=0, description="divides the scores before the softmax in the package"
     )
@@ -161,7 +182,7 @@ class Recipe(_Part):
     output: Path = Path(".runs")
     device: str = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
-    stages: dict[Literal["localiser", "segmenter"], StageRecipe]
+    stages: dict[Literal["localiser", "segmenter", "refiner"], StageRecipe]
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
