@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,8 @@ class Correction:
         Marks that were made before: 0 none, 1 included, 2 excluded.
     propagation : Propagation, optional
         How marks are carried further; the weight-free method by default.
+    steps : int, optional
+        How many steps can be taken back; all by default.
 
     Raises
     ------
@@ -99,14 +102,15 @@ class Correction:
         *,
         marks: NDArray[np.uint8] | None = None,
         propagation: Propagation | None = None,
+        steps: int | None = None,
     ) -> None:
         shape = ct.geometry.shape_zyx
         self.ct, self.probability = ct, probability
         self.propagation: Propagation = propagation or WeightFree()
         self._mask = np.zeros(shape, dtype=bool) if mask is None else np.array(_of_shape(mask, shape) != 0)
         self._marks = np.zeros(shape, np.uint8) if marks is None else np.array(_of_shape(marks, shape), np.uint8)
-        self._done: list[Change] = []
-        self._undone: list[Change] = []
+        self._done: deque[Change] = deque(maxlen=steps)
+        self._undone: deque[Change] = deque(maxlen=steps)
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -156,7 +160,12 @@ class Correction:
             seeds = np.zeros(marked.shape, np.uint8)
             for mark in spoken:
                 seeds[_inside(mark.box, window)][mark.voxels] = INCLUDED if mark.include else EXCLUDED
-            mask = self.propagation(self.ct, self.probability, window, mask, marked, seeds)
+            # The marks count from here on, so that the propagation sees them among the former ones.
+            self._marks[window.slices_zyx] = marked
+            try:
+                mask = self.propagation(self.ct, self.probability, self._mask, self._marks, window, seeds)
+            finally:
+                self._marks[window.slices_zyx] = marks_before
         mask[marked == INCLUDED] = True
         mask[marked == EXCLUDED] = False
         return self._took(window, mask, before, marked, marks_before)
@@ -186,7 +195,30 @@ class Correction:
         """Do again what was undone last; None if there is nothing."""
         return self._step(self._undone, self._done)
 
-    def _step(self, source: list[Change], target: list[Change]) -> Change | None:
+    def put(self, box: Box, voxels: NDArray, marks: NDArray) -> None:
+        """Set mask and marks inside a box to what the owner of the state has there; earlier steps are forgotten.
+
+        Parameters
+        ----------
+        box : Box
+            Where, on the CT's grid.
+        voxels, marks : ndarray, shape (z, y, x)
+            The mask and the map of marks inside `box`.
+
+        Raises
+        ------
+        MarkError
+            If the box does not lie on the CT, or an array does not fill it.
+        """
+        if box.clipped(self.ct.geometry) != box:
+            raise MarkError("The state of a correction does not lie on this CT.", "Open the CT it was made on.")
+        shape = box.size_ijk[::-1]
+        self._mask[box.slices_zyx] = _of_shape(voxels, shape) != 0
+        self._marks[box.slices_zyx] = _of_shape(marks, shape)
+        self._done.clear()
+        self._undone.clear()
+
+    def _step(self, source: deque[Change], target: deque[Change]) -> Change | None:
         if not source:
             return None
         back = source.pop().reversed()
@@ -232,7 +264,7 @@ class Correction:
 
 def _of_shape(array: NDArray, shape: tuple[int, int, int]) -> NDArray:
     if tuple(array.shape) != shape:
-        raise MarkError(f"An array of shape {tuple(array.shape)} does not fit a CT of shape {shape} (z, y, x).")
+        raise MarkError(f"An array of shape {tuple(array.shape)} does not fit a grid of shape {shape} (z, y, x).")
     return array
 
 
