@@ -26,9 +26,9 @@ class Propagation(Protocol):
         self,
         ct: Volume,
         probability: Volume | None,
-        window: Box,
         mask: NDArray[np.bool_],
         marks: NDArray[np.uint8],
+        window: Box,
         seeds: NDArray[np.uint8],
     ) -> NDArray[np.bool_]:
         """Return the mask inside the window.
@@ -39,14 +39,14 @@ class Propagation(Protocol):
             The whole CT, HU.
         probability : Volume or None
             A network's foreground probability, on any grid.
-        window : Box
-            The part to look at, on the CT's grid.
         mask : ndarray of bool, shape (z, y, x)
-            The mask inside the window until now.
+            The mask until now, on the CT's grid; not to be written to.
         marks : ndarray of uint8, shape (z, y, x)
-            Everything marked inside the window so far, the new marks included.
+            Everything marked so far, the new marks included; not to be written to.
+        window : Box
+            The part that may change: all within `reach_mm` of the new marks.
         seeds : ndarray of uint8, shape (z, y, x)
-            The new scribbles and points alone.
+            The new scribbles and points alone, cut to `window`.
         """
 
 
@@ -59,9 +59,9 @@ class WeightFree:
         self,
         ct: Volume,
         probability: Volume | None,
-        window: Box,
         mask: NDArray[np.bool_],
         marks: NDArray[np.uint8],
+        window: Box,
         seeds: NDArray[np.uint8],
     ) -> NDArray[np.bool_]:
         """Return the mask inside the window; see :class:`Propagation`."""
@@ -69,6 +69,7 @@ class WeightFree:
 
         grid = window.geometry(ct.geometry)
         hu = ct.voxels[window.slices_zyx].astype(np.float32)
+        mask = mask[window.slices_zyx]
         belief = mask.astype(np.float32)
         if probability is not None:
             belief = resample(probability.voxels.astype(np.float32), probability.geometry, grid)
