@@ -134,6 +134,18 @@ class DatasetError(PancreasSegError):
     code = "dataset"
 
 
+class CaseExistsError(DatasetError):
+    """The CT is in the training folder already and was not to be replaced."""
+
+    code = "case-exists"
+
+
+class NoImprovementError(PancreasSegError):
+    """A fine-tuned model is no better on the held-out cases, so it was not installed."""
+
+    code = "no-improvement"
+
+
 class MarkError(PancreasSegError):
     """A mark of the user lies outside the CT, is empty, or makes no sense."""
 
@@ -144,6 +156,12 @@ class WorkerError(PancreasSegError):
     """The worker process could not be started, stopped unexpectedly, or did not understand."""
 
     code = "worker"
+
+
+class CorrectionLostError(WorkerError):
+    """The worker does not hold a correction as its owner knows it; it has to be opened again."""
+
+    code = "correction-lost"
 
 
 class CancelledError(PancreasSegError):

@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from PancreasSegLib.cli import cross_validate, demo, doctor, evaluate, models, networks, roi, segment, train
+from PancreasSegLib.cli import cross_validate, data, demo, doctor, evaluate, models, networks, roi, segment, train
 from PancreasSegLib.cli.background import any_running
 from PancreasSegLib.cli.problem import problem_of
 from PancreasSegLib.cli.shared_options import Debug, Quiet, share_options, with_shared_options
@@ -39,6 +39,8 @@ share_options(models.app)
 app.add_typer(models.app, name="models")
 app.command("networks")(with_shared_options(networks.command))
 app.command("train")(with_shared_options(train.command))
+share_options(data.app)
+app.add_typer(data.app, name="data")
 app.command("evaluate")(with_shared_options(evaluate.command))
 app.command("cross-validate")(with_shared_options(cross_validate.command))
 

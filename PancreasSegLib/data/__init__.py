@@ -1,6 +1,23 @@
-"""Datasets as cases: an MSD-style folder, its labels, and patient-wise splits."""
+"""Datasets as cases: an MSD-style folder, its labels, patient-wise splits, and the saving of corrected cases."""
 
 from PancreasSegLib.data.dataset import Case, Dataset, read_dataset
+from PancreasSegLib.data.provenance import ACCEPTED, REJECTED, CaseRecord, read_provenance
 from PancreasSegLib.data.splits import patient_folds
+from PancreasSegLib.data.training_case import TrainingCase
+from PancreasSegLib.data.training_folder import SavedCase, check_folder, count_cases, save_training_case
 
-__all__ = ["Case", "Dataset", "patient_folds", "read_dataset"]
+__all__ = [
+    "ACCEPTED",
+    "REJECTED",
+    "Case",
+    "CaseRecord",
+    "Dataset",
+    "SavedCase",
+    "TrainingCase",
+    "check_folder",
+    "count_cases",
+    "patient_folds",
+    "read_dataset",
+    "read_provenance",
+    "save_training_case",
+]
