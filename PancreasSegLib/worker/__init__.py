@@ -11,6 +11,8 @@ The whole use; in an application a timer calls ``poll`` every 50 ms, a script ca
     reply = client.wait(request)                             # or a timer that calls client.poll()
     cut_out = reply.mask, reply.box_ijk                      # labels, and where they lie in the scan
     client.cancel(client.segment(scan))                      # returns at once; so does close
+    stroke = Mark.stroke([[10, -20, 130], [25, -22, 130]], geometry, include=True, radius_mm=3)
+    change = client.wait(client.refine(scan, "my correction", CorrectionState(box, mask, marks), [stroke]))
     client.release(scan.key)                                 # the scan is gone: its file is deleted
     client.close()                                           # the process and its folder are gone
 
@@ -20,7 +22,16 @@ first request and again after a crash, and ends with its owner. Importing this p
 """
 
 from PancreasSegLib.worker.client import WorkerClient
+from PancreasSegLib.worker.correction_state import CorrectionChange, CorrectionState
 from PancreasSegLib.worker.protocol import PROTOCOL_VERSION
 from PancreasSegLib.worker.request import Request, Scan, SegmentReply
 
-__all__ = ["PROTOCOL_VERSION", "Request", "Scan", "SegmentReply", "WorkerClient"]
+__all__ = [
+    "PROTOCOL_VERSION",
+    "CorrectionChange",
+    "CorrectionState",
+    "Request",
+    "Scan",
+    "SegmentReply",
+    "WorkerClient",
+]

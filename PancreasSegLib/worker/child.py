@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from PancreasSegLib.errors import WorkerError
+from PancreasSegLib.worker.correction_exchange import CorrectionExchange
 from PancreasSegLib.worker.environment import worker_command, worker_environment
 from PancreasSegLib.worker.protocol import ProtocolError, lines, parse
 
@@ -52,6 +53,8 @@ class Child:
         Of the worker itself, once it has answered hello; a launcher may stand between.
     volumes : set of str
         Hashes of the scans that it holds.
+    corrections : CorrectionExchange
+        What it holds of corrections.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class Child:
         self.ready = False
         self.pid: int | None = None
         self.volumes: set[str] = set()
+        self.corrections = CorrectionExchange(folder)
         self.returncode: int | None = None
         self._log_path, self._on_message = log, on_message
         command = worker_command(python)

@@ -9,13 +9,16 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from PancreasSegLib.errors import CancelledError, PancreasSegError, WorkerError
 from PancreasSegLib.progress import ProgressCallback, ProgressEvent
+from PancreasSegLib.refine import Mark
 from PancreasSegLib.volume import Box
+from PancreasSegLib.worker.correction_exchange import CorrectionTask
+from PancreasSegLib.worker.correction_state import CorrectionState
 from PancreasSegLib.worker.dispatcher import Dispatcher
 from PancreasSegLib.worker.request import Request, Scan
 
@@ -143,6 +146,40 @@ class WorkerClient:
         }
         return self._submit(Request("segment", params, scan, on_done=on_done, on_progress=on_progress))
 
+    def refine(
+        self,
+        scan: Scan,
+        session: str,
+        state: CorrectionState,
+        marks: Sequence[Mark] = (),
+        *,
+        on_done: OnDone | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> Request:
+        """Correct a mask by marks; the result is a :class:`CorrectionChange`.
+
+        The caller owns the whole state and gives it every time; only what the worker lacks is sent, so a request
+        that failed is simply made again.
+
+        Parameters
+        ----------
+        scan : Scan
+        session : str
+            The caller's name of this correction, until :meth:`end_correction`.
+        state : CorrectionState
+            What the correction is before these marks; its arrays must not be changed any more.
+        marks : sequence of Mark
+            What was marked together; none brings the worker to that state, ahead of a first stroke.
+        on_done, on_progress : callable, optional
+            As for :meth:`segment`; the only stage is ``send``.
+        """
+        task = CorrectionTask(session, state, tuple(marks))
+        return self._submit(Request("refine", None, scan, task=task, on_done=on_done, on_progress=on_progress))
+
+    def end_correction(self, session: str) -> None:
+        """Say that a correction has ended: the worker forgets it."""
+        self._dispatcher.end_correction(session)
+
     def devices(self, *, on_done: OnDone | None = None) -> Request:
         """List the devices; the result is a list of ``{"name", "label"}``, ``auto`` first."""
         return self._submit(Request("devices", on_done=on_done))
@@ -239,7 +276,7 @@ class _Event:
             return
         request.done, request.cancelled = True, cancelled
         request.result, request.error = self.result, self.error
-        request.scan = None  # the caller's voxels are not kept alive
+        request.scan = request.task = None  # the caller's voxels are not kept alive
         if request in open_requests:
             open_requests.remove(request)
         _call(request.on_done, request)

@@ -22,14 +22,12 @@ from PancreasSegLib.worker.problem import problem_of
 from PancreasSegLib.worker.request import Request
 from PancreasSegLib.worker.scan_store import ScanStore, StoredScan
 from PancreasSegLib.worker.segment_files import read_segmentation
+from PancreasSegLib.worker.sending import Sending
 
 _log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0
 """How long a cancelled worker has to stop by itself."""
-
-_SENDING = 0.05  # share of a request's work when its voxels have to be sent
-_EVENT_S = 0.1  # between events of sending
 
 Message = dict[str, Any]
 
@@ -85,6 +83,11 @@ class Dispatcher:
         if self._thread is not None:
             self._inbox.put(("release", key))
 
+    def end_correction(self, session: str) -> None:
+        """Queue that a correction has ended."""
+        if self._thread is not None:
+            self._inbox.put(("end correction", session))
+
     def wake(self) -> None:
         """Let the thread look at what has been cancelled."""
         self._inbox.put(("wake", None))
@@ -125,6 +128,8 @@ class Dispatcher:
                     self._request(item)
                 elif what == "release":
                     self._release(item)
+                elif what == "end correction":
+                    self._end_correction(item)
                 elif what == "message" and item[1] is None and item[0] is self._child:
                     self._let_go()  # it ended while nothing was asked of it
         finally:
@@ -148,9 +153,9 @@ class Dispatcher:
         """Send a scan if need be, then the request; return its result."""
         scans, child = self._started(request)
         params, done = dict(request.params), 0.0
-        scan = request.scan
+        scan, task = request.scan, request.task  # the caller's thread clears them when it gives the request up
         if scan is not None:
-            sending = _Sending(request, self._on_progress, self._check)
+            sending = Sending(request, self._on_progress, self._check)
             stored = scans.put(scan, sending.on_share)
             self._welcomed(request, child)
             if stored.hash not in child.volumes:
@@ -158,6 +163,14 @@ class Dispatcher:
             params["volume"] = stored.hash
             done = sending.done
         self._welcomed(request, child)
+        if task is not None:
+            assert scan is not None
+            return child.corrections.ask(
+                task,
+                params["volume"],
+                scan.geometry,
+                lambda asked: self._call(request, child, request.method, asked, done),
+            )
         answer = self._call(request, child, request.method, params, done)
         assert self._folder is not None
         return read_segmentation(self._folder.path, answer) if request.method == "segment" else answer
@@ -309,6 +322,15 @@ class Dispatcher:
             name = self._scans.unused_without(key)
             self._drop([name] if name is not None else [])
 
+    def _end_correction(self, session: str) -> None:
+        child = self._child
+        if child is not None and child.is_running and child.corrections.forget(session):
+            try:
+                self._call(Request("release"), child, "release", {"session": session})
+            except PancreasSegError as error:
+                _log.warning("a correction was not released: %s", error)
+            self._rest()
+
     def _drop(self, names: list[str]) -> None:
         """Let the worker forget scans, and delete their files."""
         assert self._scans is not None
@@ -355,24 +377,3 @@ class Dispatcher:
 
 
 _TOO_LATE: Any = object()
-
-
-class _Sending:
-    """Progress of hashing and writing a scan, which can be stopped at each slice."""
-
-    def __init__(
-        self,
-        request: Request,
-        on_progress: Callable[[Request, ProgressEvent], None],
-        check: Callable[[Request], None],
-    ) -> None:
-        self.done = 0.0
-        self._request, self._on_progress, self._check = request, on_progress, check
-        self._last = 0.0
-
-    def on_share(self, share: float) -> None:
-        self._check(self._request)
-        self.done = _SENDING * share
-        if share >= 1.0 or time.monotonic() - self._last > _EVENT_S:
-            self._last = time.monotonic()
-            self._on_progress(self._request, ProgressEvent("send", self.done, None, "handing over the scan"))

@@ -10,10 +10,20 @@ forecast       volume, model, device, roi                          fields of ``F
 propose_roi    volume                                              ``RoiProposal.to_json()``
 segment        volume, model, device, roi, allow_empty,            mask, box_ijk, geometry, labels, statistics,
                probability                                         warnings, timings, provenance, roi, probability
+refine         volume, session, revision or open, edits, marks     session, revision, box_ijk, mask, marks,
+                                                                   added_ml, removed_ml, seconds
 devices                                                            list of name and label
-release        volume                                              released
+release        volume or session                                   released
 shutdown                                                           none; the process ends after the answer
 =============  ==================================================  ================================================
+
+``refine`` works on a correction that the worker holds at a ``revision``, or takes ``open``, the whole state:
+``{"box_ijk", "mask", "marks", "probability"}``, where the last two may be left out. ``edits`` are parts of the
+state that its owner changed since: with ``marks`` they are set as they are, without them what differs is truth.
+Then ``marks`` are added together: ``{"kind": "scribble|point|region", "include": bool}`` with ``points_lps``,
+``radius_mm`` and perhaps ``normal_lps``, or with ``box_ijk`` and an ``array`` of nonzero voxels. The answer
+holds what changed, inside one box; none without marks. A worker that does not hold the correction at that
+revision refuses with the code ``correction-lost``, and its owner opens it again.
 
 ``cancel {request}`` is a notification to the worker, ``progress {request, stage, fraction, seconds_left,
 message}`` one from it. An array is ``{"npy": file name in the folder, "geometry": {...}}``. An error's ``data``

@@ -16,6 +16,7 @@ from PancreasSegLib.volume import Box, Geometry, Volume
 
 if TYPE_CHECKING:
     from PancreasSegLib.inference.result import SegmentationWarning
+    from PancreasSegLib.worker.correction_exchange import CorrectionTask
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,7 @@ class Request:
         params: dict[str, Any] | None = None,
         scan: Scan | None = None,
         *,
+        task: CorrectionTask | None = None,
         on_done: Callable[[Request], None] | None = None,
         on_progress: ProgressCallback | None = None,
     ) -> None:
@@ -72,6 +74,7 @@ class Request:
         self.error: PancreasSegError | None = None
         self.result: Any = None
         self.params, self.scan = dict(params or {}), scan
+        self.task = task
         self.on_done, self.on_progress = on_done, on_progress
         self.stop = threading.Event()  # set by cancel, obeyed by the client's own thread
 

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from PancreasSegLib.errors import WorkerError
 from PancreasSegLib.progress import CancelToken, ProgressEvent
-from PancreasSegLib.volume import Box, Volume
+from PancreasSegLib.volume import Volume
 from PancreasSegLib.worker.arrays import read_volume_array
+from PancreasSegLib.worker.parameters import Params, roi_of, value_of
 from PancreasSegLib.worker.protocol import INVALID_PARAMS, INVALID_REQUEST, PROTOCOL_VERSION, ProtocolError
 from PancreasSegLib.worker.segment_files import write_segmentation
 from PancreasSegLib.worker.warm_models import WarmModels
 
 if TYPE_CHECKING:
     from PancreasSegLib.inference import Segmenter
+    from PancreasSegLib.worker.correction_sessions import CorrectionSessions
 
 _log = logging.getLogger(__name__)
 
 _LOADING = 0.3  # share of a first run that goes into loading the model
-
-Params = dict[str, Any]
 
 
 @dataclass
@@ -83,6 +83,7 @@ class Session:
         self.folder: Path | None = None
         self._volumes: dict[str, _Held] = {}
         self._models = WarmModels()
+        self._corrections: CorrectionSessions | None = None
         self._preload: Thread | None = None
         self.methods: dict[str, Callable[[Params, Running], Any]] = {
             "hello": self.hello,
@@ -91,6 +92,7 @@ class Session:
             "forecast": self.forecast,
             "propose_roi": self.propose_roi,
             "segment": self.segment,
+            "refine": self.refine,
             "devices": self.devices,
             "release": self.release,
         }
@@ -99,7 +101,7 @@ class Session:
         """Agree on the protocol and learn the folder."""
         from PancreasSegLib import __version__
 
-        protocol = _value(params, "protocol", int)
+        protocol = value_of(params, "protocol", int)
         if protocol > PROTOCOL_VERSION:
             raise WorkerError(
                 f"The client speaks version {protocol} of the protocol, this worker of PancreasSeg {__version__} "
@@ -108,7 +110,7 @@ class Session:
             )
         if protocol < 1:
             raise ProtocolError(INVALID_PARAMS, f"There is no version {protocol} of the protocol.")
-        folder = Path(_value(params, "folder", str))
+        folder = Path(value_of(params, "folder", str))
         if not folder.is_dir():
             raise WorkerError(f"The folder {folder} is not there.", "Try again.")
         self.folder = folder
@@ -135,7 +137,7 @@ class Session:
         """Take a scan, or say that its hash is known."""
         from PancreasSegLib.io.hounsfield import without_invalid
 
-        name = _value(params, "hash", str)
+        name = value_of(params, "hash", str)
         known = name in self._volumes
         if not known:
             if "array" not in params:
@@ -149,7 +151,7 @@ class Session:
 
     def forecast(self, params: Params, running: Running) -> Any:
         """Say what a run will take."""
-        held, roi = self._held(params), _roi(params)
+        held, roi = self._held(params), roi_of(params)
         segmenter, _ = self._segmenter(params, running)
         running.step("forecast", "looking at the scan", _LOADING)
         forecast = segmenter.forecast(held.volume, roi=roi)
@@ -167,18 +169,28 @@ class Session:
 
     def segment(self, params: Params, running: Running) -> Any:
         """Segment a scan; the arrays of the answer lie in the folder."""
-        held, roi = self._held(params), _roi(params)
+        held, roi = self._held(params), roi_of(params)
         segmenter, done = self._segmenter(params, running)
         result = segmenter.segment(
             held.volume,
             roi=roi,
             progress=running.after(done),
             cancel=running.token,
-            allow_empty=_value(params, "allow_empty", bool, False),
+            allow_empty=value_of(params, "allow_empty", bool, False),
         )
-        probability = _value(params, "probability", bool, True)
+        probability = value_of(params, "probability", bool, True)
         answer = write_segmentation(self._folder(), str(running.number), result, probability=probability)
         return {**answer, "warnings": [*held.warnings, *answer["warnings"]]}
+
+    def refine(self, params: Params, running: Running) -> Any:
+        """Correct a mask by marks; the arrays of the answer lie in the folder."""
+        from PancreasSegLib.worker.correction_sessions import CorrectionSessions
+
+        held = self._held(params)
+        running.token.check()
+        if self._corrections is None:
+            self._corrections = CorrectionSessions()
+        return self._corrections.refine(params, params["volume"], held.volume, self._folder())
 
     def devices(self, params: Params, running: Running) -> Any:
         """List the devices."""
@@ -188,8 +200,14 @@ class Session:
         return list_devices()
 
     def release(self, params: Params, running: Running) -> Any:
-        """Forget a scan; what is not held is no error."""
-        return {"released": self._volumes.pop(_value(params, "volume", str), None) is not None}
+        """Forget a scan with its corrections, or one correction; what is not held is no error."""
+        if "session" in params:
+            session = value_of(params, "session", str)
+            return {"released": self._corrections is not None and self._corrections.release(session)}
+        volume = value_of(params, "volume", str)
+        if self._corrections is not None:
+            self._corrections.release_volume(volume)
+        return {"released": self._volumes.pop(volume, None) is not None}
 
     def _folder(self) -> Path:
         if self.folder is None:
@@ -197,7 +215,7 @@ class Session:
         return self.folder
 
     def _held(self, params: Params) -> _Held:
-        name = _value(params, "volume", str)
+        name = value_of(params, "volume", str)
         if name not in self._volumes:
             raise WorkerError(f"The worker does not hold the volume {name}.", "Send it with set_volume first.")
         return self._volumes[name]
@@ -210,7 +228,7 @@ class Session:
 
     def _segmenter(self, params: Params, running: Running, whole: float = _LOADING) -> tuple[Segmenter, float]:
         """Return the model and the share of the request's work that loading it was."""
-        model, device = _value(params, "model", str, "default"), _value(params, "device", str, "auto")
+        model, device = value_of(params, "model", str, "default"), value_of(params, "device", str, "auto")
         segmenter = self._models.find(model, device)
         if segmenter is not None:
             return segmenter, 0.0
@@ -228,29 +246,3 @@ def _import_torch() -> None:
         import torch  # noqa: F401
     except Exception as error:  # the request that needs it will say so
         _log.warning("torch cannot be imported: %s", error)
-
-
-_REQUIRED: Any = object()
-
-
-def _value(params: Params, name: str, kind: type, default: Any = _REQUIRED) -> Any:
-    value = params.get(name, default)
-    if value is _REQUIRED:
-        raise ProtocolError(INVALID_PARAMS, f"The parameter {name!r} is missing.")
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ProtocolError(
-            INVALID_PARAMS, f"The parameter {name!r} is {value!r}, not of the type {kind.__name__}."
-        )
-    return value
-
-
-def _roi(params: Params) -> Any:
-    value = params.get("roi", "auto")
-    if isinstance(value, str):
-        return value
-    try:
-        return Box.from_json(value)
-    except (TypeError, ValueError) as error:
-        raise ProtocolError(
-            INVALID_PARAMS, "The parameter 'roi' is 'auto', 'none' or [[i0, i1], [j0, j1], [k0, k1]]."
-        ) from error

@@ -92,7 +92,7 @@ def raw(tmp_path_factory):
         ({"id": 1}, -32600, "method"),
         ({"id": {}, "method": "devices"}, -32600, "id"),
         ({"id": 1, "method": "devices", "params": [1]}, -32602, "by name"),
-        ({"id": 1, "method": "refine", "params": {}}, -32601, "'refine'"),
+        ({"id": 1, "method": "repaint", "params": {}}, -32601, "'repaint'"),
         ({"id": 1, "method": "propose_roi"}, -32602, "'volume' is missing"),
         ({"id": 1, "method": "propose_roi", "params": {"volume": 3}}, -32602, "not of the type str"),
         ({"id": 1, "method": "propose_roi", "params": {"volume": "x"}}, -32000, "does not hold"),

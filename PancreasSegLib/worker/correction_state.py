@@ -1,0 +1,124 @@
+"""What a correction is made from and what it answers, as its owner has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from PancreasSegLib.volume import Box, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectionState:
+    """Mask, marks and probability of a correction; the arrays must not be changed any more.
+
+    Attributes
+    ----------
+    box : Box or None
+        Where `mask` and `marks` lie on the scan's grid; outside it they are empty. None: they are so everywhere.
+    mask : ndarray, shape (z, y, x)
+        Nonzero where the organ is.
+    marks : ndarray of uint8, shape (z, y, x)
+        0 none, 1 included, 2 excluded.
+    probability : Volume or None
+        A network's foreground probability, 0 to 1, on a grid of its own; None stands for none.
+    """
+
+    box: Box | None
+    mask: NDArray
+    marks: NDArray[np.uint8]
+    probability: Volume | None = None
+
+    @classmethod
+    def empty(cls, probability: Volume | None = None) -> CorrectionState:
+        """Return the state before anything was marked or segmented."""
+        nothing = np.zeros((0, 0, 0), np.uint8)
+        return cls(None, nothing, nothing, probability)
+
+    def within(self, box: Box) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return copies of mask and marks inside a box; empty where the state says nothing."""
+        mask, marks = np.zeros(box.size_ijk[::-1], np.uint8), np.zeros(box.size_ijk[::-1], np.uint8)
+        shared = None if self.box is None else intersection(self.box, box)
+        if self.box is not None and shared is not None:
+            source, target = placed(shared, self.box), placed(shared, box)
+            mask[target] = self.mask[source] != 0
+            marks[target] = self.marks[source]
+        return mask, marks
+
+    def changed(self, change: CorrectionChange) -> CorrectionState:
+        """Return the state after a change; this one stays as it is."""
+        if change.box is None:
+            return self
+        box = change.box if self.box is None else union(self.box, change.box)
+        mask, marks = self.within(box)
+        inner = placed(change.box, box)
+        mask[inner], marks[inner] = change.mask, change.marks
+        return CorrectionState(box, mask, marks, self.probability)
+
+    def change_from(self, former: CorrectionState) -> CorrectionChange:
+        """Return what leads from a former state to this one."""
+        boxes = [box for box in (self.box, former.box) if box is not None]
+        if not boxes:
+            return CorrectionChange.nothing()
+        box = union(boxes[0], boxes[-1])
+        mask, marks = self.within(box)
+        old_mask, old_marks = former.within(box)
+        inner = Box.of_mask((mask != old_mask) | (marks != old_marks))
+        if inner is None:
+            return CorrectionChange.nothing()
+        lower = np.add(box.lower_ijk, inner.lower_ijk)
+        part = inner.slices_zyx
+        return CorrectionChange(Box(tuple(lower), tuple(lower + inner.size_ijk)), mask[part], marks[part])
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectionChange:
+    """What a correction changed, inside one box.
+
+    Attributes
+    ----------
+    box : Box or None
+        Where, on the scan's grid; None where nothing changed.
+    mask : ndarray of uint8, shape (z, y, x)
+        The mask inside the box, 0 and 1.
+    marks : ndarray of uint8, shape (z, y, x)
+        The map of marks inside the box.
+    added_ml, removed_ml : float
+        By how much the mask changed.
+    seconds : float
+        What the worker needed for it.
+    """
+
+    box: Box | None
+    mask: NDArray[np.uint8]
+    marks: NDArray[np.uint8]
+    added_ml: float = 0.0
+    removed_ml: float = 0.0
+    seconds: float = 0.0
+
+    @classmethod
+    def nothing(cls, seconds: float = 0.0) -> CorrectionChange:
+        """Return the change that is none."""
+        empty = np.zeros((0, 0, 0), np.uint8)
+        return cls(None, empty, empty, seconds=seconds)
+
+
+def union(one: Box, other: Box) -> Box:
+    """Return the smallest box that holds both."""
+    lower = np.minimum(one.lower_ijk, other.lower_ijk)
+    return Box(tuple(lower), tuple(np.maximum(one.upper_ijk, other.upper_ijk)))
+
+
+def intersection(one: Box, other: Box) -> Box | None:
+    """Return what two boxes share, None if that is nothing."""
+    lower = np.maximum(one.lower_ijk, other.lower_ijk)
+    shared = Box(tuple(lower), tuple(np.minimum(one.upper_ijk, other.upper_ijk)))
+    return None if shared.is_empty else shared
+
+
+def placed(box: Box, outer: Box) -> tuple[slice, slice, slice]:
+    """Return the slices of a box in an array that is cut to `outer`."""
+    lower = np.subtract(box.lower_ijk, outer.lower_ijk)
+    return Box(tuple(lower), tuple(lower + box.size_ijk)).slices_zyx
