@@ -166,13 +166,104 @@ class ctkSliderWidget(QtWidgets.QWidget):
 
 
 @native
+class ctkRangeWidget(QtWidgets.QWidget):
+    """Two numbers, the lower and the upper end of an interval."""
+
+    valuesChanged = QtCore.Signal(float, float)
+    cpp_signals: ClassVar = {"valuesChanged(double,double)": "valuesChanged"}
+    cpp_slots: ClassVar = {"setValues(double,double)": "setValues"}
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._low, self._high = QtWidgets.QDoubleSpinBox(self), QtWidgets.QDoubleSpinBox(self)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._low)
+        layout.addWidget(self._high)
+        for box in (self._low, self._high):
+            box.setRange(0.0, 99.0)
+            box.valueChanged.connect(self._changed)
+        self._high.setValue(99.0)
+
+    def _changed(self, _value):
+        if self._low.value > self._high.value:
+            moved = self.sender()
+            other = self._high if moved is self._low else self._low
+            other.setValue(moved.value)
+        else:
+            self.valuesChanged.emit(self._low.value, self._high.value)
+
+    def setValues(self, low, high):
+        """Set both ends."""
+        self._high.setValue(max(float(high), self._low.value))
+        self._low.setValue(float(low))
+        self._high.setValue(float(high))
+
+    def setRange(self, low, high):
+        """Set what can be chosen."""
+        for box in (self._low, self._high):
+            box.setRange(float(low), float(high))
+
+    def _get_low(self):
+        return self._low.value
+
+    def setMinimumValue(self, value):
+        """Set the lower end."""
+        self._low.setValue(float(value))
+
+    def _get_high(self):
+        return self._high.value
+
+    def setMaximumValue(self, value):
+        """Set the upper end."""
+        self._high.setValue(float(value))
+
+    def _get_minimum(self):
+        return self._low.minimum
+
+    def setMinimum(self, value):
+        """Set the least that can be chosen."""
+        self.setRange(value, self._low.maximum)
+
+    def _get_maximum(self):
+        return self._low.maximum
+
+    def setMaximum(self, value):
+        """Set the most that can be chosen."""
+        self.setRange(self._low.minimum, value)
+
+    def _get_single_step(self):
+        return self._low.singleStep
+
+    def setSingleStep(self, value):
+        """Set the step of one key press."""
+        for box in (self._low, self._high):
+            box.setSingleStep(float(value))
+
+    def _get_decimals(self):
+        return self._low.decimals
+
+    def setDecimals(self, value):
+        """Set how many decimals are kept."""
+        for box in (self._low, self._high):
+            box.setDecimals(int(value))
+
+    minimumValue = QtCore.Property(float, _get_low, setMinimumValue)
+    maximumValue = QtCore.Property(float, _get_high, setMaximumValue)
+    minimum = QtCore.Property(float, _get_minimum, setMinimum)
+    maximum = QtCore.Property(float, _get_maximum, setMaximum)
+    singleStep = QtCore.Property(float, _get_single_step, setSingleStep)
+    decimals = QtCore.Property(int, _get_decimals, setDecimals)
+
+
+@native
 class ctkMessageBox(QtWidgets.QMessageBox):
     """A message box with a "don't show again" box, which nobody ticks here."""
 
     dontShowAgainSettingsKey = QtCore.Property(str, lambda self: "", lambda self, key: None)
 
 
-WIDGETS = {cls.__name__: cls for cls in (ctkCollapsibleButton, ctkSliderWidget)}
+WIDGETS = {cls.__name__: cls for cls in (ctkCollapsibleButton, ctkSliderWidget, ctkRangeWidget)}
 
 
 def ctk_module() -> types.ModuleType:

@@ -17,6 +17,7 @@ from . import pythonqt, scene_files, slicer_module
 from .application import qSlicerApplication
 from .dialogs import Dialogs, MessageBox
 from .event_loop import EventLoopGaps, process_events
+from .mouse import Mouse
 from .mrml import MrmlApplication
 from .packages import Installations
 from .scripted_module import qSlicerScriptedLoadableModule
@@ -50,6 +51,8 @@ class Host:
     slot_errors
         Tracebacks of exceptions in slots and observers, which the application would only print. Clear it in a test
         that expects one; the fixture fails a test that leaves any.
+    mouse
+        Presses and moves over the slice views.
     dialogs
         Message boxes and file dialogs: what was shown, and what to answer.
     installations
@@ -75,6 +78,7 @@ class Host:
         self.dialogs = Dialogs()
         self.dialogs.install()
         self.gaps = EventLoopGaps()
+        self.mouse = Mouse(self._views, self.gaps, self.process_events)
         self.window = HostWindow()
         self.window.show()
         self._module: qSlicerScriptedLoadableModule | None = None
@@ -215,6 +219,15 @@ class Host:
 
     # Pictures
 
+    @property
+    def live_views(self) -> bool:
+        """Whether the slice views are drawn whenever the application would; else only for pictures."""
+        return self._views.live
+
+    @live_views.setter
+    def live_views(self, on: bool) -> None:
+        self._views.live = on
+
     def view_pictures(self) -> dict[str, Any]:
         """Return what the views show, as arrays (rows, columns, RGB): Red, 1 (the 3D view), Yellow, Green."""
         return self._views.pictures()
@@ -232,6 +245,8 @@ class Host:
     def reset(self) -> None:
         """Go back to an application just started: no module, an empty scene, nothing recorded."""
         self.unload_module()
+        self.live_views = False
+        self.mouse.leave()
         self.scene.Clear(False)
         for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):  # singletons outlive a closed scene
             self.scene.RemoveNode(node)

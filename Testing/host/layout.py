@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .mrml import SLICE_VIEWS, MrmlApplication
@@ -9,11 +10,57 @@ from .strict import Strict
 from .views import Views
 
 
+class SliceView(Strict):
+    """One slice view: its window, made when it is first asked for, and its coordinates."""
+
+    def __init__(self, mrml: MrmlApplication, views: Views, name: str) -> None:
+        self._node = mrml.slice_logic(name).GetSliceNode()
+        self._views, self._name = views, name
+
+    def mrmlSliceNode(self) -> Any:
+        """Return the slice node."""
+        return self._node
+
+    def interactor(self) -> Any:
+        """Return what receives the mouse's events."""
+        return self._views.slice_view(self._name).interactor
+
+    def interactorObserver(self) -> Any:
+        """Return the application's own handling of the mouse."""
+        return self._views.slice_view(self._name).interactor_observer
+
+    def renderWindow(self) -> Any:
+        """Return the window."""
+        return self._views.slice_view(self._name).window
+
+    def convertDeviceToXYZ(self, xy: Any) -> tuple[float, float, float]:
+        """Return the place in the slice of a pixel of the window."""
+        x, y = (int(v) for v in xy)
+        return float(x), float(y), 0.0
+
+    def convertXYZToRAS(self, xyz: Any) -> tuple[float, float, float]:
+        """Return the position of a place in the slice."""
+        return self._node.GetXYToRAS().MultiplyPoint((*xyz, 1.0))[:3]
+
+    def scheduleRender(self) -> None:
+        """Draw soon: here when a picture is taken, or when the host shows what happens."""
+        self._views.wants_render(self._name)
+
+    def forceRender(self) -> None:
+        """Draw now."""
+        self._views.slice_view(self._name).window.Render()
+
+
 class SliceWidget(Strict):
     """One slice view with its logic."""
 
-    def __init__(self, mrml: MrmlApplication, name: str) -> None:
+    def __init__(self, mrml: MrmlApplication, views: Views, name: str) -> None:
         self._logic = mrml.slice_logic(name)
+        self._view = SliceView(mrml, views, name)
+
+    def sliceView(self) -> SliceView:
+        """Return the view."""
+        return self._view
 
     def sliceLogic(self) -> Any:
         """Return the logic."""
@@ -75,12 +122,33 @@ class LayoutManager(Strict):
 
     def __init__(self, mrml: MrmlApplication, views: Views) -> None:
         self._mrml = mrml
-        self._slices = {name: SliceWidget(mrml, name) for name, *_ in SLICE_VIEWS}
+        self._slices = {name: SliceWidget(mrml, views, name) for name, *_ in SLICE_VIEWS}
         self._three_d = ThreeDWidget(mrml, views)
         self.layout = 3  # vtkMRMLLayoutNode.SlicerLayoutFourUpView
         self.threeDViewCount = 1
         self.tableViewCount = 0
         self.plotViewCount = 0
+        self._listeners: list[Callable[[int], Any]] = []
+
+    def connect(self, signal: str, slot: Callable[[int], Any]) -> bool:
+        """Connect the one signal that there is here."""
+        if signal != "layoutChanged(int)":
+            return False
+        self._listeners.append(slot)
+        return True
+
+    def disconnect(self, signal: str, slot: Callable[[int], Any]) -> bool:
+        """Undo one `connect`."""
+        if signal != "layoutChanged(int)" or slot not in self._listeners:
+            return False
+        self._listeners.remove(slot)
+        return True
+
+    def setLayout(self, layout: int) -> None:
+        """Choose a layout; the views of the host stay what they are."""
+        self.layout = layout
+        for slot in list(self._listeners):
+            slot(layout)
 
     def sliceViewNames(self) -> tuple[str, ...]:
         """Return Red, Yellow, Green."""

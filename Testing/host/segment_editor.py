@@ -5,17 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+from PySide6 import QtWidgets
 
+from .mrml_widgets import qMRMLWidget
+from .pythonqt import native
 from .strict import Strict
 
 
-class qMRMLSegmentEditorWidget(Strict):
-    """The editor: what is edited, and undo."""
+@native
+class qMRMLSegmentEditorWidget(qMRMLWidget):
+    """The editor: what is edited, which effect is chosen, and undo. The effects themselves are not there."""
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Any = None) -> None:
+        super().__init__(parent)
         self._logic = slicer.vtkSlicerSegmentEditorLogic()
         self._logic.SetMRMLScene(slicer.mrmlScene)
         self._node: Any = None
+        self._in_views = False
+        self._has_shortcuts = False
+        label = QtWidgets.QLabel("Segment Editor (stand-in of the test host)", self)
+        QtWidgets.QVBoxLayout(self).addWidget(label)
+        for name, value in (("maximumNumberOfUndoStates", 10), ("segmentationNodeSelectorVisible", True),
+                            ("sourceVolumeNodeSelectorVisible", True), ("switchToSegmentationsButtonVisible", True),
+                            ("autoShowSourceVolumeNode", True)):  # fmt: skip
+            self.setProperty(name, value)
+
+    def setMaximumNumberOfUndoStates(self, count: int) -> None:
+        """Set how far back undo goes."""
+        self.setProperty("maximumNumberOfUndoStates", int(count))
 
     def setMRMLSegmentEditorNode(self, node: Any) -> None:
         """Set the node with the editor's settings."""
@@ -41,6 +58,45 @@ class qMRMLSegmentEditorWidget(Strict):
     def sourceVolumeNode(self) -> Any:
         """Return the volume that is segmented."""
         return self._logic.GetSourceVolumeNode()
+
+    def setCurrentSegmentID(self, segment_id: str) -> None:
+        """Choose a segment."""
+        if self._node is not None:
+            self._node.SetSelectedSegmentID(segment_id)
+
+    def currentSegmentID(self) -> str:
+        """Return the chosen segment."""
+        return (self._node.GetSelectedSegmentID() if self._node is not None else None) or ""
+
+    def setActiveEffectByName(self, name: str) -> None:
+        """Choose an effect, as a click on its button does."""
+        if self._node is not None:
+            self._node.SetActiveEffectName(name)
+
+    def setActiveEffect(self, effect: Any) -> None:
+        """Choose no effect; the effects themselves are not here."""
+        if effect is not None:
+            raise NotImplementedError("the test host has no effects")
+        self.setActiveEffectByName("")
+
+    def setupViewObservations(self) -> None:
+        """Listen to the views."""
+        self._in_views = True
+
+    def removeViewObservations(self) -> None:
+        """Listen to the views no longer."""
+        self._in_views = False
+
+    def installKeyboardShortcuts(self, parent: Any = None) -> None:
+        """Take the keys of the effects."""
+        self._has_shortcuts = True
+
+    def uninstallKeyboardShortcuts(self) -> None:
+        """Give the keys back."""
+        self._has_shortcuts = False
+
+    def updateWidgetFromMRML(self) -> None:
+        """Show what the node says: nothing to do here."""
 
     def saveStateForUndo(self) -> None:
         """Keep the segments as they are."""

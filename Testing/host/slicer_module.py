@@ -20,7 +20,7 @@ from .scripted_module import (
     qSlicerScriptedLoadableModuleWidget,
     scripted_module,
 )
-from .segment_editor import SegmentEditorModule
+from .segment_editor import SegmentEditorModule, qMRMLSegmentEditorWidget
 from .ui_loader import QUiLoader
 
 # Python modules of the application that are imported by their own names, not through `slicer`.
@@ -54,6 +54,7 @@ def fill(mrml: MrmlApplication, application: Any, installations: Installations) 
         setattr(slicer.modules, name.lower(), CoreModule(name, logic))
         setattr(slicer.moduleNames, name, name)
     slicer.modules.segmenteditor = SegmentEditorModule()
+    slicer.qMRMLSegmentEditorWidget = qMRMLSegmentEditorWidget
     slicer.moduleNames.SegmentEditor = "SegmentEditor"
     for name, widget in mrml_widgets.WIDGETS.items():
         setattr(slicer, name, widget)

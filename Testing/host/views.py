@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 import vtk
+from PySide6 import QtCore
 from vtk.util.numpy_support import vtk_to_numpy
 
 from .mrml import MrmlApplication
@@ -13,6 +14,7 @@ SLICE_MANAGERS = (
     "vtkMRMLVolumeGlyphSliceDisplayableManager",
     "vtkMRMLModelSliceDisplayableManager",
     "vtkMRMLCrosshairDisplayableManager",
+    "vtkMRMLScalarBarDisplayableManager",  # window and level by mouse
     "vtkMRMLSegmentationsDisplayableManager2D",
     "vtkMRMLMarkupsDisplayableManager",
 )
@@ -26,15 +28,33 @@ THREE_D_MANAGERS = (
 
 
 class _View:
-    """A render window, its renderer, and the displayable managers that fill it."""
+    """A render window, its renderer, and the displayable managers that fill it.
 
-    def __init__(self, factory: vtk.vtkObject, managers: tuple[str, ...], size: tuple[int, int]) -> None:
+    Parameters
+    ----------
+    factory, managers
+        Makes the displayable managers with these names.
+    size
+        Columns and rows.
+    backdrop
+        Drawn before all that the managers draw; what is translucent lets it through.
+    """
+
+    def __init__(
+        self,
+        factory: vtk.vtkObject,
+        managers: tuple[str, ...],
+        size: tuple[int, int],
+        backdrop: vtk.vtkProp | None = None,
+    ) -> None:
         self.window = vtk.vtkRenderWindow()
         self.window.SetOffScreenRendering(1)
         self.window.SetMultiSamples(0)  # with multisampling, translucent segments are not drawn offscreen
         self.window.SetSize(*size)
         self.renderer = vtk.vtkRenderer()
         self.window.AddRenderer(self.renderer)
+        if backdrop is not None:
+            self.renderer.AddViewProp(backdrop)
         self.interactor = vtk.vtkRenderWindowInteractor()
         self.interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
         self.interactor.SetRenderWindow(self.window)
@@ -43,9 +63,13 @@ class _View:
                 factory.RegisterDisplayableManager(manager)
         self.managers = factory.InstantiateDisplayableManagers(self.renderer)
 
+    def draw(self) -> None:
+        """Render."""
+        self.window.Render()
+
     def pixels(self) -> np.ndarray:
         """Render and return the picture as (rows, columns, RGB), top row first."""
-        self.window.Render()
+        self.draw()
         grab = vtk.vtkWindowToImageFilter()
         grab.SetInput(self.window)
         grab.SetInputBufferTypeToRGB()
@@ -57,30 +81,34 @@ class _View:
 
 
 class SliceView(_View):
-    """One slice view of the layout."""
+    """One slice view of the layout, with the application's own handling of the mouse."""
 
     def __init__(self, logic: slicer.vtkMRMLSliceLogic, size: tuple[int, int]) -> None:
-        super().__init__(slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance(), SLICE_MANAGERS, size)
-        self.logic = logic
-        self.managers.SetMRMLDisplayableNode(logic.GetSliceNode())
         self._mapper = vtk.vtkImageMapper()
         self._mapper.SetColorWindow(255)
         self._mapper.SetColorLevel(127.5)
         self._actor = vtk.vtkActor2D()
         self._actor.SetMapper(self._mapper)
         self._actor.GetProperty().SetDisplayLocationToBackground()
+        self._actor.SetVisibility(False)
+        factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
+        super().__init__(factory, SLICE_MANAGERS, size, self._actor)
+        self.logic = logic
+        self.managers.SetMRMLDisplayableNode(logic.GetSliceNode())
+        self.interactor_observer = slicer.vtkMRMLSliceViewInteractorStyle()
+        self.interactor_observer.SetSliceLogic(logic)
+        self.interactor_observer.SetDisplayableManagers(self.managers)
+        self.interactor_observer.SetInteractor(self.interactor)
         logic.ResizeSliceNode(*size)
 
-    def pixels(self) -> np.ndarray:
-        """Render and return the picture as (rows, columns, RGB), top row first."""
+    def draw(self) -> None:
+        """Render, with the volumes as they are now."""
         self.logic.UpdatePipeline()
         blended = self.logic.GetImageDataConnection()
-        if blended is None:
-            self.renderer.RemoveViewProp(self._actor)
-        else:
+        self._actor.SetVisibility(blended is not None)
+        if blended is not None:
             self._mapper.SetInputConnection(blended)
-            self.renderer.AddViewProp(self._actor)
-        return super().pixels()
+        super().draw()
 
 
 class ThreeDView(_View):
@@ -106,6 +134,14 @@ class Views:
         The scene and the logics to show.
     size
         Columns and rows of each view.
+
+    Attributes
+    ----------
+    live
+        Whether the slice views are drawn whenever the application would draw them; else only for a picture, which
+        is enough for most tests and quicker.
+    drawn
+        How often a slice view was drawn while `live`.
     """
 
     def __init__(self, mrml: MrmlApplication, size: tuple[int, int] = (364, 384)) -> None:
@@ -114,12 +150,28 @@ class Views:
         self._slices: dict[str, SliceView] = {}
         self._three_d: ThreeDView | None = None
         self.reset_focal_point = True
+        self.live = False
+        self.drawn = 0
+        self._waiting: set[str] = set()
 
     def slice_view(self, name: str) -> SliceView:
         """Return the slice view with this layout name (Red, Yellow or Green)."""
         if name not in self._slices:
-            self._slices[name] = SliceView(self._mrml.slice_logic(name), self._size)
+            view = SliceView(self._mrml.slice_logic(name), self._size)
+            view.managers.AddObserver(vtk.vtkCommand.UpdateEvent, lambda *_: self.wants_render(name))
+            self._slices[name] = view
         return self._slices[name]
+
+    def wants_render(self, name: str) -> None:
+        """Take note that a slice view is to be drawn; what is asked for meanwhile is drawn together."""
+        if self.live and name not in self._waiting:
+            self._waiting.add(name)
+            QtCore.QTimer.singleShot(0, lambda: self._draw(name))
+
+    def _draw(self, name: str) -> None:
+        self._waiting.discard(name)
+        self.drawn += 1
+        self.slice_view(name).draw()
 
     def three_d_view(self) -> ThreeDView:
         """Return the 3D view."""
