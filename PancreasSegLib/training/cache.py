@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.volume import Box, Geometry, Volume, geometry_with_spacing, resample
 
 if TYPE_CHECKING:
+    from PancreasSegLib.data import Case, Dataset
     from PancreasSegLib.training.recipe import DataRecipe, StageRecipe
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,14 @@ class PreparedCase:
         Canonical grid.
     phantom : bool
         Whether the case was generated.
+    read : tuple of int, or None
+        The classes that the case was read for; None means all.
+    patient : str
+        What scans of one patient share; the name by default.
+    base : bool
+        Whether it is there against forgetting, beside what is to be learnt.
+    content : str
+        SHA-256 of the CT, empty where it was not taken.
     """
 
     name: str
@@ -52,6 +61,14 @@ class PreparedCase:
     label: NDArray[np.uint8]
     geometry: Geometry
     phantom: bool = False
+    read: tuple[int, ...] | None = None
+    patient: str = ""
+    base: bool = False
+    content: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.patient:
+            object.__setattr__(self, "patient", self.name)
 
 
 def prepare_case(
@@ -155,14 +172,25 @@ class CaseCache:
             If the dataset is needed and cannot be read.
         """
         index = self.folder / "index.json"
-        if not index.is_file():
+        if not index.is_file() or self._is_stale(json.loads(index.read_text(encoding="utf-8"))):
             self._prepare(progress)
         content = json.loads(index.read_text(encoding="utf-8"))
         return [_load(self.folder / entry["file"], entry) for entry in content["cases"]]
 
+    def _is_stale(self, content: dict[str, Any]) -> bool:
+        """Whether the dataset is here and holds other cases by now; without it the cache is all there is."""
+        from PancreasSegLib.data import read_dataset
+
+        try:
+            cases = read_dataset(self.data.root).cases
+        except DatasetError:
+            return False
+        present = {case.name: _reading(case) for case in cases if case.name not in self.data.exclude}
+        kept = {entry["name"]: entry.get("reading", "") for entry in content["cases"] if not entry["phantom"]}
+        return present != kept
+
     def _prepare(self, progress: Callable[[float, str], None] | None) -> None:
         from PancreasSegLib.data import read_dataset
-        from PancreasSegLib.io import read_labels, read_volume
 
         dataset = read_dataset(self.data.root)
         unknown = [name for name in self.data.labels if name not in dataset.labels]
@@ -171,18 +199,14 @@ class CaseCache:
                 f"The dataset {dataset.name} has no label {', '.join(unknown)}.",
                 f"It has: {', '.join(dataset.labels)}.",
             )
-        values = {dataset.labels[name]: index + 1 for index, name in enumerate(self.data.labels)}
         organ = 1 + self.data.labels.index(self.data.organ)
         cases = [case for case in dataset.cases if case.name not in self.data.exclude]
         self.folder.mkdir(parents=True, exist_ok=True)
         entries = []
         total = len(cases) + self.data.phantoms
         for number, case in enumerate(cases):
-            label = read_labels(case.label)
-            prepared = prepare_case(
-                case.name, read_volume(case.image, assume_ct=True), label, values, self.stage, organ
-            )
-            entries.append(_save(self.folder, prepared))
+            prepared = prepare_of(case, dataset, self.data.labels, self.data.organ, self.stage)
+            entries.append(_save(self.folder, prepared) | {"reading": _reading(case)})
             if progress:
                 progress((number + 1) / total, case.name)
         for seed in range(self.data.phantoms):
@@ -193,6 +217,46 @@ class CaseCache:
         with atomic_path(self.folder / "index.json") as temporary:
             temporary.write_text(text, encoding="utf-8")
         _log.info("prepared %d cases in %s", len(entries), self.folder)
+
+
+def prepare_of(
+    case: Case, dataset: Dataset, labels: tuple[str, ...], organ: str, stage: StageRecipe
+) -> PreparedCase:
+    """Read a case and bring it onto the grid of a stage; labels that were not read there are remembered.
+
+    Parameters
+    ----------
+    case : Case
+        One of the dataset's.
+    dataset : Dataset
+        Gives the label values.
+    labels : tuple of str
+        Classes from 1, some of which the dataset may lack.
+    organ : str
+        The one that must have been read.
+    stage : StageRecipe
+        Spacing, window and region.
+
+    Raises
+    ------
+    DatasetError
+        If the organ was not read, or the files do not fit together.
+    """
+    from PancreasSegLib.io import read_labels, read_volume
+
+    known = set(dataset.labels) if case.labels_present is None else set(case.labels_present) & set(dataset.labels)
+    if organ not in known:
+        raise DatasetError(f"{case.name} was not read for the {organ}.", "Leave it out.")
+    values = {dataset.labels[name]: index for index, name in enumerate(labels, 1) if name in known}
+    ct = read_volume(case.image, assume_ct=True)
+    prepared = prepare_case(case.name, ct, read_labels(case.label), values, stage, 1 + labels.index(organ))
+    read = tuple(sorted(values.values()))
+    return replace(prepared, read=None if len(read) == len(labels) else read, patient=case.patient)
+
+
+def _reading(case: Case) -> str:
+    """Return what changes when a case is read anew; empty where nobody keeps account."""
+    return case.record.files["label"]["sha256"] if case.record is not None else ""
 
 
 def _prepare_phantom(seed: int, labels: tuple[str, ...], stage: StageRecipe, organ: int) -> PreparedCase:
@@ -211,10 +275,21 @@ def _save(folder: Path, case: PreparedCase) -> dict[str, Any]:
         "file": f"{case.name}.npz",
         "geometry": case.geometry.to_json(),
         "phantom": case.phantom,
+        "read": case.read,
+        "patient": case.patient,
     }
 
 
 def _load(path: Path, entry: dict[str, Any]) -> PreparedCase:
     with np.load(path, allow_pickle=False) as arrays:
         image, label = arrays["image"], arrays["label"]
-    return PreparedCase(entry["name"], image, label, Geometry.from_json(entry["geometry"]), entry["phantom"])
+    read = entry.get("read")
+    return PreparedCase(
+        entry["name"],
+        image,
+        label,
+        Geometry.from_json(entry["geometry"]),
+        entry["phantom"],
+        None if read is None else tuple(read),
+        entry.get("patient", ""),
+    )

@@ -51,13 +51,14 @@ def cross_validate(
     """
     dataset = read_dataset(recipe.data.root)
     cases = {case.name: case for case in dataset.cases if case.name not in recipe.data.exclude}
-    folds = patient_folds(list(cases), recipe.data.folds, recipe.data.split_seed)
+    patients = [case.patient for case in cases.values()]
+    folds = patient_folds(patients, recipe.data.folds, recipe.data.split_seed)
     scores: list[CaseScore] = []
     for number, held_out in enumerate(folds):
         fold = recipe.model_copy(update={"fold": number, "only": ()})
         train_networks(fold, resume=resume, progress=progress, cancel=cancel)
         segmenter = Segmenter.load(str(export_run(fold)), device=recipe.device)
-        chosen = [cases[name] for name in held_out]
+        chosen = [case for case in cases.values() if case.patient in set(held_out)]
         value = dataset.labels[recipe.data.organ]
         for score in evaluate_model(
             segmenter, chosen, value, label=recipe.data.organ, in_plane_mm=in_plane_mm, cancel=cancel

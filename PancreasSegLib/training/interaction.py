@@ -17,6 +17,7 @@ from torch import nn
 from PancreasSegLib.evaluation.simulated_user import SimulatedUser
 from PancreasSegLib.refine.encoding import correction_channels
 from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED
+from PancreasSegLib.training.partial_labels import Read
 from PancreasSegLib.training.patches import PatchSampler
 from PancreasSegLib.training.recipe import InteractionRecipe
 
@@ -45,9 +46,9 @@ class InteractionSampler:
         self.spacing = tuple(patches.stage.spacing_mm[::-1])
         self._network = network.eval().requires_grad_(False) if network is not None else None
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the batch of a step: image with three more channels, and label."""
-        image, label = self.patches.batch(step)
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, list[Read]]:
+        """Return the batch of a step: image with three more channels, label, and the classes that were read."""
+        image, label, read = self.patches.batch(step)
         proposed = self._proposed(image)
         extra = []
         for number in range(len(label)):
@@ -56,7 +57,7 @@ class InteractionSampler:
             proposal = None if proposed is None else proposed[number]
             mask, marks = self.interaction(image[number, 0].cpu().numpy(), reference, proposal, rng)
             extra.append(torch.from_numpy(correction_channels(mask, marks, self.spacing)))
-        return torch.cat([image, torch.stack(extra).to(image)], dim=1), label
+        return torch.cat([image, torch.stack(extra).to(image)], dim=1), label, read
 
     def interaction(
         self, image: NDArray[np.float32], reference: Array, proposal: Array | None, rng: np.random.Generator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from PancreasSegLib.errors import RecipeError
+from PancreasSegLib.errors import CancelledError, RecipeError
 from PancreasSegLib.networks import build_network, training_outputs
 from PancreasSegLib.networks.instance_norm import keep_channels_last
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
@@ -109,6 +110,7 @@ class NetworkTrainer:
                 self.sampler, task.stage.interaction, self.organ, _proposer(task, device)
             )
         self.step, self.elapsed = 0, 0.0
+        self.stopped = False
 
     @property
     def checkpoint(self) -> Path:
@@ -152,9 +154,14 @@ class NetworkTrainer:
         saved = time.monotonic()
         running = torch.zeros((), device=self.device)
         while (fraction := run_fraction(self.step, stage.steps, self.elapsed, stage.time_limit_minutes)) < 1:
+            if self.stopped:
+                break
             if cancel and cancel.cancelled:
                 self._save()
-                cancel.check()
+                raise CancelledError(
+                    f"Stopped at step {self.step} of {self.task.name}; its state was saved.",
+                    "The same command with --resume goes on from there.",
+                )
             running += self._optimise(fraction)
             self.step += 1
             self.elapsed = time.monotonic() - started
@@ -178,12 +185,12 @@ class NetworkTrainer:
         self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(fraction, self.task.stage.optimizer)
-        image, label = self.sampler.batch(self.step)
+        image, label, read = self.sampler.batch(self.step)
         image = image.contiguous(memory_format=torch.channels_last_3d)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             outputs = training_outputs(self.network(image))
-        loss = self.loss(outputs, label)
+        loss = self.loss(outputs, label, read)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.task.stage.optimizer.clip_norm)
@@ -212,7 +219,7 @@ class NetworkTrainer:
             sampler = InteractionSampler(patches, task.stage.interaction, self.organ, _proposer(task, self.device))
             return interaction_dice(network, sampler, self.classes, self.dtype)
         dice = validation_dice(network, self.validation, task.stage, self.classes, self.device, self.dtype)
-        return [sum(case[i] for case in dice.values()) / len(dice) for i in range(self.classes - 1)]
+        return mean_dice(dice, self.classes)
 
     def _save(self) -> None:
         save_checkpoint(
@@ -235,6 +242,15 @@ class NetworkTrainer:
         self.scaler.load_state_dict(state["scaler"])
         self.step, self.elapsed = int(state["step"]), float(state["elapsed"])
         _log.info("%s goes on at step %d", self.task.name, self.step)
+
+
+def mean_dice(dice: dict[str, list[float]], classes: int) -> list[float]:
+    """Return the mean over the cases for each class from 1; NaN where no case was read for it."""
+    means = []
+    for index in range(classes - 1):
+        known = [values[index] for values in dice.values() if not math.isnan(values[index])]
+        means.append(sum(known) / len(known) if known else math.nan)
+    return means
 
 
 def stage_arguments(stage: StageRecipe, labels: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.training.cache import PreparedCase
 from PancreasSegLib.training.channels import input_channels
 from PancreasSegLib.training.intensity import augment_intensity
+from PancreasSegLib.training.partial_labels import Read
 from PancreasSegLib.training.recipe import AugmentationRecipe, StageRecipe
 
 _VOXELS_KEPT = 20_000  # foreground voxels remembered a class and case as possible centres
@@ -31,6 +32,8 @@ class _ResidentCase:
     organ: NDArray[np.int32]
     others: list[NDArray[np.int32]]
     phantom: bool
+    read: tuple[int, ...] | None
+    base: bool
 
 
 class PatchSampler:
@@ -55,7 +58,8 @@ class PatchSampler:
     ) -> None:
         self.stage, self.device, self.seed = stage, device, seed
         self._cases = [_resident(case, organ, device, seed) for case in cases]
-        self._real = [i for i, case in enumerate(self._cases) if not case.phantom]
+        self._base = [i for i, case in enumerate(self._cases) if case.base]
+        self._real = [i for i, case in enumerate(self._cases) if not case.phantom and not case.base]
         self._phantoms = [i for i, case in enumerate(self._cases) if case.phantom]
         self._spacing = np.asarray(stage.spacing_mm[::-1])
         self._shape = stage.patch_ijk[::-1]
@@ -65,7 +69,7 @@ class PatchSampler:
         ]
         self._offsets_mm = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).float()
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, list[Read]]:
         """Return the batch of a step.
 
         Returns
@@ -74,19 +78,24 @@ class PatchSampler:
             Normalised HU, and the soft-tissue mask where the recipe has it as a channel.
         label : Tensor of int64, shape (n, z, y, x)
             Class indices.
+        read : list of (tuple of int or None)
+            The classes that were read, sample by sample; None means all.
         """
-        images, labels = [], []
+        images, labels, read = [], [], []
         generator = torch.Generator(device=self.device)
         generator.manual_seed(self.seed * 1_000_003 + step)
         for number in range(self.stage.sampling.batch_size):
             rng = np.random.default_rng([self.seed, step, number])
-            image, label = self._patch(rng, generator)
+            case = self._cases[self._choose_case(rng)]
+            image, label = self._patch(case, rng, generator)
             images.append(image)
             labels.append(label)
-        return torch.stack(images), torch.stack(labels)
+            read.append(case.read)
+        return torch.stack(images), torch.stack(labels), read
 
-    def _patch(self, rng: np.random.Generator, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        case = self._cases[self._choose_case(rng)]
+    def _patch(
+        self, case: _ResidentCase, rng: np.random.Generator, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         matrix, elastic = self._deformation(rng)
         centre = self._centre(case, rng)
         image, label = self._interpolate(case, centre, matrix, elastic, generator)
@@ -96,8 +105,10 @@ class PatchSampler:
         return input_channels(hu, stage), label
 
     def _choose_case(self, rng: np.random.Generator) -> int:
-        phantom = self._phantoms and rng.random() < self.stage.sampling.phantom_share
-        return int(rng.choice(self._phantoms if phantom or not self._real else self._real))
+        sampling = self.stage.sampling
+        groups = ((self._phantoms, sampling.phantom_share), (self._base, sampling.base_share))
+        chosen = next((cases for cases, share in groups if cases and rng.random() < share), self._real)
+        return int(rng.choice(chosen or self._base or self._phantoms))
 
     def _centre(self, case: _ResidentCase, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return a patch centre (z, y, x) in voxels: near the organ, near another label, or anywhere."""
@@ -188,4 +199,6 @@ def _resident(case: PreparedCase, organ: int, device: torch.device, seed: int) -
         places(organ),
         others,
         case.phantom,
+        case.read,
+        case.base,
     )

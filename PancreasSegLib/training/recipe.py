@@ -50,6 +50,7 @@ class SamplingRecipe(_Part):
     organ_share: float = Field(default=0.5, ge=0, le=1)
     label_share: float = Field(default=0.2, ge=0, le=1)
     phantom_share: float = Field(default=0.0, ge=0, le=1)
+    base_share: float = Field(default=0.0, ge=0, le=1, description="of cases that are there against forgetting")
 
 
 class AugmentationRecipe(_Part):

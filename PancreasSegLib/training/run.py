@@ -58,11 +58,11 @@ def split_cases(cases: list[PreparedCase], recipe: Recipe) -> Split:
     """Split prepared cases by patient; phantoms only ever train, ``fold: all`` holds nobody out."""
     if recipe.fold == "all":
         return Split(cases, [])
-    names = [case.name for case in cases if not case.phantom]
-    held_out = set(patient_folds(names, recipe.data.folds, recipe.data.split_seed)[recipe.fold])
+    patients = [case.patient for case in cases if not case.phantom]
+    held_out = set(patient_folds(patients, recipe.data.folds, recipe.data.split_seed)[recipe.fold])
     return Split(
-        [case for case in cases if case.name not in held_out],
-        [case for case in cases if case.name in held_out],
+        [case for case in cases if case.patient not in held_out],
+        [case for case in cases if case.patient in held_out],
     )
 
 

@@ -42,7 +42,7 @@ def validation_dice(
     Returns
     -------
     dict of str to list of float
-        Dice by case name, one value a class from 1; both empty is 1.
+        Dice by case name, one value a class from 1; both empty is 1, NaN where the class was not read.
     """
     from monai.inferers import sliding_window_inference
 
@@ -61,6 +61,9 @@ def validation_dice(
         reference = torch.from_numpy(case.label).to(device)
         values = []
         for index in range(1, classes):
+            if case.read is not None and index not in case.read:
+                values.append(float("nan"))
+                continue
             a, b = predicted == index, reference == index
             total = a.sum() + b.sum()
             values.append(float(2 * (a & b).sum() / total) if total > 0 else 1.0)
@@ -79,7 +82,7 @@ def interaction_dice(
     network.eval()
     found: list[list[float]] = [[] for _ in range(1, classes)]
     for step in range(patches):
-        image, label = sampler.batch(step)
+        image, label, _ = sampler.batch(step)
         with torch.autocast(image.device.type, dtype, enabled=dtype != torch.float32):
             predicted = network(image).argmax(1)
         for index, values in enumerate(found, start=1):

@@ -34,14 +34,15 @@ def sampler(augmentation, seed=0, **sampling):
 def test_a_step_always_gives_the_same_batch():
     one, two = sampler({}), sampler({})
     two.batch(3)
-    for a, b in zip(one.batch(7), two.batch(7), strict=True):
+    for a, b in zip(one.batch(7)[:2], two.batch(7)[:2], strict=True):
         assert torch.equal(a, b)
     assert not torch.equal(one.batch(8)[0], one.batch(7)[0])
     assert not torch.equal(sampler({}, seed=1).batch(7)[0], one.batch(7)[0])
 
 
 def test_shapes_and_normalisation():
-    image, label = sampler({}, batch_size=3).batch(0)
+    image, label, read = sampler({}, batch_size=3).batch(0)
+    assert read == [None] * 3
     assert image.shape == (3, 1, 12, 20, 24)
     assert label.shape == (3, 12, 20, 24)
     s = stage({})
@@ -51,7 +52,7 @@ def test_shapes_and_normalisation():
 
 def test_without_augmentation_a_patch_is_a_shifted_piece_of_the_case():
     s = sampler(OFF, organ_share=1.0)
-    image, label = s.batch(0)
+    image, label, _ = s.batch(0)
     hu = image[0, 0] * s.stage.std_hu + s.stage.mean_hu
     inside = torch.nn.functional.avg_pool3d((label == 1).float()[None], 3, 1, 1)[0, 0] > 0.999
     assert inside.sum() > 50
@@ -62,7 +63,7 @@ def test_the_label_follows_the_image_through_every_deformation():
     s = sampler(OFF | SPATIAL, organ_share=1.0)
     agreements = []
     for step in range(12):
-        image, label = s.batch(step)
+        image, label, _ = s.batch(step)
         hu = image[0, 0] * s.stage.std_hu + s.stage.mean_hu
         bright = hu > 100  # between the organ and the decoy
         organ = label[0] == 1
