@@ -39,3 +39,8 @@ def _sentence(text: str) -> str:
     """Return the text on one line, with a full stop."""
     line = " ".join(text.split()).rstrip(".")
     return f"{line}."
+
+
+def usage_problem(sentence: str, command: str) -> PancreasSegError:
+    """Return the error for options that do not go together."""
+    return PancreasSegError(sentence, f"See `{command} --help`.")

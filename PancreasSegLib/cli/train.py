@@ -1,43 +1,174 @@
-"""``pancreasseg train``: train the networks of a recipe and make a model package of them."""
+"""``pancreasseg train``: train the networks of a recipe, or a model package on with corrected cases."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from PancreasSegLib.training.finetune import Finetuned
+    from PancreasSegLib.training.finetune_recipe import FinetuneRecipe
+
+_TUNING = "Fine-tuning"
+
 
 def command(
-    recipe: Annotated[str, typer.Argument(help="A YAML recipe, or the name of one that comes with PancreasSeg.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE|DATASET",
+            help="A YAML recipe, or the name of one that comes along; with --finetune a folder of cases.",
+        ),
+    ],
     overrides: Annotated[
         list[str] | None, typer.Argument(help="key=value, e.g. fold=0 stages.segmenter.steps=200 data.root=FOLDER")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--finetune",
+            metavar="MODEL",
+            help="Train this model on with corrected cases.",
+            rich_help_panel=_TUNING,
+        ),
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            "--base", help="A dataset folder that is mixed in against forgetting.", rich_help_panel=_TUNING
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Of the new model; default MODEL-finetuned.", rich_help_panel=_TUNING),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a model of that name.", rich_help_panel=_TUNING)
+    ] = False,
 ) -> None:
     """Train the networks of a recipe on an MSD-style folder and export a model package.
 
     The run folder (output/name/fold-N) holds the recipe, checkpoints, losses.csv and validation.csv of each
     network, and at the end the package. A run that was cut off goes on with --resume.
+
+    With --finetune MODEL a model package is trained on with the corrected cases of a folder, and the new model is
+    installed beside the others if held-out cases show that it is better.
     """
+    from PancreasSegLib.cli.problem import usage_problem
+
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+    if model is not None:
+        _finetune(model, Path(recipe), overrides or [], base, name, resume, force)
+        return
+    if base is not None or name is not None or force:
+        raise usage_problem("--base, --name and --force belong to --finetune.", "pancreasseg train")
+    _train(recipe, overrides or [], resume)
+
+
+def _train(recipe: str, overrides: list[str], resume: bool) -> None:
+    from PancreasSegLib.cli.interruption import cancelled_by_ctrl_c
     from PancreasSegLib.cli.progress_bar import ProgressBar
     from PancreasSegLib.cli.terminal import say
     from PancreasSegLib.training.recipe import load_recipe
 
-    loaded = load_recipe(recipe, overrides or [])
-
-    import torch
+    loaded = load_recipe(recipe, overrides)
 
     from PancreasSegLib.training.export import export_run
     from PancreasSegLib.training.run import missing_networks, train_networks
 
-    if threads:
-        torch.set_num_threads(threads)
-    with ProgressBar() as bar:
-        train_networks(loaded, resume=resume, progress=bar)
+    with cancelled_by_ctrl_c() as cancel, ProgressBar() as bar:
+        train_networks(loaded, resume=resume, progress=bar, cancel=cancel)
     missing = missing_networks(loaded)
     if missing:
         say(f"Trained in {loaded.run_folder}; still to train for a model package: {', '.join(missing)}.")
         return
     package = export_run(loaded)
     say(f"The model package is {package}. Use it by: pancreasseg segment CT --model {package} --output MASK")
+
+
+def _finetune(
+    model: str, dataset: Path, overrides: list[str], base: Path | None, name: str | None, resume: bool, force: bool
+) -> None:
+    from PancreasSegLib.cli.interruption import cancelled_by_ctrl_c
+    from PancreasSegLib.cli.progress_bar import ProgressBar
+    from PancreasSegLib.cli.terminal import show
+    from PancreasSegLib.errors import RecipeError
+    from PancreasSegLib.models import add_package, find_package, packages_folder
+    from PancreasSegLib.training.finetune_recipe import finetune_recipe
+
+    settings = {"model": model, "dataset": dataset, "base": base}
+    recipe = finetune_recipe({**settings, "name": name or f"{find_package(model).name}-finetuned"}, overrides)
+    if (packages_folder() / recipe.name).exists() and not force:
+        raise RecipeError(
+            f"There is a model {recipe.name} already.", "Give another --name, or --force to replace it."
+        )
+
+    from PancreasSegLib.training.finetune import finetune
+
+    with cancelled_by_ctrl_c() as cancel, ProgressBar() as bar:
+        done = finetune(recipe, resume=resume, progress=bar, cancel=cancel)
+    if done.scores.held_out or done.scores.base:
+        show(_table(done))
+    _refuse_if_worse(done, recipe)
+    installed = add_package(done.package, force=force)
+    _report(done, recipe, installed.name)
+
+
+def _table(done: Finetuned) -> Table:
+    from rich.table import Table
+
+    from PancreasSegLib.training.finetune_export import mean_pair
+
+    table = Table("Held-out case", "Dice before", "Dice after")
+    for title, pairs in (("corrected", done.scores.held_out), ("base", done.scores.base)):
+        for case, (before, after) in pairs.items():
+            table.add_row(f"{title} {case}", f"{before:.3f}", f"{after:.3f}")
+        if pairs:
+            before, after = mean_pair(pairs)
+            table.add_row(f"mean, {title}", f"{before:.3f}", f"{after:.3f}", end_section=True)
+    return table
+
+
+def _refuse_if_worse(done: Finetuned, recipe: FinetuneRecipe) -> None:
+    """Keep a model that is no better out of the list; its package stays where it was made."""
+    from PancreasSegLib.errors import NoImprovementError
+    from PancreasSegLib.training.finetune_export import mean_pair
+
+    if done.better is not False:
+        return
+    scores = done.scores
+    if scores.held_out and mean_pair(scores.held_out)[1] <= mean_pair(scores.held_out)[0]:
+        before, after = mean_pair(scores.held_out)
+        what = f"is no better on the corrected cases held out (Dice {before:.3f} before, {after:.3f} after)"
+    else:
+        before, after = mean_pair(scores.base)
+        what = f"has forgotten on the base cases held out (Dice {before:.3f} before, {after:.3f} after)"
+    raise NoImprovementError(
+        f"The fine-tuned model {what}, so it was not installed.",
+        f"Correct more cases, or use it all the same: pancreasseg models add {done.package}",
+    )
+
+
+def _report(done: Finetuned, recipe: FinetuneRecipe, name: str) -> None:
+    from PancreasSegLib.cli.terminal import say, warn
+
+    if not done.scores.held_out:
+        warn(
+            "With too few patients to hold one out, nothing could be measured: whether the new model is better is "
+            "not known. Two corrected patients are the least, five say more."
+        )
+    elif len(done.scores.held_out) < 5:
+        count = len(done.scores.held_out)
+        warn(f"Measured on {count} held-out case{'' if count == 1 else 's'} only: take the gain as a hint.")
+    if recipe.base is None:
+        warn("No base data was given with --base: what it lost on other cases is not known.")
+    say(f"The model {name} is installed and in the panel's list. Use it by: pancreasseg segment CT --model {name}")

@@ -222,26 +222,29 @@ class NetworkTrainer:
         return mean_dice(dice, self.classes)
 
     def _save(self) -> None:
-        save_checkpoint(
-            self.checkpoint,
-            {
-                "step": self.step,
-                "elapsed": self.elapsed,
-                "network": self.network.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "scaler": self.scaler.state_dict(),
-            },
-        )
+        save_checkpoint(self.checkpoint, self._state())
 
     def _restore(self) -> None:
-        state = load_checkpoint(self.checkpoint, self.device)
+        self._take(load_checkpoint(self.checkpoint, self.device))
+        _log.info("%s goes on at step %d", self.task.name, self.step)
+
+    def _state(self) -> dict[str, Any]:
+        """Return all that a run needs to go on."""
+        return {
+            "step": self.step,
+            "elapsed": self.elapsed,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def _take(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.step, self.elapsed = int(state["step"]), float(state["elapsed"])
-        _log.info("%s goes on at step %d", self.task.name, self.step)
 
 
 def mean_dice(dice: dict[str, list[float]], classes: int) -> list[float]:

@@ -1,8 +1,8 @@
 """Learning from cases in which only some labels were read.
 
 What was not read may be anything but a label that was read: its probability and that of the background are summed
-and compared with "none of the read labels" (the marginal loss of Shi et al. 2021, "Marginal loss and exclusion loss
-for partially supervised multi-organ segmentation", Medical Image Analysis 70:101979; also Fang and Yan 2020,
+and compared with "none of the read labels" (the marginal loss of Shi et al. 2021, "Marginal loss and exclusion
+loss for partially supervised multi-organ segmentation", Medical Image Analysis 70:101979; also Fang and Yan 2020,
 "Multi-organ segmentation over partially labeled datasets with multi-scale feature abstraction", IEEE TMI 39:3619).
 So a case read for the pancreas alone never teaches a network that the liver is background.
 """

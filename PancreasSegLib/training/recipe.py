@@ -230,7 +230,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     if not isinstance(content, dict):
         raise RecipeError(f"{file} holds no recipe.", "A recipe is a mapping with name, data and stages.")
     for override in overrides:
-        _apply(content, override)
+        apply_override(content, override)
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
@@ -250,7 +250,14 @@ def find_recipe(path: str | Path) -> Path:
     raise RecipeError(f"There is no recipe {path}.", f"Give a YAML file or one of: {', '.join(names)}.")
 
 
-def _apply(content: dict[str, Any], override: str) -> None:
+def apply_override(content: dict[str, Any], override: str) -> None:
+    """Set a field by its dotted name, ``key=value`` with the value in YAML.
+
+    Raises
+    ------
+    RecipeError
+        If it is of another form.
+    """
     key, separator, raw = override.partition("=")
     if not separator or not key:
         raise RecipeError(f"The override {override!r} is not of the form key=value.")

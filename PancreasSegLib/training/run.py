@@ -107,7 +107,7 @@ def train_networks(
     if begun and not resume:
         raise RecipeError(f"{begun[0]} already holds a run.", "Add --resume, or choose another output or name.")
     _write_recipe(recipe)
-    device, dtype = training_device(recipe)
+    device, dtype = training_device(recipe.device, recipe.precision)
     for task in todo:
         if not network_file(recipe, task.name).is_file():
             _train(task, recipe, device, dtype, resume, progress, cancel)
@@ -141,7 +141,7 @@ def _train(
         save_file(weights, temporary)
 
 
-def training_device(recipe: Recipe) -> tuple[torch.device, torch.dtype]:
+def training_device(name: str, precision: str) -> tuple[torch.device, torch.dtype]:
     """Return the device and the autocast precision of a run.
 
     ``auto`` takes what inference takes: bf16 or fp16 where the device computes it fast, else fp32.
@@ -149,12 +149,12 @@ def training_device(recipe: Recipe) -> tuple[torch.device, torch.dtype]:
     Raises
     ------
     DeviceError
-        If the recipe's device is not there.
+        If the device is not there.
     """
-    device = choose_device(recipe.device)
-    if recipe.precision == "auto":
+    device = choose_device(name)
+    if precision == "auto":
         return device, choose_precision(device).dtype
-    return device, {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[recipe.precision]
+    return device, {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
 
 
 def _write_recipe(recipe: Recipe) -> None:
