@@ -177,6 +177,10 @@ class PancreasSegLogic(ScriptedLoadableModuleLogic):
         """Segment a CT, wait, return the segmentation node; see :meth:`PanelLogic.segment`."""
         return self.panel_logic.segment(volume_node, segmentation_node, **options)
 
+    def correct(self, segmentation_node, segment_id=None, volume_node=None):  # noqa: ANN001, ANN201
+        """Return the correction of a segment; see :class:`PancreasSegPanel.correction.CorrectionSession`."""
+        return self.panel_logic.correct(segmentation_node, segment_id, volume_node)
+
     def measurement(self, segmentation_node):  # noqa: ANN001, ANN201
         """Return what was measured of the result in a segmentation."""
         return self.panel_logic.measurement(segmentation_node)

@@ -60,6 +60,12 @@ class Background:
                 threading.Thread(target=self._run, name="PancreasSeg files", daemon=True).start()
         return job
 
+    def give_up(self, job: BackgroundJob) -> None:
+        """Give up one piece of work, and tell nobody about it."""
+        job.dropped = True
+        if job in self.open:
+            self.open.remove(job)
+
     def drop(self) -> None:
         """Give up what waits, and tell nobody about what runs."""
         for job in self.open:

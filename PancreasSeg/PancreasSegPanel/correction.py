@@ -11,17 +11,35 @@ A script::
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from PancreasSegLib.errors import MarkError, PancreasSegError
+from PancreasSegLib.refine import EXCLUDED, INCLUDED
+from PancreasSegLib.refine.doubt import doubtful_slices
+from PancreasSegLib.volume import Volume
+from PancreasSegLib.worker import CorrectionChange, CorrectionState
+from PancreasSegPanel.correction_marks import MarksNode, plain_marks
+from PancreasSegPanel.correction_queue import CorrectionQueue, Item, Smoothing
 from PancreasSegPanel.correction_step import CorrectionStep, DoubtfulPlace
+from PancreasSegPanel.correction_target import CorrectionTarget
+from PancreasSegPanel.ct_node import geometry_of, voxels_of
+from PancreasSegPanel.problem import sentence_of
+from PancreasSegPanel.segment_correction import SegmentCorrection
+from PancreasSegPanel.segment_on_ct import frame_of
 
 if TYPE_CHECKING:
-    from PancreasSegLib.errors import PancreasSegError
     from PancreasSegLib.refine import Mark
     from PancreasSegLib.volume import Geometry
+    from PancreasSegPanel.logic import PanelLogic
 
 OnStep = Callable[[CorrectionStep], None]
+
+_numbers = count(1)
 
 
 class CorrectionSession:
@@ -30,8 +48,8 @@ class CorrectionSession:
     The session owns what was marked and knows the segment as it left it; the worker only computes. So nothing is
     lost when the worker dies: what was recorded is sent again to the next one.
 
-    Nothing here blocks but :meth:`wait`. Methods that write raise a :class:`PancreasSegError` with a sentence when
-    the session has ended or the mark cannot be used.
+    Nothing here blocks but :meth:`wait`. Methods that do something raise a :class:`PancreasSegError` with a
+    sentence when the session has ended or the mark cannot be used.
 
     Attributes
     ----------
@@ -46,69 +64,79 @@ class CorrectionSession:
         undo, an error, the end of the session.
     ended : str
         Why the session has ended, empty while it lives.
-    error : PancreasSegError or None
-        Why recorded strokes could not be applied; :meth:`retry` sends them again.
     last : CorrectionStep or None
         What the last correction did.
+    sentence : str
+        What happened last, for the status line.
     """
 
-    segmentation: Any
-    segment_id: str
-    ct: Any
-    auto_update: bool
-    preview: bool
-    on_change: list[Callable[[], None]]
-    ended: str
-    error: PancreasSegError | None
-    last: CorrectionStep | None
+    def __init__(self, scene: Any, logic: PanelLogic, segmentation: Any, segment_id: str, ct: Any) -> None:
+        self.segmentation, self.segment_id, self.ct = segmentation, segment_id, ct
+        self.auto_update, self.preview = True, False
+        self.on_change: list[Callable[[], None]] = []
+        self.ended = self.sentence = ""
+        self.last: CorrectionStep | None = None
+        self._logic = logic
+        self._name = f"{segmentation.GetID()} {segment_id} {next(_numbers)}"
+        geometry = self.geometry
+        self._size, self._frame = geometry.size_ijk, frame_of(segmentation, geometry)
+        self._target = CorrectionTarget(scene, segmentation, segment_id, ct)
+        self._marks_node = MarksNode(scene, segmentation, segment_id, ct)
+        self._segment = SegmentCorrection(self._target, self._marks_node, geometry)
+        self._queue = CorrectionQueue(self._send, self._cancel, self._take, self._changed)
+        self._base = CorrectionState.empty()
+        self._prepared = False
 
     # ------------------------------------------------------------------ what is shown
 
     @property
     def geometry(self) -> Geometry:
         """The CT's grid in the world, LPS: what :meth:`Mark.stroke` wants."""
-        raise NotImplementedError
+        return geometry_of(self.ct)
+
+    @property
+    def error(self) -> PancreasSegError | None:
+        """Why recorded strokes could not be applied; :meth:`retry` sends them again."""
+        return self._queue.error
 
     @property
     def busy(self) -> bool:
         """Whether an answer is awaited."""
-        raise NotImplementedError
+        return self._queue.busy
 
     @property
     def queued(self) -> int:
         """How many strokes are recorded and not applied yet."""
-        raise NotImplementedError
+        return len(self._queue.items)
 
     @property
     def has_preview(self) -> bool:
         """Whether a correction waits for :meth:`accept` or :meth:`reject`."""
-        raise NotImplementedError
+        return self._segment.draft is not None
 
     @property
     def can_undo(self) -> bool:
         """Whether there is a step, or a stroke that is not applied yet, to take back."""
-        raise NotImplementedError
+        return self._queue.can_take_back or self._segment.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether a step can be done again."""
-        raise NotImplementedError
+        return self._queue.can_bring_back or self._segment.can_redo
 
     @property
-    def sentence(self) -> str:
-        """What happened last, for the status line."""
-        raise NotImplementedError
-
-    @property
-    def marks_node(self) -> Any:
-        """The vtkMRMLSegmentationNode with the segments Include, Exclude and Preview; None before the first mark."""
-        raise NotImplementedError
+    def marks_node(self) -> Any | None:
+        """The segmentation node with the segments Include, Exclude and Preview; None before the first mark."""
+        return self._marks_node.node
 
     # ------------------------------------------------------------------ marks
 
     def prepare(self) -> None:
         """Let the worker start and take the CT, so that the first stroke is answered quickly; returns at once."""
-        raise NotImplementedError
+        self._alive()
+        if not self._prepared and not self.busy:
+            self._prepared = True
+            self._logic.refine(self.ct, self._name, self._given(), (), lambda request: None)
 
     def add(self, marks: Sequence[Mark], on_done: OnStep | None = None) -> None:
         """Record marks that were made together: one correction, one step of undo.
@@ -127,23 +155,49 @@ class CorrectionSession:
         MarkError
             If a mark does not lie on the CT; nothing was recorded.
         """
-        raise NotImplementedError
+        geometry = self._alive()
+        if not marks:
+            raise MarkError("Nothing is marked.", "Draw inside the CT.")
+        for mark in marks:
+            if mark.box.clipped(geometry) != mark.box:
+                raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")
+        self._segment.forget_redo()
+        item = Item(tuple(marks), on_done=[on_done] if on_done is not None else [])
+        self._queue.add(item, hold=not self.auto_update)
+        self._changed()
 
     def apply(self) -> None:
         """Correct by all strokes that wait, together, as one step."""
-        raise NotImplementedError
+        self._alive()
+        self._queue.apply()
+        self._changed()
 
     def retry(self) -> None:
         """Send again what could not be applied."""
-        raise NotImplementedError
+        self._alive()
+        self.sentence = ""
+        self._queue.retry()
+        self._changed()
 
     def erase_marks(self, mark: Mark) -> None:
         """Forget what was marked inside a mark; the segment stays as it is. One step."""
-        raise NotImplementedError
+        geometry = self._begin()
+        mask, marks = self._segment.state.within(mark.box)
+        marks[mark.voxels] = 0
+        change = CorrectionChange(mark.box, mask, marks)
+        self._segment.write(change, geometry, time.monotonic())
+        self._changed()
 
     def clear_marks(self) -> None:
         """Forget all marks, those that wait too; the segment stays as it is. One step."""
-        raise NotImplementedError
+        geometry = self._begin()
+        self._queue.clear()
+        self._segment.drop_draft()
+        state = self._segment.state
+        change = CorrectionChange(state.box, (state.mask != 0).astype(np.uint8), np.zeros_like(state.marks))
+        self._segment.write(change, geometry, time.monotonic())
+        self.sentence = "The marks were cleared; the segment stays as it is."
+        self._changed()
 
     # ------------------------------------------------------------------ plain editing
 
@@ -162,35 +216,71 @@ class CorrectionSession:
         CorrectionStep or None
             None if there was nothing to change.
         """
-        raise NotImplementedError
+        geometry = self._begin()
+        if mark.box.clipped(geometry) != mark.box:
+            raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")
+        voxels = mark.voxels
+        if hu_range is not None:
+            hu = voxels_of(self.ct)[mark.box.slices_zyx]
+            voxels = voxels & (hu >= hu_range[0]) & (hu <= hu_range[1])
+        step = self._segment.paint(mark.box, voxels, mark.include, geometry)
+        if step is not None:
+            self._told(step)
+        else:
+            self.sentence = "There was nothing to change here."
+        self._changed()
+        return step
 
     def smooth(self, within: Mark | None = None, radius_mm: float = 1.5) -> None:
         """Smooth the segment, or its part under a mark; what was marked stays. One step.
 
         It is computed in the background, in turn with the strokes.
         """
-        raise NotImplementedError
+        self._alive()
+        self._segment.forget_redo()
+        self._queue.add(Item(smoothing=Smoothing(within, radius_mm)), hold=False)
+        self._changed()
 
     # ------------------------------------------------------------------ preview, undo
 
     def accept(self) -> CorrectionStep | None:
         """Write the previewed correction into the segment, as one step."""
-        raise NotImplementedError
+        step = self._segment.accept(self._begin())
+        if step is not None:
+            self._told(step)
+        self._changed()
+        return step
 
     def reject(self) -> None:
         """Drop the previewed correction and its marks."""
-        raise NotImplementedError
+        self._alive()
+        self._queue.clear()
+        self._segment.drop_draft()
+        self.sentence = "The correction was dropped."
+        self._changed()
 
     def undo(self) -> bool:
         """Take the last step back, to the voxel, marks included; a stroke that is not applied yet goes first.
 
         Voxels that were changed by other means since keep what the user gave them.
         """
-        raise NotImplementedError
+        geometry = self._alive()
+        self._segment.notice(geometry)
+        done = self._queue.take_back() or self._segment.undo(geometry)
+        if done:
+            self.sentence = "The last correction was taken back."
+        self._changed()
+        return done
 
     def redo(self) -> bool:
         """Do again what was undone last."""
-        raise NotImplementedError
+        geometry = self._alive()
+        self._segment.notice(geometry)
+        done = self._segment.redo(geometry) or self._queue.bring_back()
+        if done:
+            self.sentence = "The correction was done again."
+        self._changed()
+        return done
 
     # ------------------------------------------------------------------ doubt, waiting
 
@@ -199,7 +289,13 @@ class CorrectionSession:
 
         Empty where no probability is known (a segment that the model did not make, a reopened scene).
         """
-        raise NotImplementedError
+        geometry = self._alive()
+        probability = self._logic.corrections.probability_of(self)
+        if probability is None:
+            return []
+        state = self._segment.with_waiting(self._waiting())
+        marks = None if state.box is None else Volume(state.marks, state.box.geometry(geometry))
+        return [DoubtfulPlace.of(place) for place in doubtful_slices(probability, marks=marks)]
 
     def wait(self) -> CorrectionStep | None:
         """Wait until nothing is awaited; for scripts. The application stays alive meanwhile.
@@ -214,4 +310,117 @@ class CorrectionSession:
         PancreasSegError
             Why the strokes could not be applied; they stay recorded.
         """
-        raise NotImplementedError
+        while self.busy and not self.ended:
+            self._logic.turn()
+        if self.ended:
+            raise PancreasSegError(self.ended)
+        if self.error is not None:
+            raise self.error
+        return self.last
+
+    # ------------------------------------------------------------------ what the logic calls
+
+    def end(self, reason: str) -> None:
+        """End for good: what is awaited is given up, the segment stays as it is."""
+        if not self.ended:
+            self.ended = self.sentence = reason
+            self._queue.clear()
+            self._logic.end_correction(self._name)
+            for callback in list(self.on_change):
+                callback()
+
+    def remove_marks(self) -> None:
+        """Take the marks out of the scene with the segment that they belong to."""
+        self._marks_node.remove()
+
+    def restart(self, reason: str) -> None:
+        """The segment was made anew: marks, preview and steps end, the session goes on."""
+        self._queue.clear()
+        self._segment.restart(self.geometry)
+        self.sentence = reason
+        self._prepared = False
+        self._changed()
+
+    def worker_ended(self) -> None:
+        """The worker was ended on purpose; strokes that it had are sent to the next one with the next stroke."""
+        self._prepared = False
+        self._queue.worker_ended()
+
+    @property
+    def awaits_surface(self) -> bool:
+        """Whether a surface is shown that does not follow the voxels yet."""
+        return not self.ended and self._target.awaits_surface
+
+    def make_surface(self) -> None:
+        """Make the surface once the strokes pause."""
+        self._target.make_surface()
+
+    # ------------------------------------------------------------------ inside
+
+    def _alive(self) -> Geometry:
+        """Return the CT's grid, or raise where there is nothing left to correct."""
+        if not self.ended and not self._target.is_there:
+            self.end("The segment or its CT is gone; the correction has ended.")
+        if not self.ended:
+            geometry = self.geometry
+            moved = np.abs(frame_of(self.segmentation, geometry) - self._frame).max() > 1e-3
+            if geometry.size_ijk != self._size or moved:
+                self.end("CT and segmentation were moved apart; the correction has ended.")
+        if self.ended:
+            raise PancreasSegError(self.ended, "Choose the segment again.")
+        return geometry
+
+    def _begin(self) -> Geometry:
+        """Take what was edited elsewhere; something new is done now."""
+        geometry = self._alive()
+        self._segment.notice(geometry)
+        self._segment.forget_redo()
+        self._queue.forget_taken_back()
+        return geometry
+
+    def _given(self) -> CorrectionState:
+        state = plain_marks(self._segment.current)
+        probability = self._logic.corrections.probability_of(self)
+        return CorrectionState(state.box, state.mask, state.marks, probability)
+
+    def _send(self, item: Item, on_done: Callable[[Any, PancreasSegError | None], None]) -> Any:
+        geometry = self._alive()
+        self._segment.notice(geometry)
+        self._base = self._segment.current
+        if item.smoothing is not None:
+            work = item.smoothing.work(plain_marks(self._base), geometry)
+            return self._logic.work(work, lambda job: on_done(job.result, job.error))
+        return self._logic.refine(
+            self.ct,
+            self._name,
+            self._given(),
+            item.marks,
+            lambda request: on_done(request.result, request.error),
+        )
+
+    def _cancel(self, request: Any) -> None:
+        self._logic.give_up(request)
+
+    def _take(self, item: Item, change: CorrectionChange) -> None:
+        geometry = self._alive()
+        step = self._segment.take(self._base, change, geometry, item.since, preview=self.preview)
+        self._told(step)
+        for callback in item.on_done:
+            callback(step)
+
+    def _told(self, step: CorrectionStep) -> None:
+        self.last, self.sentence = step, step.sentence
+
+    def _waiting(self) -> list[tuple[Any, np.ndarray, int]]:
+        marks = (mark for item in self._queue.items for mark in item.marks)
+        return [(mark.box, mark.voxels, INCLUDED if mark.include else EXCLUDED) for mark in marks]
+
+    def _changed(self) -> None:
+        """Show what there is, and tell whoever listens."""
+        if self.ended:
+            return
+        if self.error is not None:
+            self.sentence = sentence_of(self.error)
+        self._segment.show(self._waiting(), self.geometry)
+        for callback in list(self.on_change):
+            callback()

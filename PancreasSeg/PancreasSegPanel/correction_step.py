@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from PancreasSegPanel.patient_axes import flipped
+
+if TYPE_CHECKING:
+    from PancreasSegLib.refine.doubt import DoubtfulSlice
+
+_LEAST_ML = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +35,20 @@ class CorrectionStep:
     left_out_ml: float = 0.0
     reasons: list[str] = field(default_factory=list)
 
+    @property
+    def sentence(self) -> str:
+        """What happened, e.g. ``1.2 mL added, 0.3 mL removed.``."""
+        parts = [(self.added_ml, "added"), (self.removed_ml, "removed")]
+        told = [f"{_ml(ml)} {what}" for ml, what in parts if ml > 0]
+        first = f"{', '.join(told)}." if told else "The segment stays as it is."
+        if not self.left_out_ml:
+            return first
+        return f"{first} {_ml(self.left_out_ml)} left out, protected by {' and '.join(self.reasons)}."
+
+
+def _ml(value: float) -> str:
+    return f"{value:.1f} mL" if value >= _LEAST_ML else f"{1000 * value:.0f} mm³"
+
 
 @dataclass(frozen=True)
 class DoubtfulPlace:
@@ -45,3 +67,8 @@ class DoubtfulPlace:
     position_ras: tuple[float, float, float]
     normal_ras: tuple[float, float, float]
     doubt: float
+
+    @classmethod
+    def of(cls, place: DoubtfulSlice) -> DoubtfulPlace:
+        """Return a place that the library names, in Slicer's axes."""
+        return cls(flipped(place.position_lps), flipped(place.normal_lps), place.doubt)

@@ -5,13 +5,14 @@ A script::
     logic = slicer.util.getModuleLogic("PancreasSeg")
     segmentation = logic.segment(volumeNode)          # waits, the application stays alive
     print(logic.measurement(segmentation).volume_ml)
+    session = logic.correct(segmentation)             # see PancreasSegPanel.correction
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,18 @@ import slicer
 from PancreasSegLib.errors import CancelledError, PancreasSegError
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegPanel import own_segment, segment_writing
-from PancreasSegPanel.background import Background
+from PancreasSegPanel.background import Background, BackgroundJob
 from PancreasSegPanel.ct_node import check_node, scan_of
 from PancreasSegPanel.measurement import Measurement, kept
+from PancreasSegPanel.open_corrections import OpenCorrections
 from PancreasSegPanel.region_node import CT_ROLE, box_of_region, show_region
 from PancreasSegPanel.segmentation_run import Job, Run
 
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
+    from PancreasSegLib.refine import Mark
+    from PancreasSegLib.worker import CorrectionState
+    from PancreasSegPanel.correction import CorrectionSession
     from PancreasSegPanel.worker_protocol import ClientLike, RequestLike
 
 POLL_S = 0.01
@@ -55,6 +60,7 @@ class PanelLogic:
         self._undo: list[own_segment.Snapshot] = []
         self.runs: list[Run] = []
         self.background = Background()
+        self.corrections = OpenCorrections(self)
         self.on_work: Callable[[], None] = lambda: None
         self.on_result: Callable[[], None] = lambda: None
 
@@ -70,17 +76,19 @@ class PanelLogic:
     @property
     def pending(self) -> bool:
         """Whether answers are awaited: the timer runs as long."""
-        return bool(self._open or self.background.open)
+        return bool(self._open or self.background.open or self.corrections.pending)
 
     def poll(self) -> None:
         """Take what has arrived; called by the timer, never blocks."""
         self.background.poll()
+        self.corrections.poll()
         if self._client is not None and self._open:
             self._client.poll()
             self._open = [request for request in self._open if not request.done]
 
     def close(self) -> None:
         """Cancel everything and end the worker; the next job starts a new one."""
+        self.corrections.worker_ended()
         self.cancel_all(CancelledError())
         self.background.drop()
         client, self._client = self._client, None
@@ -180,7 +188,6 @@ class PanelLogic:
             job.model,
             job.device,
             roi,
-            probability=job.confidence_map,
             on_done=lambda request: self._finish(run, request),
             on_progress=on_progress,
         )
@@ -232,6 +239,7 @@ class PanelLogic:
         run.finish(slicer.mrmlScene, request)
         if run.undo is not None:
             self._undo.append(run.undo)
+            self.corrections.result_written(run)
             self.on_result()
         self._report(run)
 
@@ -278,16 +286,65 @@ class PanelLogic:
         """
         run = self.start(Job(volume_node, segmentation_node, model, device, region_node, confidence_map))
         while not run.done:
-            self._process_events()
-            self.poll()
-            time.sleep(POLL_S)
+            self.turn()
         if run.error is not None:
             raise run.error
         return run.segmentation
 
+    def turn(self) -> None:
+        """Wait a moment while the application stays alive: what scripts do until an answer is there."""
+        self._process_events()
+        self.poll()
+        time.sleep(POLL_S)
+
     def measurement(self, segmentation_node: Any) -> Measurement | None:
         """Return what was measured of the result in a segmentation."""
         return kept(segmentation_node)
+
+    # ------------------------------------------------------------------ correcting
+
+    def correct(
+        self, segmentation: Any, segment_id: str | None = None, ct: Any | None = None
+    ) -> CorrectionSession:
+        """Return the correction of a segment, any segment; nothing starts before it is used.
+
+        Parameters
+        ----------
+        segmentation : vtkMRMLSegmentationNode
+        segment_id : str, optional
+            The segment; the pancreas that PancreasSeg made by default.
+        ct : vtkMRMLScalarVolumeNode, optional
+            The CT; by default the one whose grid the segmentation has.
+
+        Raises
+        ------
+        PancreasSegError
+            If there is no such segment, or it cannot be corrected.
+        """
+        return self.corrections.correct(slicer.mrmlScene, segmentation, segment_id, ct)
+
+    def refine(
+        self,
+        ct: Any,
+        name: str,
+        state: CorrectionState,
+        marks: Sequence[Mark],
+        on_done: Callable[[RequestLike], None],
+    ) -> RequestLike:
+        """Ask the worker what marks change; for the corrections."""
+        return self._asked(self.client.refine(self.scan(ct), name, state, marks, on_done=on_done))
+
+    def end_correction(self, name: str) -> None:
+        """Let the worker forget a correction."""
+        if self._client is not None:
+            self._client.end_correction(name)
+
+    def give_up(self, asked: RequestLike | BackgroundJob) -> None:
+        """Give up what was asked of the worker or of the background."""
+        if isinstance(asked, BackgroundJob):
+            self.background.give_up(asked)
+        else:
+            self.cancel_request(asked)
 
     # ------------------------------------------------------------------ one step back
 
@@ -301,6 +358,7 @@ class PanelLogic:
         while self._undo:
             taken = self._undo.pop()
             if own_segment.restore(slicer.mrmlScene, taken):
+                self.corrections.result_taken_back(taken.node_id, list(taken.before))
                 return True
         return False
 
@@ -312,11 +370,13 @@ class PanelLogic:
         for run in [run for run in self.runs if run.ct_id == node.GetID()]:
             self._end(run, CancelledError("The CT was removed while it was segmented; nothing was written."))
         self._undo = [taken for taken in self._undo if taken.node_id != node.GetID()]
+        self.corrections.node_removed(node)
         if key is not None and self._client is not None:
             self._client.release(key)
 
     def scene_closing(self) -> None:
         """The scene is being closed: everything ends, the warm worker stays."""
+        self.corrections.scene_closing()
         self.cancel_all(CancelledError("The scene was closed; nothing was written."))
         self.background.drop()
         self._undo.clear()

@@ -41,7 +41,14 @@ class Protection:
 
 
 def protection(
-    scene: Any, segmentation_node: Any, crop: Any, source_volume: Any, hu: NDArray, own_ids: set[str]
+    scene: Any,
+    segmentation_node: Any,
+    crop: Any,
+    source_volume: Any,
+    hu: NDArray,
+    own_ids: set[str],
+    *,
+    ours_too: bool = False,
 ) -> Protection:
     """Return what must be left out of a write.
 
@@ -59,16 +66,19 @@ def protection(
         Its HU inside the crop.
     own_ids : set of str
         Segments that the write replaces.
+    ours_too : bool
+        Whether other segments that PancreasSeg made are neighbours as well.
     """
     x0, x1, y0, y1, z0, z1 = crop.GetExtent()
     found = Protection(np.zeros((z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1), dtype=bool))
-    for segment_id, segment in _neighbours(segmentation_node, own_ids):
+    for segment_id, segment in _neighbours(segmentation_node, own_ids, ours_too):
         if _is_completed(segment):
             found.add(_voxels(segment, crop), f"the completed segment {segment.GetName() or segment_id}")
     editor = _editor_of(scene, segmentation_node)
     if editor is not None:
         own = _union(_own(segmentation_node, own_ids), crop)
-        _add_mask_mode(found, editor, segmentation_node, crop, own, own_ids)
+        neighbours = list(_neighbours(segmentation_node, own_ids, ours_too))
+        _add_mask_mode(found, editor, segmentation_node, crop, own, own_ids, neighbours)
         if editor.GetSourceVolumeIntensityMask() and editor.GetSourceVolumeNode() is source_volume:
             low, high = editor.GetSourceVolumeIntensityMaskRange()
             found.add(((hu < low) | (hu > high)) & ~own, "the Segment Editor's intensity range")
@@ -76,7 +86,13 @@ def protection(
 
 
 def _add_mask_mode(
-    found: Protection, editor: Any, node: Any, crop: Any, own: NDArray[np.bool_], own_ids: set[str]
+    found: Protection,
+    editor: Any,
+    node: Any,
+    crop: Any,
+    own: NDArray[np.bool_],
+    own_ids: set[str],
+    neighbours: list[tuple[str, Any]],
 ) -> None:
     kind = slicer.vtkMRMLSegmentationNode
     mode = editor.GetMaskMode()
@@ -88,7 +104,7 @@ def _add_mask_mode(
             found.add(~_voxels(segment, crop) & ~own, f"the editable area (inside {segment.GetName()})")
         return
     visible_only = mode in (kind.EditAllowedInsideVisibleSegments, kind.EditAllowedOutsideVisibleSegments)
-    chosen = [s for i, s in _neighbours(node, own_ids) if not visible_only or _is_visible(node, i)]
+    chosen = [s for i, s in neighbours if not visible_only or _is_visible(node, i)]
     area = _union(chosen, crop)
     which = "visible segments" if visible_only else "all segments"
     if mode in (kind.EditAllowedOutsideAllSegments, kind.EditAllowedOutsideVisibleSegments):
@@ -113,8 +129,8 @@ def _segments(node: Any) -> Iterator[tuple[str, Any]]:
         yield segment_id, segmentation.GetSegment(segment_id)
 
 
-def _neighbours(node: Any, own_ids: set[str]) -> Iterator[tuple[str, Any]]:
-    return ((i, s) for i, s in _segments(node) if i not in own_ids and not label_of(s))
+def _neighbours(node: Any, own_ids: set[str], ours_too: bool) -> Iterator[tuple[str, Any]]:
+    return ((i, s) for i, s in _segments(node) if i not in own_ids and (ours_too or not label_of(s)))
 
 
 def _own(node: Any, own_ids: set[str]) -> list[Any]:

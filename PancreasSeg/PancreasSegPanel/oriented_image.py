@@ -82,7 +82,7 @@ def values_on(image: Any, like: Any) -> NDArray:
     voxels = array_of(image)
     if voxels is None:
         return np.zeros(shape, np.uint8)
-    shift = _whole_shift(image, like)
+    shift = whole_shift(image, like)
     if shift is None:
         resampled = slicer.vtkOrientedImageData()
         slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
@@ -101,7 +101,7 @@ def values_on(image: Any, like: Any) -> NDArray:
     return result
 
 
-def _whole_shift(image: Any, like: Any) -> NDArray[np.int64] | None:
+def whole_shift(image: Any, like: Any) -> NDArray[np.int64] | None:
     """Return how many voxels apart the index origins are where the grids are otherwise the same, else None."""
     relative = np.linalg.inv(image_to_frame(image)) @ image_to_frame(like)
     if np.abs(relative[:3, :3] - np.eye(3)).max() > _NEAR / 500:  # adds up over the length of a scan

@@ -94,15 +94,20 @@ def restore(scene: Any, taken: Snapshot) -> bool:
 
 def replace_labelmap(segmentation_node: Any, segment_id: str, labelmap: Any) -> None:
     """Give a segment other voxels; it leaves a layer shared with others first, so that these keep theirs."""
+    surfaces = segmentation_node.GetSegmentation().ContainsRepresentation(CLOSED_SURFACE)
+    put_labelmap(segmentation_node, segment_id, labelmap)
+    if surfaces:
+        segmentation_node.CreateClosedSurfaceRepresentation()
+
+
+def put_labelmap(segmentation_node: Any, segment_id: str, labelmap: Any) -> None:
+    """Do the same and leave the making of a new surface to the caller; the old one is dropped."""
     segmentation = segmentation_node.GetSegmentation()
-    surfaces = segmentation.ContainsRepresentation(CLOSED_SURFACE)
     segmentation.SeparateSegmentLabelmap(segment_id)
     segment = segmentation.GetSegment(segment_id)
     segment.AddRepresentation(BINARY_LABELMAP, labelmap)
     segment.SetLabelValue(1)
     labelmap.Modified()  # tells the segmentation, which drops the surface of the old voxels
-    if surfaces:
-        segmentation_node.CreateClosedSurfaceRepresentation()
 
 
 def _copy(segment: Any) -> Any:

@@ -45,3 +45,14 @@ def ras_from_geometry(geometry: Geometry) -> NDArray[np.float64]:
     matrix[:3, :3] = geometry.matrix * np.asarray(geometry.spacing_mm)
     matrix[:3, 3] = geometry.origin_lps
     return _FLIP @ matrix
+
+
+def lps_from_ras(vectors: ArrayLike) -> NDArray[np.float64]:
+    """Return positions or directions, shape (..., 3), in LPS."""
+    return np.asarray(vectors, dtype=np.float64) * (-1.0, -1.0, 1.0)
+
+
+def flipped(vector: Sequence[float]) -> tuple[float, float, float]:
+    """Return a position or direction in RAS that is given in LPS, or the other way round."""
+    x, y, z = (float(v) for v in vector)
+    return -x, -y, z

@@ -72,6 +72,10 @@ class Run:
         Why there is no result.
     undo : Snapshot or None
         The way back.
+    segment_ids : dict of str to str
+        Segment id by label.
+    probability : dict of str to Volume
+        Foreground probability by label, on the crop's own grid.
     """
 
     job: Job
@@ -86,6 +90,8 @@ class Run:
     measurement: Measurement | None = None
     error: PancreasSegError | None = None
     undo: Snapshot | None = None
+    segment_ids: dict[str, str] = field(default_factory=dict)
+    probability: dict[str, Volume] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     ct_id: str = ""
     output_id: str = ""
@@ -143,6 +149,7 @@ class Run:
             self.confidence_map = write_confidence_map(scene, ct, reply.probability[organ])
         self.measurement = self._measured(ct, reply, written)
         keep(node, self.measurement)
+        self.segment_ids, self.probability = dict(written.segment_ids), dict(reply.probability)
         self.segmentation, self.undo = node, replace(written.undo, fresh=fresh)
 
     def _write_labels(self, scene: Any, ct: Any, node: Any, reply: ReplyLike) -> Written:

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from PancreasSegLib.errors import PancreasSegError
     from PancreasSegLib.progress import ProgressEvent
+    from PancreasSegLib.refine import Mark
     from PancreasSegLib.volume import Box, Geometry, Volume
+    from PancreasSegLib.worker import CorrectionState
 
 OnDone = Callable[["RequestLike"], None]
 OnProgress = Callable[["ProgressEvent"], None]
@@ -77,6 +79,20 @@ class ClientLike(Protocol):
         on_progress: OnProgress | None = None,
     ) -> RequestLike:
         """Ask for a mask."""
+
+    def refine(
+        self,
+        scan: Any,
+        session: str,
+        state: CorrectionState,
+        marks: Sequence[Mark] = (),
+        *,
+        on_done: OnDone | None = None,
+    ) -> RequestLike:
+        """Ask what marks change; the result is a :class:`CorrectionChange`."""
+
+    def end_correction(self, session: str) -> None:
+        """Forget a correction."""
 
     def devices(self, *, on_done: OnDone | None = None) -> RequestLike:
         """Ask which devices there are."""

@@ -75,6 +75,26 @@ class Box:
         (i0, j0, k0), (i1, j1, k1) = self.lower_ijk, self.upper_ijk
         return slice(k0, k1), slice(j0, j1), slice(i0, i1)
 
+    def union(self, other: Box) -> Box:
+        """Return the smallest box that holds both."""
+        lower = np.minimum(self.lower_ijk, other.lower_ijk)
+        return Box(tuple(lower), tuple(np.maximum(self.upper_ijk, other.upper_ijk)))
+
+    def intersection(self, other: Box) -> Box:
+        """Return what both share, possibly empty."""
+        lower = np.maximum(self.lower_ijk, other.lower_ijk)
+        return Box(tuple(lower), tuple(np.minimum(self.upper_ijk, other.upper_ijk)))
+
+    def slices_in(self, outer: Box) -> tuple[slice, slice, slice]:
+        """Return slices that cut the box from a (z, y, x) array which is cut to `outer` already."""
+        lower = np.subtract(self.lower_ijk, outer.lower_ijk)
+        return Box(tuple(lower), tuple(lower + self.size_ijk)).slices_zyx
+
+    def part(self, inner: Box) -> Box:
+        """Return a box that is counted from this one's lower corner as a box of the whole grid."""
+        lower = np.add(self.lower_ijk, inner.lower_ijk)
+        return Box(tuple(lower), tuple(lower + inner.size_ijk))
+
     def clipped(self, geometry: Geometry) -> Box:
         """Return the part of the box inside the grid (possibly empty)."""
         lower = np.clip(self.lower_ijk, 0, geometry.size_ijk)

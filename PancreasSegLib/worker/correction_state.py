@@ -40,9 +40,9 @@ class CorrectionState:
     def within(self, box: Box) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return copies of mask and marks inside a box; empty where the state says nothing."""
         mask, marks = np.zeros(box.size_ijk[::-1], np.uint8), np.zeros(box.size_ijk[::-1], np.uint8)
-        shared = None if self.box is None else intersection(self.box, box)
-        if self.box is not None and shared is not None:
-            source, target = placed(shared, self.box), placed(shared, box)
+        shared = None if self.box is None else self.box.intersection(box)
+        if self.box is not None and shared is not None and not shared.is_empty:
+            source, target = shared.slices_in(self.box), shared.slices_in(box)
             mask[target] = self.mask[source] != 0
             marks[target] = self.marks[source]
         return mask, marks
@@ -51,9 +51,9 @@ class CorrectionState:
         """Return the state after a change; this one stays as it is."""
         if change.box is None:
             return self
-        box = change.box if self.box is None else union(self.box, change.box)
+        box = change.box if self.box is None else self.box.union(change.box)
         mask, marks = self.within(box)
-        inner = placed(change.box, box)
+        inner = change.box.slices_in(box)
         mask[inner], marks[inner] = change.mask, change.marks
         return CorrectionState(box, mask, marks, self.probability)
 
@@ -62,15 +62,13 @@ class CorrectionState:
         boxes = [box for box in (self.box, former.box) if box is not None]
         if not boxes:
             return CorrectionChange.nothing()
-        box = union(boxes[0], boxes[-1])
+        box = boxes[0].union(boxes[-1])
         mask, marks = self.within(box)
         old_mask, old_marks = former.within(box)
         inner = Box.of_mask((mask != old_mask) | (marks != old_marks))
         if inner is None:
             return CorrectionChange.nothing()
-        lower = np.add(box.lower_ijk, inner.lower_ijk)
-        part = inner.slices_zyx
-        return CorrectionChange(Box(tuple(lower), tuple(lower + inner.size_ijk)), mask[part], marks[part])
+        return CorrectionChange(box.part(inner), mask[inner.slices_zyx], marks[inner.slices_zyx])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,22 +101,3 @@ class CorrectionChange:
         """Return the change that is none."""
         empty = np.zeros((0, 0, 0), np.uint8)
         return cls(None, empty, empty, seconds=seconds)
-
-
-def union(one: Box, other: Box) -> Box:
-    """Return the smallest box that holds both."""
-    lower = np.minimum(one.lower_ijk, other.lower_ijk)
-    return Box(tuple(lower), tuple(np.maximum(one.upper_ijk, other.upper_ijk)))
-
-
-def intersection(one: Box, other: Box) -> Box | None:
-    """Return what two boxes share, None if that is nothing."""
-    lower = np.maximum(one.lower_ijk, other.lower_ijk)
-    shared = Box(tuple(lower), tuple(np.minimum(one.upper_ijk, other.upper_ijk)))
-    return None if shared.is_empty else shared
-
-
-def placed(box: Box, outer: Box) -> tuple[slice, slice, slice]:
-    """Return the slices of a box in an array that is cut to `outer`."""
-    lower = np.subtract(box.lower_ijk, outer.lower_ijk)
-    return Box(tuple(lower), tuple(lower + box.size_ijk)).slices_zyx

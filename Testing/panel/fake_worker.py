@@ -11,8 +11,9 @@ import numpy as np
 from PancreasSegLib.errors import CancelledError, PancreasSegError
 from PancreasSegLib.inference.result import SegmentationWarning
 from PancreasSegLib.progress import ProgressEvent
+from PancreasSegLib.refine import Correction
 from PancreasSegLib.volume import Box, Geometry, Volume
-from PancreasSegLib.worker import SegmentReply
+from PancreasSegLib.worker import CorrectionChange, SegmentReply
 
 
 @dataclass(eq=False)
@@ -37,6 +38,7 @@ class FakeClient:
     def __init__(self) -> None:
         self.requests: list[FakeRequest] = []
         self.released: list[str] = []
+        self.ended: list[str] = []
         self.closed = False
         self._arrived: list[Callable[[], None]] = []
 
@@ -55,6 +57,13 @@ class FakeClient:
                 on_done=None, on_progress=None):  # fmt: skip
         options = {"model": model, "device": device, "roi": roi, "probability": probability}
         return self._ask("segment", scan, on_done, on_progress, **options)
+
+    def refine(self, scan, session, state, marks=(), *, on_done=None, on_progress=None):
+        options = {"session": session, "state": state, "marks": tuple(marks)}
+        return self._ask("refine", scan, on_done, on_progress, **options)
+
+    def end_correction(self, session) -> None:
+        self.ended.append(session)
 
     def devices(self, *, on_done=None):
         return self._ask("devices", None, on_done)
@@ -91,6 +100,11 @@ class FakeClient:
         request = request or self.last
         self._arrived.append(lambda: self._end(request, error=error))
 
+    def correct(self, request=None) -> None:
+        """Answer a correction as the worker does: by the library, from the state that was given."""
+        request = request or self.last
+        self.answer(corrected(request.scan, **{k: request.options[k] for k in ("state", "marks")}), request)
+
     def progress(self, event, request=None) -> None:
         request = request or self.last
 
@@ -120,6 +134,20 @@ def blob(geometry: Geometry, box: Box) -> np.ndarray:
     mask = inside.astype(np.uint8)
     mask[: k // 2, : j // 2, : i // 2] = 0
     return mask
+
+
+def corrected(scan, state, marks) -> CorrectionChange:
+    """What the library makes of a state and marks, which must come without the panel's own flags."""
+    assert not state.marks.size or state.marks.max() <= 2
+    whole = Box.whole(scan.geometry)
+    mask, known = state.within(whole)
+    if not marks:
+        return CorrectionChange.nothing()
+    correction = Correction(Volume(scan.voxels, scan.geometry), mask, state.probability, marks=known)
+    change = correction.add(marks)
+    return CorrectionChange(
+        change.box, change.voxels.astype(np.uint8), change.marks, change.added_ml, change.removed_ml, 0.01
+    )
 
 
 BOX = Box((8, 12, 10), (22, 24, 19))

@@ -1,0 +1,292 @@
+"""A segment with its marks, a correction that is only previewed, and the steps that led there; knows no worker.
+
+What is known of the segment is what was read or written last. Where it differs from that, someone else has edited
+it meanwhile: that is truth, is marked as such, and no correction overwrites it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from PancreasSegLib.volume import Box, Geometry
+from PancreasSegLib.worker import CorrectionChange, CorrectionState
+from PancreasSegPanel.correction_history import Entry, History
+from PancreasSegPanel.correction_marks import ERASED, PAINTED, MarksNode
+from PancreasSegPanel.correction_step import CorrectionStep
+from PancreasSegPanel.correction_target import CorrectionTarget
+
+
+class SegmentCorrection:
+    """The state of a correction in the scene.
+
+    Parameters
+    ----------
+    target : CorrectionTarget
+        The segment.
+    marks_node : MarksNode
+        Where the marks are kept; what it holds already is taken up.
+    geometry : Geometry
+        The CT's grid in the world.
+
+    Attributes
+    ----------
+    state : CorrectionState
+        The segment and its marks; marks made voxel by voxel carry a flag.
+    draft : CorrectionState or None
+        What a previewed correction would make of them.
+    """
+
+    def __init__(self, target: CorrectionTarget, marks_node: MarksNode, geometry: Geometry) -> None:
+        self._target, self._marks_node = target, marks_node
+        self._history, self._previewed = History(), History()
+        self._edited_elsewhere = False
+        self.draft: CorrectionState | None = None
+        self.state = target.read(geometry)
+        box, marks = marks_node.read(geometry)
+        if box is not None:
+            whole = box if self.state.box is None else self.state.box.union(box)
+            mask, known = self.state.within(whole)
+            known[box.slices_in(whole)] = marks
+            self.state = CorrectionState(whole, mask, known)
+        preview = marks_node.read_preview(geometry)
+        if preview.box is not None:  # a scene that was saved before it was decided
+            whole = preview.box if self.state.box is None else self.state.box.union(preview.box)
+            mask, known = self.state.within(whole)
+            mask[:] = 0
+            mask[preview.box.slices_in(whole)] = preview.mask
+            self.draft = CorrectionState(whole, mask, known)
+
+    @property
+    def current(self) -> CorrectionState:
+        """What the next correction begins from."""
+        return self.state if self.draft is None else self.draft
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return self._previewed.can_undo or self._history.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to do again."""
+        return self._previewed.can_redo or self._history.can_redo
+
+    def forget_redo(self) -> None:
+        """Something new is done."""
+        self._history.forget_redo()
+        self._previewed.forget_redo()
+
+    # ------------------------------------------------------------------ what others did
+
+    def notice(self, geometry: Geometry) -> bool:
+        """Take what was changed by other means since; whether there was anything."""
+        present = self._target.read_if_changed(geometry)
+        if present is None:
+            return False
+        unmarked = CorrectionState(self.state.box, self.state.mask, np.zeros_like(self.state.marks))
+        change = present.change_from(unmarked)
+        if change.box is None:
+            return False
+        recognised = self._history.recognised(self.state, present)
+        if recognised is not None:
+            self.state = recognised
+            return True
+        self._edited_elsewhere = True
+        known = self.state.within(change.box)[0]
+        different = change.mask != known
+        said = np.where(change.mask > 0, PAINTED, ERASED).astype(np.uint8)
+        self.state = _overwritten(self.state, change.box, change.mask, said, different)
+        if self.draft is not None:
+            self.draft = _overwritten(self.draft, change.box, change.mask, said, different)
+        return True
+
+    # ------------------------------------------------------------------ steps
+
+    def take(
+        self,
+        base: CorrectionState,
+        change: CorrectionChange,
+        geometry: Geometry,
+        since: float,
+        *,
+        preview: bool,
+    ) -> CorrectionStep:
+        """Take an answer that was computed from `base`; what was edited since stays as it was edited.
+
+        Parameters
+        ----------
+        base : CorrectionState
+            What was given, marks with their flags.
+        change : CorrectionChange
+            What came back, marks without flags.
+        geometry : Geometry
+            The CT's grid in the world.
+        since : float
+            When the stroke was made, on the monotonic clock.
+        preview : bool
+            Whether it is only shown.
+        """
+        self.notice(geometry)
+        if change.box is None:
+            return CorrectionStep(0.0, 0.0, time.monotonic() - since)
+        given, given_marks = base.within(change.box)
+        mask, marks = self.current.within(change.box)
+        here = (change.mask != given) & (mask == given)
+        mask[here] = change.mask[here]
+        said = (change.marks != given_marks & 3) & (marks == given_marks)
+        marks[said] = change.marks[said]
+        merged = CorrectionChange(change.box, mask, marks)
+        if not preview and self.draft is None:
+            return self.write(merged, geometry, since) or CorrectionStep(0.0, 0.0, time.monotonic() - since)
+        before = self.current
+        self.draft = before.changed(merged)
+        entry = _entry(before, self.draft, geometry, since)
+        if entry is None:
+            return CorrectionStep(0.0, 0.0, time.monotonic() - since)
+        self._previewed.push(entry)
+        return entry.step
+
+    def paint(self, box: Box, voxels: np.ndarray, include: bool, geometry: Geometry) -> CorrectionStep | None:
+        """Set exactly these voxels, also of the preview, as one step; None if there is nothing to change."""
+        since = time.monotonic()
+        value = np.uint8(1 if include else 0)
+        said = np.full(voxels.shape, PAINTED if include else ERASED, np.uint8)
+        if self.draft is not None:
+            self.draft = _overwritten(self.draft, box, np.full(voxels.shape, value), said, voxels)
+        mask, marks = self.state.within(box)
+        mask[voxels], marks[voxels] = value, said[voxels]
+        return self.write(CorrectionChange(box, mask, marks), geometry, since)
+
+    def write(self, change: CorrectionChange, geometry: Geometry, since: float) -> CorrectionStep | None:
+        """Write a change into the segment, as one step; None if it changes nothing."""
+        entry = _entry(self.state, self.state.changed(change), geometry, since)
+        if entry is None:
+            return None
+        part = self._target.write(geometry, entry.box, entry.mask, entry.mask_before)
+        written = self.state.changed(CorrectionChange(entry.box, part.mask, entry.marks))
+        ml = part.left_out * geometry.voxel_volume_ml
+        done = _entry(self.state, written, geometry, since, ml, part.reasons, part.original)
+        if done is None:
+            return CorrectionStep(0.0, 0.0, time.monotonic() - since, ml, part.reasons)
+        self._history.push(done)
+        self.state = written
+        return done.step
+
+    def accept(self, geometry: Geometry) -> CorrectionStep | None:
+        """Write the preview, as one step."""
+        if self.draft is None:
+            return None
+        since, draft = time.monotonic(), self.draft
+        self.drop_draft()
+        return self.write(draft.change_from(self.state), geometry, since)
+
+    def drop_draft(self) -> None:
+        """Drop the preview with its marks."""
+        self.draft = None
+        self._previewed.clear()
+
+    def undo(self, geometry: Geometry) -> bool:
+        """Take the last step back, of the preview first; False without any."""
+        if self._previewed.can_undo:
+            entry = self._previewed.undo()
+            assert entry is not None
+            self.draft = entry.on(self.current) if self._previewed.can_undo else None
+            return True
+        return self._step(self._history.undo(), geometry)
+
+    def redo(self, geometry: Geometry) -> bool:
+        """Do again what was undone last; False if there is nothing."""
+        if self._history.can_redo:
+            return self._step(self._history.redo(), geometry)
+        entry = self._previewed.redo()
+        if entry is None:
+            return False
+        self.draft = entry.on(self.current)
+        return True
+
+    def _step(self, entry: Entry | None, geometry: Geometry) -> bool:
+        if entry is None:
+            return False
+        after = entry.on(self.state)
+        changed = not np.array_equal(after.within(entry.box)[0], self.state.within(entry.box)[0])
+        self.state = after
+        back_to_its_grid = entry.original is not None and not (self._history.can_undo or self._edited_elsewhere)
+        if changed or back_to_its_grid:
+            original = entry.original if back_to_its_grid else None
+            self._target.put_back(geometry, entry.box, after.within(entry.box)[0], original)
+        return True
+
+    def restart(self, geometry: Geometry) -> None:
+        """The segment was made anew: marks, preview and steps end."""
+        self.drop_draft()
+        self._history.clear()
+        self._edited_elsewhere = False
+        self.state = self._target.read(geometry)
+
+    # ------------------------------------------------------------------ what is seen
+
+    def show(self, waiting: list[tuple[Box, np.ndarray, int]], geometry: Geometry) -> None:
+        """Show the marks, those that wait on top, and the preview.
+
+        Parameters
+        ----------
+        waiting : list of (Box, ndarray of bool, int)
+            Where, which voxels, and the mark's value.
+        geometry : Geometry
+            The CT's grid in the world.
+        """
+        shown = self.with_waiting(waiting)
+        self._marks_node.show_marks(shown.box, shown.marks, geometry)
+        self._marks_node.show_preview(self.draft, geometry)
+
+    def with_waiting(self, waiting: list[tuple[Box, np.ndarray, int]]) -> CorrectionState:
+        """Return the present state with the marks that wait."""
+        state = self.current
+        if not waiting:
+            return state
+        box = waiting[0][0]
+        for other, _, _ in waiting:
+            box = box.union(other)
+        box = box if state.box is None else box.union(state.box)
+        mask, marks = state.within(box)
+        for place, voxels, value in waiting:
+            marks[place.slices_in(box)][voxels] = value
+        return CorrectionState(box, mask, marks)
+
+
+def _overwritten(
+    state: CorrectionState, box: Box, mask: np.ndarray, marks: np.ndarray, where: np.ndarray
+) -> CorrectionState:
+    """Return a state with other voxels and marks where that is said."""
+    new_mask, new_marks = state.within(box)
+    new_mask[where], new_marks[where] = mask[where], marks[where]
+    return state.changed(CorrectionChange(box, new_mask, new_marks))
+
+
+def _entry(
+    before: CorrectionState,
+    after: CorrectionState,
+    geometry: Geometry,
+    since: float,
+    left_out_ml: float = 0.0,
+    reasons: list[str] | None = None,
+    original: Any | None = None,
+) -> Entry | None:
+    """Return the step from one state to another, None if they are the same."""
+    change = after.change_from(before)
+    if change.box is None:
+        return None
+    mask_before, marks_before = before.within(change.box)
+    ml = geometry.voxel_volume_ml
+    step = CorrectionStep(
+        float(np.count_nonzero(change.mask > mask_before)) * ml,
+        float(np.count_nonzero(change.mask < mask_before)) * ml,
+        time.monotonic() - since,
+        left_out_ml,
+        list(reasons or []),
+    )
+    mask, marks = np.ascontiguousarray(change.mask), np.ascontiguousarray(change.marks)
+    return Entry(step, change.box, mask, mask_before, marks, marks_before, original)
