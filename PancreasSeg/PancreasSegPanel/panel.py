@@ -11,6 +11,8 @@ from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel import slice_views
 from PancreasSegPanel.batch_section import BatchSection
 from PancreasSegPanel.choices_section import ChoicesSection
+from PancreasSegPanel.correct_section import CorrectSection
+from PancreasSegPanel.correction_marks import is_marks_node
 from PancreasSegPanel.dialogs import Dialogs
 from PancreasSegPanel.forecast_line import ForecastLine
 from PancreasSegPanel.install_section import InstallSection
@@ -67,6 +69,15 @@ class Panel:
             self._shortcut(root, "Ctrl+Return", self._segment),
             self._shortcut(root, "Escape", self._cancel),
         ]
+        self.correct = CorrectSection(
+            ui,
+            root,
+            logic,
+            lambda: self.choices.ct,
+            self._correctable,
+            self.results.refresh,
+            self._tool_taken,
+        )
         self._show_progress(None)
         logic.on_result = self.results.refresh  # also of runs that a script has started
         self._choices_seen: tuple[Any, ...] | None = None
@@ -80,12 +91,14 @@ class Panel:
         self.choices.fill_models()
         self.choices.look_at_ct()
         self._ask_devices()
+        self.correct.enter()
         self.refresh()
         self.forecast.renew()
 
     def exit(self) -> None:
         """The module is left: a run goes on, forecasts do not."""
         self._entered = False
+        self.correct.exit()
         self.forecast.stop()
 
     def bind(self, parameters: PancreasSegParameters | None) -> None:
@@ -103,10 +116,12 @@ class Panel:
             self.models.refresh()
             self.forecast.renew()
         self.results.refresh()
+        self.correct.refresh()
         self.update()
 
     def scene_closing(self) -> None:
         """The scene is being closed: all that is under way ends."""
+        self.correct.scene_closing()
         self.forecast.stop()
         self.batch.cancel()
         self.logic.scene_closing()
@@ -119,10 +134,12 @@ class Panel:
         self.logic.node_removed(node)
         if node.IsA("vtkMRMLSegmentationNode"):
             self.results.refresh()
+            self.correct.refresh()
 
     def close(self) -> None:
         """The module is unloaded or reloaded: the worker ends, no timer is left."""
         self.forecast.stop()
+        self.correct.close()
         self.results.close()
         self.batch.cancel()
         self.logic.close()
@@ -208,6 +225,7 @@ class Panel:
         self.results.refresh()
         slice_views.show_ct(slicer.mrmlScene, run.job.ct)
         self.results.jump()
+        self.correct.offer(run.segmentation)
         self.say(result_text(run.measurement))
 
     def _cancel(self, _checked: bool = False) -> None:
@@ -286,6 +304,15 @@ class Panel:
             self.choices.fill_devices(request.result)
         else:
             self._asked_devices = False
+
+    def _correctable(self) -> list[Any]:
+        """Return the chosen segmentation, or all of the scene while none is chosen."""
+        output = self.choices.output
+        every = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+        return [output] if output is not None else [node for node in every if not is_marks_node(node)]
+
+    def _tool_taken(self, in_hand: bool) -> None:
+        self._shortcuts[1].enabled = not in_hand  # Escape puts the tool away first
 
     def _shortcut(self, root: Any, keys: str, slot: Any) -> Any:
         shortcut = qt.QShortcut(qt.QKeySequence(keys), root)

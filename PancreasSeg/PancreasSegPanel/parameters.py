@@ -27,6 +27,12 @@ class PancreasSegParameters:
         Whether the probability becomes a volume.
     smoothing : float
         Of the surface, 0 to 1.
+    brushDiameter : float
+        Of the brush that corrects, in mm.
+    sphereBrush : bool
+        Whether it draws in the neighbouring slices too.
+    autoUpdate, previewCorrections : bool
+        Whether a stroke corrects at once, and whether the correction is shown before it is written.
     """
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode
@@ -36,3 +42,7 @@ class PancreasSegParameters:
     device: str = "auto"
     confidenceMap: bool = False
     smoothing: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
+    brushDiameter: Annotated[float, WithinRange(1.0, 40.0)] = 5.0
+    sphereBrush: bool = False
+    autoUpdate: bool = True
+    previewCorrections: bool = False

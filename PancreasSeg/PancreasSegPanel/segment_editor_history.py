@@ -9,6 +9,11 @@ import slicer
 
 log = logging.getLogger(__name__)
 
+EMBEDDED_TAG = "PancreasSeg"
+"""Singleton tag of the settings of the editor inside the panel."""
+EMBEDDED: list[Any] = []
+"""Editors inside the panel; each has a history of its own."""
+
 
 def save_state(scene: Any, segmentation_node: Any) -> None:
     """Let the Segment Editor remember a segmentation as it is, right before a write.
@@ -16,8 +21,12 @@ def save_state(scene: Any, segmentation_node: Any) -> None:
     Its Undo then takes back the write and nothing before it. Without a Segment Editor on this segmentation there
     is nothing to do, and none is made for it.
     """
+    for embedded in EMBEDDED:
+        if embedded.segmentationNode() is segmentation_node:
+            embedded.saveStateForUndo()
     count = scene.GetNumberOfNodesByClass("vtkMRMLSegmentEditorNode")
-    nodes = (scene.GetNthNodeByClass(number, "vtkMRMLSegmentEditorNode") for number in range(count))
+    nodes = [scene.GetNthNodeByClass(number, "vtkMRMLSegmentEditorNode") for number in range(count)]
+    nodes = [node for node in nodes if node.GetSingletonTag() != EMBEDDED_TAG]
     if not any(node.GetSegmentationNode() is segmentation_node for node in nodes):
         return
     module = getattr(slicer.modules, "segmenteditor", None)

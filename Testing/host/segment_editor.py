@@ -25,10 +25,10 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self._has_shortcuts = False
         label = QtWidgets.QLabel("Segment Editor (stand-in of the test host)", self)
         QtWidgets.QVBoxLayout(self).addWidget(label)
-        for name, value in (("maximumNumberOfUndoStates", 10), ("segmentationNodeSelectorVisible", True),
-                            ("sourceVolumeNodeSelectorVisible", True), ("switchToSegmentationsButtonVisible", True),
-                            ("autoShowSourceVolumeNode", True)):  # fmt: skip
-            self.setProperty(name, value)
+        self.setProperty("maximumNumberOfUndoStates", 10)
+        for name in ("segmentationNodeSelector", "sourceVolumeNodeSelector", "switchToSegmentationsButton"):
+            self.setProperty(f"{name}Visible", True)
+        self.setProperty("autoShowSourceVolumeNode", True)
 
     def setMaximumNumberOfUndoStates(self, count: int) -> None:
         """Set how far back undo goes."""
