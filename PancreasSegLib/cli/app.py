@@ -17,7 +17,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from PancreasSegLib.cli import cross_validate, data, demo, doctor, evaluate, models, networks, roi, segment, train
+from PancreasSegLib.cli import (
+    benchmark_correction,
+    cross_validate,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    models,
+    networks,
+    roi,
+    segment,
+    train,
+)
 from PancreasSegLib.cli.background import any_running
 from PancreasSegLib.cli.problem import problem_of
 from PancreasSegLib.cli.shared_options import Debug, Quiet, share_options, with_shared_options
@@ -43,6 +55,7 @@ share_options(data.app)
 app.add_typer(data.app, name="data")
 app.command("evaluate")(with_shared_options(evaluate.command))
 app.command("cross-validate")(with_shared_options(cross_validate.command))
+app.command("benchmark-correction")(with_shared_options(benchmark_correction.command))
 
 
 def _version(wanted: bool) -> None:

@@ -88,6 +88,17 @@ def read_labels(path: str | Path) -> Volume:
     return Volume(values.astype(small, copy=False), image.geometry, image.source)
 
 
+def read_values(path: str | Path) -> Volume:
+    """Read an image with its values as they are stored, such as a probability on its crop's grid.
+
+    Raises
+    ------
+    UnreadableFileError, NotACTError, GeometryError
+        As for :func:`read_labels`, but any numbers will do.
+    """
+    return _read(Path(path))
+
+
 def check_slices(geometry: Geometry, what: str) -> None:
     """Refuse a grid that is too thin for a 3D network.
 

@@ -1,0 +1,256 @@
+"""Correct masks as a reader would and measure what each correction brings."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from PancreasSegLib.errors import PancreasSegError
+from PancreasSegLib.evaluation.correction_method import CorrectionMethod
+from PancreasSegLib.evaluation.correction_start import CorrectionStart
+from PancreasSegLib.evaluation.simulated_user import SimulatedUser
+from PancreasSegLib.metrics import compare, dice
+from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
+from PancreasSegLib.refine import Change, Correction, Mark
+from PancreasSegLib.refine.propagation import Propagation
+from PancreasSegLib.volume import Box
+
+CORRECTIONS = 10
+
+
+@dataclass(frozen=True)
+class CorrectionScore:
+    """The mask of one case after so many corrections by one method.
+
+    Attributes
+    ----------
+    case, method : str
+        Which.
+    correction : int
+        How many corrections were made; 0 is the model's mask.
+    mark : str
+        ``include`` or ``exclude``, what the last correction was; empty before the first and once nothing is wrong.
+    dice, nsd_1mm, nsd_2mm, nsd_3mm : float
+        As in :mod:`PancreasSegLib.metrics`.
+    volume_ml, reference_ml, volume_error_ml : float
+        Volumes in mL; the error is signed.
+    marked_ml, changed_ml, wrongly_changed_ml : float
+        What the last mark covered, what changed, and how much of that was right before.
+    dice_painted : float
+        Dice had this mark been painted on the mask before it and nothing else been changed.
+    dice_all_painted : float
+        Dice had all marks so far been painted on the model's mask and nothing else been changed.
+    seconds : float
+        Time of the last correction, NaN where there was none.
+    """
+
+    case: str
+    method: str
+    correction: int
+    mark: str
+    dice: float
+    nsd_1mm: float
+    nsd_2mm: float
+    nsd_3mm: float
+    volume_ml: float
+    reference_ml: float
+    volume_error_ml: float
+    marked_ml: float
+    changed_ml: float
+    wrongly_changed_ml: float
+    dice_painted: float
+    dice_all_painted: float
+    seconds: float
+
+
+def benchmark_corrections(
+    starts: Iterable[CorrectionStart],
+    methods: Sequence[CorrectionMethod],
+    *,
+    user: SimulatedUser | None = None,
+    corrections: int = CORRECTIONS,
+    count: int | None = None,
+    progress: ProgressCallback | None = None,
+    scored: Callable[[Sequence[CorrectionScore]], None] | None = None,
+    cancel: CancelToken | None = None,
+) -> list[CorrectionScore]:
+    """Correct every case by every method; the same input gives the same scores but for the seconds.
+
+    Parameters
+    ----------
+    starts : iterable of CorrectionStart
+        The cases; taken one at a time, so that only one is held in memory.
+    methods : sequence of CorrectionMethod
+        Each starts from the same mask. The marks depend on what is still wrong, hence on the method.
+    user : SimulatedUser, optional
+        Who marks.
+    corrections : int
+        How many a case.
+    count : int, optional
+        How many cases there are, for the progress.
+    progress : callable, optional
+        Told of every correction.
+    scored : callable, optional
+        Told of the scores of each case and method.
+    cancel : CancelToken, optional
+        Obeyed between corrections.
+
+    Returns
+    -------
+    list of CorrectionScore
+        By case, method and correction.
+
+    Raises
+    ------
+    PancreasSegError
+        If a method fails; the sentence names method and case.
+    """
+    user = user or SimulatedUser()
+    scores: list[CorrectionScore] = []
+    watch = _Watch((count or 0) * len(methods) * corrections, progress, cancel)
+    for number, start in enumerate(starts):
+        for order, method in enumerate(methods):
+            propagation = method.make(start)
+            if propagation is None:
+                continue
+            watch.before = (number * len(methods) + order) * corrections
+            watch.message = f"correcting {start.case}, {method.name}"
+            made = correct_case(start, method.name, propagation, user, corrections, watch)
+            scores += made
+            if scored:
+                scored(made)
+    return scores
+
+
+@dataclass
+class _Watch:
+    """Tells how far the benchmark is and stops it when it is cancelled."""
+
+    total: int
+    progress: ProgressCallback | None
+    cancel: CancelToken | None
+    before: int = 0
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        self.begun = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        """Take note of corrections that were made on the present case."""
+        if self.cancel:
+            self.cancel.check()
+        if self.progress and self.total:
+            share = (self.before + done) / self.total
+            left = (time.monotonic() - self.begun) * (1 - share) / share if share > 0 else None
+            self.progress(ProgressEvent("correct", share, left, self.message))
+
+
+def correct_case(
+    start: CorrectionStart,
+    method: str,
+    propagation: Propagation,
+    user: SimulatedUser,
+    corrections: int,
+    tick: Callable[[int], None] = lambda done: None,
+) -> list[CorrectionScore]:
+    """Correct one case step by step.
+
+    Parameters
+    ----------
+    start : CorrectionStart
+        Where to begin.
+    method : str
+        The method's name, for the scores.
+    propagation : Propagation
+        How marks are carried further.
+    user : SimulatedUser
+        Who marks.
+    corrections : int
+        How many.
+    tick : callable
+        Told before each correction how many were made.
+
+    Returns
+    -------
+    list of CorrectionScore
+        `corrections` + 1 of them. Once nothing is wrong, the last one is repeated without a mark.
+    """
+    correction = Correction(start.ct, start.mask, start.probability, propagation=propagation)
+    painted = start.mask.copy()
+    first = measure(start, correction.mask)
+    scores = [_score(start, method, 0, first, dice_painted=first["dice"], dice_all_painted=first["dice"])]
+    for number in range(1, corrections + 1):
+        tick(number - 1)
+        mark = user.mark(correction.mask, start.reference, start.ct.geometry)
+        if mark is None:
+            scores.append(replace(scores[-1], correction=number, **_NO_MARK))
+            continue
+        _paint(painted, mark)
+        at_once = correction.mask.copy()
+        _paint(at_once, mark)
+        begun = time.perf_counter()
+        try:
+            change = correction.add([mark])
+        except PancreasSegError as error:
+            raise PancreasSegError(
+                f"The method {method} failed at correction {number} of {start.case}. {error.message}", error.hint
+            ) from error
+        seconds = time.perf_counter() - begun
+        scores.append(
+            _score(
+                start,
+                method,
+                number,
+                measure(start, correction.mask),
+                mark="include" if mark.include else "exclude",
+                marked_ml=float(mark.voxels.sum()) * start.ct.geometry.voxel_volume_ml,
+                wrongly_changed_ml=_wrongly_changed_ml(change, start.reference),
+                changed_ml=change.added_ml + change.removed_ml,
+                dice_painted=_dice(at_once, start.reference),
+                dice_all_painted=_dice(painted, start.reference),
+                seconds=seconds,
+            )
+        )
+    return scores
+
+
+_NO_MARK: dict[str, object] = {
+    "mark": "",
+    "marked_ml": 0.0,
+    "changed_ml": 0.0,
+    "wrongly_changed_ml": 0.0,
+    "seconds": math.nan,
+}
+
+
+def measure(start: CorrectionStart, mask: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the metrics of a mask of a case."""
+    return compare(mask, start.reference, start.ct.geometry.spacing_mm, (1, 2, 3))
+
+
+def _score(
+    start: CorrectionStart, method: str, number: int, measured: dict[str, float], **more: object
+) -> CorrectionScore:
+    names = ("dice", "nsd_1mm", "nsd_2mm", "nsd_3mm", "volume_ml", "reference_ml", "volume_error_ml")
+    fields = {**_NO_MARK, **{name: measured[name] for name in names}, **more}
+    return CorrectionScore(start.case, method, number, **fields)  # type: ignore[arg-type]
+
+
+def _dice(mask: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
+    box = Box.of_mask(mask | reference)
+    return 1.0 if box is None else dice(mask[box.slices_zyx], reference[box.slices_zyx])
+
+
+def _paint(mask: NDArray[np.bool_], mark: Mark) -> None:
+    mask[mark.box.slices_zyx][mark.voxels] = mark.include
+
+
+def _wrongly_changed_ml(change: Change, reference: NDArray[np.bool_]) -> float:
+    part = reference[change.box.slices_zyx]
+    wrong = (change.voxels != change.before) & (change.voxels != part)
+    return float(np.count_nonzero(wrong)) * change.voxel_volume_ml
