@@ -11,18 +11,18 @@ A script::
 
 from __future__ import annotations
 
-import time
+import logging
+import threading
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from PancreasSegLib.errors import MarkError, PancreasSegError
-from PancreasSegLib.refine import EXCLUDED, INCLUDED
 from PancreasSegLib.refine.doubt import doubtful_slices
-from PancreasSegLib.volume import Volume
+from PancreasSegLib.volume import Box, Volume
 from PancreasSegLib.worker import CorrectionChange, CorrectionState
+from PancreasSegPanel.background import BackgroundJob
 from PancreasSegPanel.correction_marks import MarksNode, plain_marks
 from PancreasSegPanel.correction_queue import CorrectionQueue, Item, Smoothing
 from PancreasSegPanel.correction_step import CorrectionStep, DoubtfulPlace
@@ -30,7 +30,6 @@ from PancreasSegPanel.correction_target import CorrectionTarget
 from PancreasSegPanel.ct_node import geometry_of, voxels_of
 from PancreasSegPanel.problem import sentence_of
 from PancreasSegPanel.segment_correction import SegmentCorrection
-from PancreasSegPanel.segment_on_ct import frame_of
 
 if TYPE_CHECKING:
     from PancreasSegLib.refine import Mark
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from PancreasSegPanel.logic import PanelLogic
 
 OnStep = Callable[[CorrectionStep], None]
+
+log = logging.getLogger(__name__)
 
 _numbers = count(1)
 
@@ -78,11 +79,9 @@ class CorrectionSession:
         self.last: CorrectionStep | None = None
         self._logic = logic
         self._name = f"{segmentation.GetID()} {segment_id} {next(_numbers)}"
-        geometry = self.geometry
-        self._size, self._frame = geometry.size_ijk, frame_of(segmentation, geometry)
-        self._target = CorrectionTarget(scene, segmentation, segment_id, ct)
+        self.target = CorrectionTarget(scene, segmentation, segment_id, ct)
         self._marks_node = MarksNode(scene, segmentation, segment_id, ct)
-        self._segment = SegmentCorrection(self._target, self._marks_node, geometry)
+        self._segment = SegmentCorrection(self.target, self._marks_node, self.geometry)
         self._queue = CorrectionQueue(self._send, self._cancel, self._take, self._changed)
         self._base = CorrectionState.empty()
         self._prepared = False
@@ -129,6 +128,14 @@ class CorrectionSession:
         """The segmentation node with the segments Include, Exclude and Preview; None before the first mark."""
         return self._marks_node.node
 
+    def marks_volume(self) -> Volume | None:
+        """Return what was marked, 0 none, 1 included, 2 excluded, cut to where it lies; None without a mark."""
+        state = self._segment.with_waiting(self._queue.waiting_marks)
+        inner = Box.of_mask(state.marks) if state.box is not None else None
+        if inner is None:
+            return None
+        return Volume(state.marks[inner.slices_zyx] & 3, state.box.part(inner).geometry(self.geometry))
+
     # ------------------------------------------------------------------ marks
 
     def prepare(self) -> None:
@@ -136,6 +143,7 @@ class CorrectionSession:
         self._alive()
         if not self._prepared and not self.busy:
             self._prepared = True
+            threading.Thread(target=import_module, args=("scipy.ndimage",), daemon=True).start()  # brushes need it
             self._logic.refine(self.ct, self._name, self._given(), (), lambda request: None)
 
     def add(self, marks: Sequence[Mark], on_done: OnStep | None = None) -> None:
@@ -156,11 +164,7 @@ class CorrectionSession:
             If a mark does not lie on the CT; nothing was recorded.
         """
         geometry = self._alive()
-        if not marks:
-            raise MarkError("Nothing is marked.", "Draw inside the CT.")
-        for mark in marks:
-            if mark.box.clipped(geometry) != mark.box:
-                raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")
+        _check(marks, geometry)
         self._segment.forget_redo()
         item = Item(tuple(marks), on_done=[on_done] if on_done is not None else [])
         self._queue.add(item, hold=not self.auto_update)
@@ -181,11 +185,7 @@ class CorrectionSession:
 
     def erase_marks(self, mark: Mark) -> None:
         """Forget what was marked inside a mark; the segment stays as it is. One step."""
-        geometry = self._begin()
-        mask, marks = self._segment.state.within(mark.box)
-        marks[mark.voxels] = 0
-        change = CorrectionChange(mark.box, mask, marks)
-        self._segment.write(change, geometry, time.monotonic())
+        self._segment.erase_marks(mark.box, mark.voxels, self._begin())
         self._changed()
 
     def clear_marks(self) -> None:
@@ -193,9 +193,7 @@ class CorrectionSession:
         geometry = self._begin()
         self._queue.clear()
         self._segment.drop_draft()
-        state = self._segment.state
-        change = CorrectionChange(state.box, (state.mask != 0).astype(np.uint8), np.zeros_like(state.marks))
-        self._segment.write(change, geometry, time.monotonic())
+        self._segment.clear_marks(geometry)
         self.sentence = "The marks were cleared; the segment stays as it is."
         self._changed()
 
@@ -217,19 +215,12 @@ class CorrectionSession:
             None if there was nothing to change.
         """
         geometry = self._begin()
-        if mark.box.clipped(geometry) != mark.box:
-            raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")
+        _check([mark], geometry)
         voxels = mark.voxels
         if hu_range is not None:
             hu = voxels_of(self.ct)[mark.box.slices_zyx]
             voxels = voxels & (hu >= hu_range[0]) & (hu <= hu_range[1])
-        step = self._segment.paint(mark.box, voxels, mark.include, geometry)
-        if step is not None:
-            self._told(step)
-        else:
-            self.sentence = "There was nothing to change here."
-        self._changed()
-        return step
+        return self._written(self._segment.paint(mark.box, voxels, mark.include, geometry))
 
     def smooth(self, within: Mark | None = None, radius_mm: float = 1.5) -> None:
         """Smooth the segment, or its part under a mark; what was marked stays. One step.
@@ -245,11 +236,7 @@ class CorrectionSession:
 
     def accept(self) -> CorrectionStep | None:
         """Write the previewed correction into the segment, as one step."""
-        step = self._segment.accept(self._begin())
-        if step is not None:
-            self._told(step)
-        self._changed()
-        return step
+        return self._written(self._segment.accept(self._begin()))
 
     def reject(self) -> None:
         """Drop the previewed correction and its marks."""
@@ -289,13 +276,11 @@ class CorrectionSession:
 
         Empty where no probability is known (a segment that the model did not make, a reopened scene).
         """
-        geometry = self._alive()
+        self._alive()
         probability = self._logic.corrections.probability_of(self)
         if probability is None:
             return []
-        state = self._segment.with_waiting(self._waiting())
-        marks = None if state.box is None else Volume(state.marks, state.box.geometry(geometry))
-        return [DoubtfulPlace.of(place) for place in doubtful_slices(probability, marks=marks)]
+        return [DoubtfulPlace.of(place) for place in doubtful_slices(probability, marks=self.marks_volume())]
 
     def wait(self) -> CorrectionStep | None:
         """Wait until nothing is awaited; for scripts. The application stays alive meanwhile.
@@ -346,29 +331,15 @@ class CorrectionSession:
         self._prepared = False
         self._queue.worker_ended()
 
-    @property
-    def awaits_surface(self) -> bool:
-        """Whether a surface is shown that does not follow the voxels yet."""
-        return not self.ended and self._target.awaits_surface
-
-    def make_surface(self) -> None:
-        """Make the surface once the strokes pause."""
-        self._target.make_surface()
-
     # ------------------------------------------------------------------ inside
 
     def _alive(self) -> Geometry:
         """Return the CT's grid, or raise where there is nothing left to correct."""
-        if not self.ended and not self._target.is_there:
-            self.end("The segment or its CT is gone; the correction has ended.")
-        if not self.ended:
-            geometry = self.geometry
-            moved = np.abs(frame_of(self.segmentation, geometry) - self._frame).max() > 1e-3
-            if geometry.size_ijk != self._size or moved:
-                self.end("CT and segmentation were moved apart; the correction has ended.")
+        if not self.ended and (problem := self.target.problem()):
+            self.end(problem)
         if self.ended:
             raise PancreasSegError(self.ended, "Choose the segment again.")
-        return geometry
+        return self.geometry
 
     def _begin(self) -> Geometry:
         """Take what was edited elsewhere; something new is done now."""
@@ -398,22 +369,26 @@ class CorrectionSession:
             lambda request: on_done(request.result, request.error),
         )
 
-    def _cancel(self, request: Any) -> None:
-        self._logic.give_up(request)
+    def _cancel(self, asked: Any) -> None:
+        """Let the worker finish what nobody waits for: ending it would take longer than a stroke."""
+        if isinstance(asked, BackgroundJob):
+            self._logic.background.give_up(asked)
 
     def _take(self, item: Item, change: CorrectionChange) -> None:
         geometry = self._alive()
         step = self._segment.take(self._base, change, geometry, item.since, preview=self.preview)
-        self._told(step)
-        for callback in item.on_done:
-            callback(step)
-
-    def _told(self, step: CorrectionStep) -> None:
         self.last, self.sentence = step, step.sentence
+        for callback in item.on_done:
+            try:
+                callback(step)
+            except Exception:
+                log.exception("A callback of a correction failed.")
 
-    def _waiting(self) -> list[tuple[Any, np.ndarray, int]]:
-        marks = (mark for item in self._queue.items for mark in item.marks)
-        return [(mark.box, mark.voxels, INCLUDED if mark.include else EXCLUDED) for mark in marks]
+    def _written(self, step: CorrectionStep | None) -> CorrectionStep | None:
+        self.sentence = "There was nothing to change." if step is None else step.sentence
+        self.last = step or self.last
+        self._changed()
+        return step
 
     def _changed(self) -> None:
         """Show what there is, and tell whoever listens."""
@@ -421,6 +396,14 @@ class CorrectionSession:
             return
         if self.error is not None:
             self.sentence = sentence_of(self.error)
-        self._segment.show(self._waiting(), self.geometry)
+        self._segment.show(self._queue.waiting_marks, self.geometry)
         for callback in list(self.on_change):
             callback()
+
+
+def _check(marks: Sequence[Mark], geometry: Geometry) -> None:
+    """Raise where there is no mark, or one that does not lie on the CT."""
+    if not marks:
+        raise MarkError("Nothing is marked.", "Draw inside the CT.")
+    if any(mark.box.clipped(geometry) != mark.box for mark in marks):
+        raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")

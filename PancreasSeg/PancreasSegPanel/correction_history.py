@@ -15,7 +15,7 @@ from PancreasSegPanel.correction_step import CorrectionStep
 
 _MOST_STEPS = 200
 _MOST_BYTES = 1 << 26
-_LOOKED_BACK = 10
+_LOOKED_BACK = 5
 
 
 @dataclass(frozen=True, eq=False)

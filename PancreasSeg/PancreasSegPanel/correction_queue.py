@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from PancreasSegLib.errors import MarkError, PancreasSegError, WorkerError
+from PancreasSegLib.refine import EXCLUDED, INCLUDED
 from PancreasSegLib.worker import CorrectionChange, CorrectionState
+from PancreasSegPanel.problem import problem_of
 
 if TYPE_CHECKING:
     from PancreasSegLib.refine import Mark
-    from PancreasSegLib.volume import Geometry
+    from PancreasSegLib.volume import Box, Geometry
     from PancreasSegPanel.correction_step import CorrectionStep
 
 
@@ -87,7 +89,7 @@ class CorrectionQueue:
     send : callable
         Takes an item and a callback; returns what `cancel` takes. The callback receives the answer and the error.
     cancel : callable
-        Gives up what was sent.
+        Is told that nobody waits for what was sent any more.
     take : callable
         Receives an item that was answered, and the answer.
     changed : callable
@@ -123,6 +125,12 @@ class CorrectionQueue:
     def items(self) -> list[Item]:
         """All that is not applied yet, in order."""
         return [*([self.sent] if self.sent is not None else []), *self._ready, *self._held]
+
+    @property
+    def waiting_marks(self) -> list[tuple[Box, np.ndarray, int]]:
+        """What was marked and is not applied yet: where, which voxels, and the mark's value."""
+        marks = (mark for item in self.items for mark in item.marks)
+        return [(mark.box, mark.voxels, INCLUDED if mark.include else EXCLUDED) for mark in marks]
 
     @property
     def busy(self) -> bool:
@@ -183,8 +191,8 @@ class CorrectionQueue:
         if error is None:
             try:
                 self._take(item, answer)
-            except PancreasSegError as refused:
-                self._keep(item, refused)
+            except Exception as unexpected:
+                self._keep(item, problem_of(unexpected))
         elif isinstance(error, WorkerError) and item.tries == 0:
             item.tries += 1
             self._ready.appendleft(item)

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegLib.worker import CorrectionState
-from PancreasSegPanel.ct_node import crop_of
+from PancreasSegPanel.ct_node import crop_of, geometry_of
 from PancreasSegPanel.masking import protection
 from PancreasSegPanel.oriented_image import oriented_image
 from PancreasSegPanel.own_segment import CLOSED_SURFACE, Snapshot, restore, snapshot
 from PancreasSegPanel.segment_editor_history import save_state
 from PancreasSegPanel.segment_on_ct import frame_of, lies_on, read_segment, stamp_of, write_segment
+
+_MOVED_MM = 1e-3
 
 SURFACE_PAUSE_S = 0.4
 """A surface takes a tenth of a second: it is made when no stroke came for this long."""
@@ -57,6 +59,8 @@ class CorrectionTarget:
 
     def __init__(self, scene: Any, node: Any, segment_id: str, ct: Any) -> None:
         self._scene, self._node, self._segment_id, self._ct = scene, node, segment_id, ct
+        geometry = geometry_of(ct)
+        self._size, self._frame = geometry.size_ijk, frame_of(node, geometry)
         self._stamp: tuple[Any, ...] = ()
         self._surface_due: float | None = None
 
@@ -68,6 +72,16 @@ class CorrectionTarget:
             and self._scene.GetNodeByID(self._ct.GetID() or "") is self._ct
             and self._node.GetSegmentation().GetSegment(self._segment_id) is not None
         )
+
+    def problem(self) -> str:
+        """Return why it cannot be corrected any more, empty while it can."""
+        if not self.is_there:
+            return "The segment or its CT is gone; the correction has ended."
+        geometry = geometry_of(self._ct)
+        moved = np.abs(frame_of(self._node, geometry) - self._frame).max() > _MOVED_MM
+        if geometry.size_ijk != self._size or moved:
+            return "CT and segmentation were moved apart; the correction has ended."
+        return ""
 
     def read(self, geometry: Geometry) -> CorrectionState:
         """Return the segment as it is now, as a state without marks."""

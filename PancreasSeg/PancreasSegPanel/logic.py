@@ -21,7 +21,7 @@ import slicer
 from PancreasSegLib.errors import CancelledError, PancreasSegError
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegPanel import own_segment, segment_writing
-from PancreasSegPanel.background import Background, BackgroundJob
+from PancreasSegPanel.background import Background
 from PancreasSegPanel.ct_node import check_node, scan_of
 from PancreasSegPanel.measurement import Measurement, kept
 from PancreasSegPanel.open_corrections import OpenCorrections
@@ -338,13 +338,6 @@ class PanelLogic:
         """Let the worker forget a correction."""
         if self._client is not None:
             self._client.end_correction(name)
-
-    def give_up(self, asked: RequestLike | BackgroundJob) -> None:
-        """Give up what was asked of the worker or of the background."""
-        if isinstance(asked, BackgroundJob):
-            self.background.give_up(asked)
-        else:
-            self.cancel_request(asked)
 
     # ------------------------------------------------------------------ one step back
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.correction import CorrectionSession
-from PancreasSegPanel.correction_marks import is_marks_node
 from PancreasSegPanel.kept_probability import KeptProbabilities
 from PancreasSegPanel.own_segment import find_own_segment
 from PancreasSegPanel.segment_writing import check_output
@@ -35,11 +34,7 @@ class OpenCorrections:
         self, scene: Any, segmentation: Any, segment_id: str | None = None, ct: Any | None = None
     ) -> CorrectionSession:
         """Return the correction of a segment, a new one if there is none yet; see :meth:`PanelLogic.correct`."""
-        if is_marks_node(segmentation):
-            raise PancreasSegError(
-                f"{segmentation.GetName()} holds marks, and is no segmentation to correct.",
-                "Choose the segmentation that was marked.",
-            )
+        check_output(segmentation)
         ct = ct or segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
         if ct is None or not ct.IsA("vtkMRMLScalarVolumeNode"):
             raise PancreasSegError(f"It is not known on which CT {segmentation.GetName()} lies.", "Choose the CT.")
@@ -48,7 +43,6 @@ class OpenCorrections:
             raise PancreasSegError(
                 f"There is no such segment in {segmentation.GetName()}.", "Segment first, or choose a segment."
             )
-        check_output(segmentation)
         key = (segmentation.GetID(), segment_id, ct.GetID())
         session = self._open.get(key)
         if session is None or session.ended:
@@ -64,13 +58,13 @@ class OpenCorrections:
     @property
     def pending(self) -> bool:
         """Whether a surface is still to be made: the timer runs as long."""
-        return any(session.awaits_surface for session in self._open.values())
+        return any(session.target.awaits_surface for session in self._open.values() if not session.ended)
 
     def poll(self) -> None:
         """Make the surfaces that are due."""
         for session in list(self._open.values()):
-            if session.awaits_surface:
-                session.make_surface()
+            if not session.ended:
+                session.target.make_surface()
 
     def probability_of(self, session: CorrectionSession) -> Volume | None:
         """Return the probability behind a correction's segment, None without one."""

@@ -160,6 +160,18 @@ class SegmentCorrection:
         mask[voxels], marks[voxels] = value, said[voxels]
         return self.write(CorrectionChange(box, mask, marks), geometry, since)
 
+    def erase_marks(self, box: Box, voxels: np.ndarray, geometry: Geometry) -> None:
+        """Forget what was marked in these voxels, as one step."""
+        mask, marks = self.state.within(box)
+        marks[voxels] = 0
+        self.write(CorrectionChange(box, mask, marks), geometry, time.monotonic())
+
+    def clear_marks(self, geometry: Geometry) -> None:
+        """Forget all marks, as one step."""
+        state = self.state
+        cleared = CorrectionChange(state.box, (state.mask != 0).astype(np.uint8), np.zeros_like(state.marks))
+        self.write(cleared, geometry, time.monotonic())
+
     def write(self, change: CorrectionChange, geometry: Geometry, since: float) -> CorrectionStep | None:
         """Write a change into the segment, as one step; None if it changes nothing."""
         entry = _entry(self.state, self.state.changed(change), geometry, since)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.errors import OutputError
 from PancreasSegLib.io.terminology import term_of
 from PancreasSegLib.volume import Box, Geometry
+from PancreasSegPanel.correction_marks import is_marks_node
 from PancreasSegPanel.masking import protection
 from PancreasSegPanel.measurement import ATTRIBUTE
 from PancreasSegPanel.oriented_image import oriented_image
@@ -72,8 +73,13 @@ def check_output(node: Any) -> None:
     Raises
     ------
     OutputError
-        If the segmentation is kept as surfaces or contours, or lies under a transform that is not linear.
+        If the segmentation is kept as surfaces or contours, holds marks, or lies under a transform that is not
+        linear.
     """
+    if is_marks_node(node):
+        raise OutputError(
+            f"{node.GetName()} holds the marks of a correction.", "Choose the segmentation, or New segmentation."
+        )
     segmentation = node.GetSegmentation()
     if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != BINARY_LABELMAP:
         raise OutputError(
