@@ -14,6 +14,9 @@ from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, Mark
 from PancreasSegLib.refine.propagation import Propagation, WeightFree
 from PancreasSegLib.volume import Box, Volume
 
+LONGEST_MM = 80.0
+"""Longer marks are carried further piece by piece, so that a stroke across the belly stays cheap."""
+
 
 @dataclass(frozen=True, eq=False)
 class Change:
@@ -152,23 +155,29 @@ class Correction:
         if spoken:
             window = _union(window, _around(spoken).grown(self.propagation.reach_mm, self.ct.geometry))
         before, marks_before = self._cut(window)
-        mask, marked = before.copy(), marks_before.copy()
+        marked = marks_before.copy()
         for mark in marks:
             inner = _inside(mark.box, window)
             marked[inner][mark.voxels] = INCLUDED if mark.include else EXCLUDED
-        if spoken:
-            seeds = np.zeros(marked.shape, np.uint8)
+        # The marks count from here on, so that the propagation sees them among the former ones.
+        self._marks[window.slices_zyx] = marked
+        try:
             for mark in spoken:
-                seeds[_inside(mark.box, window)][mark.voxels] = INCLUDED if mark.include else EXCLUDED
-            # The marks count from here on, so that the propagation sees them among the former ones.
-            self._marks[window.slices_zyx] = marked
-            try:
-                mask = self.propagation(self.ct, self.probability, self._mask, self._marks, window, seeds)
-            finally:
-                self._marks[window.slices_zyx] = marks_before
+                for piece in mark.pieces(self.ct.geometry, LONGEST_MM):
+                    self._propagate(piece)
+            mask = self._mask[window.slices_zyx].copy()
+        finally:
+            self._mask[window.slices_zyx], self._marks[window.slices_zyx] = before, marks_before
         mask[marked == INCLUDED] = True
         mask[marked == EXCLUDED] = False
         return self._took(window, mask, before, marked, marks_before)
+
+    def _propagate(self, mark: Mark) -> None:
+        window = mark.box.grown(self.propagation.reach_mm, self.ct.geometry)
+        seeds = np.zeros(window.size_ijk[::-1], dtype=np.uint8)
+        seeds[_inside(mark.box, window)][mark.voxels] = INCLUDED if mark.include else EXCLUDED
+        found = self.propagation(self.ct, self.probability, self._mask, self._marks, window, seeds)
+        self._mask[window.slices_zyx] = found
 
     def edit(self, box: Box, voxels: NDArray) -> Change:
         """Take what the user changed by other means: voxels that differ are truth from now on.

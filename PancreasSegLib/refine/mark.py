@@ -156,6 +156,22 @@ class Mark:
         points = np.atleast_2d(position_lps)
         return cls.stroke(points, geometry, include=include, radius_mm=POINT_RADIUS_MM, kind="point")
 
+    def pieces(self, geometry: Geometry, longest_mm: float) -> list[Mark]:
+        """Return the mark cut into parts that are nowhere longer than `longest_mm`, in order of their place."""
+        extent = np.multiply(self.box.size_ijk, geometry.spacing_mm)
+        axis = int(np.argmax(extent))
+        if extent[axis] <= longest_mm or self.box.size_ijk[axis] < 2:
+            return [self]
+        middle = self.box.size_ijk[axis] // 2
+        parts = []
+        for span in (slice(0, middle), slice(middle, None)):
+            half = np.zeros_like(self.voxels)
+            part = tuple(span if a == 2 - axis else slice(None) for a in range(3))
+            half[part] = self.voxels[part]
+            if half.any():
+                parts.append(Mark.of_array(half, geometry, include=self.include, kind=self.kind, box=self.box))
+        return [piece for half_mark in parts for piece in half_mark.pieces(geometry, longest_mm)]
+
 
 def _densely(points: NDArray[np.float64], step_mm: float) -> NDArray[np.float64]:
     """Return the points of a line no further than `step_mm` from each other."""

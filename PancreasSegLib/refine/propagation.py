@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED
-from PancreasSegLib.volume import Box, Volume, resample
+from PancreasSegLib.refine.evidence import Evidence, Window
+from PancreasSegLib.refine.mark import INCLUDED, UNMARKED
+from PancreasSegLib.refine.random_walk import random_walk
+from PancreasSegLib.refine.work_grid import WorkGrid
+from PancreasSegLib.volume import Box, Volume
+
+REACH_MM = 25.0
+"""A mark changes nothing further away than this."""
+
+RIM_MM = 9.0
+"""Over this distance before the reach ends, a mark gives way to the mask as it was."""
 
 
 class Propagation(Protocol):
@@ -50,10 +60,17 @@ class Propagation(Protocol):
         """
 
 
-class WeightFree:
-    """Grow a mark over voxels of like HU that the network, or the mask, agrees with or is in doubt about."""
+class WindowPropagation(ABC):
+    """Works on a window of the work grid, and gives way to the mask as it was towards the end of its reach.
 
-    reach_mm = 25.0
+    What a method leaves as it is stays so to the voxel, however fine the CT's grid.
+    """
+
+    reach_mm = REACH_MM
+
+    @abstractmethod
+    def corrected(self, window: Window) -> NDArray[np.float32]:
+        """Return the probability of the organ inside a window, (z, y, x), given its marks."""
 
     def __call__(
         self,
@@ -65,21 +82,61 @@ class WeightFree:
         seeds: NDArray[np.uint8],
     ) -> NDArray[np.bool_]:
         """Return the mask inside the window; see :class:`Propagation`."""
-        from scipy.ndimage import distance_transform_edt
+        marked = Box.of_mask(seeds)
+        if marked is None:
+            return mask[window.slices_zyx].copy()
+        placed = np.zeros(mask.shape, dtype=np.uint8)
+        placed[window.slices_zyx] = seeds
+        lower = np.add(window.lower_ijk, marked.lower_ijk)
+        grid = WorkGrid.around(Box(tuple(lower), tuple(lower + marked.size_ijk)), ct.geometry, self.reach_mm)
+        view = Window.of(grid, ct, probability, mask, marks, placed)
+        weight = _weight(view)
+        found = weight * self.corrected(view) + (1 - weight) * view.mask
+        return _applied(found, view.mask, grid, window, mask)
 
-        grid = window.geometry(ct.geometry)
-        hu = ct.voxels[window.slices_zyx].astype(np.float32)
-        mask = mask[window.slices_zyx]
-        belief = mask.astype(np.float32)
-        if probability is not None:
-            belief = resample(probability.voxels.astype(np.float32), probability.geometry, grid)
-        result = mask.copy()
-        for value, wanted in ((INCLUDED, True), (EXCLUDED, False)):
-            seed = seeds == value
-            if not seed.any():
-                continue
-            distance = distance_transform_edt(~seed, sampling=grid.spacing_mm[::-1])
-            alike = np.abs(hu - np.median(hu[seed])) < 30
-            doubt = belief > 0.15 if wanted else belief < 0.9
-            result[(distance < 8) & alike & doubt] = wanted
+
+class WeightFree(WindowPropagation):
+    """The network's log-odds, the mask, and fronts that run from the marks over like HU; smoothed up to HU edges.
+
+    Needs no weights and no torch, and works on a mask of any origin.
+    """
+
+    def corrected(self, window: Window) -> NDArray[np.float32]:
+        """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""
+        evidence = Evidence.of(window)
+        prior = (1 / (1 + np.exp(-evidence.score))).astype(np.float32)
+        weight = _weight(window)
+        prior = weight * prior + (1 - weight) * window.mask
+        marked = window.marks != UNMARKED
+        prior[marked] = window.marks[marked] == INCLUDED
+        return random_walk(prior, marked | (weight == 0), evidence.smooth_hu, window.spacing_zyx)
+
+
+def _weight(window: Window) -> NDArray[np.float32]:
+    """Return what a correction counts: 1 near the new marks, 0 beyond their reach."""
+    from scipy.ndimage import distance_transform_edt
+
+    distance = distance_transform_edt(window.seeds == UNMARKED, sampling=window.spacing_zyx)
+    return np.clip((REACH_MM - distance) / RIM_MM, 0.0, 1.0).astype(np.float32)
+
+
+def _applied(
+    found: NDArray[np.float32], before: NDArray[np.float32], grid: WorkGrid, window: Box, mask: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return the mask inside `window` with what was found, and only where it differs from what was before."""
+    from scipy.ndimage import binary_dilation
+
+    result = mask[window.slices_zyx].copy()
+    changed = (found > 0.5) != (before > 0.5)
+    if not changed.any():
         return result
+    # One voxel more, so that no rim of a removed part is left on a finer grid.
+    zone = binary_dilation(changed, np.ones((3, 3, 3), dtype=bool))
+    covered = grid.covered()
+    lower = np.maximum(covered.lower_ijk, window.lower_ijk)
+    upper = np.minimum(covered.upper_ijk, window.upper_ijk)
+    inner = Box(tuple(lower), tuple(upper))
+    part = Box(tuple(lower - window.lower_ijk), tuple(upper - window.lower_ijk)).slices_zyx
+    near = grid.restored(zone.astype(np.float32), inner) > 0.25
+    result[part] = np.where(near, grid.restored(found, inner) > 0.5, result[part])
+    return result
