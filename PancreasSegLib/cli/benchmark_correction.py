@@ -108,7 +108,7 @@ def command(
     }
     write_scores(output / f"{tool}.csv", scores)
     write_summary(output / f"{tool}.json", about, summary)
-    write_plot(output / f"{tool}.png", summary, f"Correction by {tool}s, {content.name}")
+    write_plot(output / f"{tool}.png", summary, f"Correction by {tool}s, {len(chosen)} cases of {content.name}")
     show(curve_table(summary))
     show(behaviour_table(summary))
     say(f"Figures are in {output / tool}.csv, .json and .png.")
@@ -182,8 +182,6 @@ def _line(made: Any) -> str:
 
 def curve_table(summary: dict[str, Any]) -> Table:
     """Return median Dice after some corrections and how many are needed, by group and method."""
-    from rich.table import Table
-
     from PancreasSegLib.evaluation.correction_curves import GOALS, REPORTED
 
     methods = summary["methods"]
@@ -192,9 +190,12 @@ def curve_table(summary: dict[str, Any]) -> Table:
         default=0,
     )
     shown = [number for number in REPORTED if number <= last]
-    table = Table("Cases", "Method", *(str(number) for number in shown), *(f"to {goal:.2f}" for goal in GOALS))
-    table.title = "Median Dice after so many corrections, and how many the median case needs"
+    table = _table(
+        "Median Dice after so many corrections; how many the median case needs (cases that get there)",
+        ("Method", *(str(number) for number in shown), *(f"to {goal:.2f}" for goal in GOALS)),
+    )
     for group, cases in summary["groups"].items():
+        table.add_row(f"{group}, {len(cases)} case{'s' if len(cases) > 1 else ''}")
         for name, method in methods.items():
             if group not in method["groups"]:
                 continue
@@ -202,23 +203,17 @@ def curve_table(summary: dict[str, Any]) -> Table:
             medians = [f"{found['curves']['dice'][number]['median']:.3f}" for number in shown]
             needed = [found["to_reach"][f"{goal:.2f}"] for goal in GOALS]
             reach = [f"{_number(goal['median'])} ({goal['reached']}/{found['cases']})" for goal in needed]
-            table.add_row(f"{group} ({len(cases)})", name, *medians, *reach)
+            table.add_row(f"  {name}", *medians, *reach)
         table.add_section()
     return table
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:g}"
-
-
 def behaviour_table(summary: dict[str, Any]) -> Table:
     """Return gain, harm and time of a correction by method."""
-    from rich.table import Table
-
-    table = Table(
-        "Method", "Gain", "Made worse", "Largest loss", "Worse than painted", "By at most", "Median s", "95 % s"
+    table = _table(
+        "One correction: gain of Dice, how often it is worse than before and than the mark painted plainly, time",
+        ("Method", "Gain", "Worse", "at most", "< painted", "at most", "Median s", "95 % s"),
     )
-    table.title = "One correction"
     for name, method in summary["methods"].items():
         harm, painting, time = method["harm"], method["against_painting"]["this_mark"], method["latency_s"]
         gain = method["groups"]["all"]["gain"]["mean_a_correction"]
@@ -232,3 +227,18 @@ def behaviour_table(summary: dict[str, Any]) -> Table:
             *("-" if time[key] is None else f"{time[key]:.3f}" for key in ("median", "p95")),
         )
     return table
+
+
+def _table(title: str, columns: tuple[str, ...]) -> Table:
+    """Return a table that fits a terminal of 80 columns."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for number, name in enumerate(columns):
+        table.add_column(name, no_wrap=True, justify="left" if number == 0 else "right")
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"

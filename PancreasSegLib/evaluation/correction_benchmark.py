@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -219,7 +220,7 @@ def correct_case(
     return scores
 
 
-_NO_MARK: dict[str, object] = {
+_NO_MARK: dict[str, Any] = {
     "mark": "",
     "marked_ml": 0.0,
     "changed_ml": 0.0,
@@ -234,11 +235,11 @@ def measure(start: CorrectionStart, mask: NDArray[np.bool_]) -> dict[str, float]
 
 
 def _score(
-    start: CorrectionStart, method: str, number: int, measured: dict[str, float], **more: object
+    start: CorrectionStart, method: str, number: int, measured: dict[str, float], **more: Any
 ) -> CorrectionScore:
     names = ("dice", "nsd_1mm", "nsd_2mm", "nsd_3mm", "volume_ml", "reference_ml", "volume_error_ml")
     fields = {**_NO_MARK, **{name: measured[name] for name in names}, **more}
-    return CorrectionScore(start.case, method, number, **fields)  # type: ignore[arg-type]
+    return CorrectionScore(start.case, method, number, **fields)
 
 
 def _dice(mask: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:

@@ -37,7 +37,7 @@ def write_plot(path: str | Path, summary: dict[str, Any], title: str) -> None:
     columns = len(groups) + 1
     figure = new_figure(320 * columns + 80, 640)
     grid = figure.add_gridspec(
-        2, columns, left=0.8 / (3.2 * columns + 0.8), right=0.985, top=0.86, bottom=0.09, wspace=0.26, hspace=0.3
+        2, columns, left=0.8 / (3.2 * columns + 0.8), right=0.985, top=0.86, bottom=0.09, wspace=0.26, hspace=0.36
     )
     for row, (measure, name) in enumerate(_MEASURES.items()):
         low = _lowest(methods, groups, measure)
@@ -107,7 +107,7 @@ def _draw_latency(axes: Axes, methods: dict[str, Any]) -> None:
     axes.axvline(0.3, color=FAINT, linewidth=0.7, linestyle=(0, (4, 4)))
     axes.set_xlim(left=0)
     axes.set_xlabel("s: median, 95th percentile", color=FAINT, fontsize=9)
-    _names(axes, methods)
+    _rows(axes, methods)
 
 
 def _draw_harm(axes: Axes, methods: dict[str, Any]) -> None:
@@ -133,14 +133,13 @@ def _draw_harm(axes: Axes, methods: dict[str, Any]) -> None:
     )
     axes.set_xlim(0, 2.0 * widest)
     axes.set_xlabel("% of corrections; largest loss of Dice", color=FAINT, fontsize=9)
-    _names(axes, methods)
+    _rows(axes, methods)
 
 
-def _names(axes: Axes, methods: dict[str, Any]) -> None:
-    axes.set_yticks(range(len(methods)), list(methods))
+def _rows(axes: Axes, methods: dict[str, Any]) -> None:
+    """Put the methods in rows; the legend names them by colour."""
+    axes.set_yticks([])
     axes.set_ylim(len(methods) - 0.4, -0.6)
-    for label in axes.get_yticklabels():
-        label.set(rotation=90, va="center", fontsize=8)
 
 
 def _lowest(methods: dict[str, Any], groups: dict[str, Any], measure: str) -> float:

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from PancreasSegLib.refine import Mark
-from PancreasSegLib.volume import Box, Geometry
+from PancreasSegLib.volume import AxisMap, Box, Geometry
+
+_CLEARLY = 1.5
+"""Slices are this much thicker than their pixels, where they tell how the scan was cut."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class SimulatedUser:
         other, other_size = largest_region(excess)
         include = size >= other_size
         region = wrong if include else other
-        voxels = self.draw(region, geometry.spacing_mm[::-1], axis=_thickest_axis(geometry))
+        voxels = self.draw(region, geometry.spacing_mm[::-1], axis=slice_axis(geometry))
         kind: Literal["scribble", "point"] = "scribble" if self.tool == "stroke" else "point"
         return Mark.of_array(voxels, geometry, include=include, kind=kind, box=box)
 
@@ -84,7 +87,7 @@ class SimulatedUser:
         """Return the pixels that the user paints inside the wrong region of a slice."""
         depth = ndimage.distance_transform_edt(np.pad(plane, 1), sampling=spacing)[1:-1, 1:-1]
         line = np.zeros(plane.shape, dtype=bool)
-        line[np.unravel_index(np.argmax(depth), plane.shape)] = True
+        line[_thickest_place(plane, depth, spacing)] = True
         if self.tool == "stroke":
             line |= _middle_line(plane, depth, spacing, self.length_mm)
         near = ndimage.distance_transform_edt(~line, sampling=spacing) <= self.radius_mm
@@ -102,10 +105,24 @@ def largest_region(wrong: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     return labels == largest, int(sizes[largest])
 
 
-def _thickest_axis(geometry: Geometry) -> int:
-    """Return the array axis along which slices are stacked: the one of the largest spacing, z if all are alike."""
+def slice_axis(geometry: Geometry) -> int:
+    """Return the array axis across the slices that a reader pages through.
+
+    The axial slices, unless the voxels are clearly thicker along another axis, as in a coronal reconstruction.
+    """
+    axial = 2 - AxisMap.to_canonical(geometry).order[2]
     spacing = geometry.spacing_mm[::-1]
-    return int(np.argmax(np.asarray(spacing) > 1.001 * min(spacing))) if max(spacing) > 1.001 * min(spacing) else 0
+    thickest = int(np.argmax(spacing))
+    return thickest if spacing[thickest] > _CLEARLY * sorted(spacing)[1] else axial
+
+
+def _thickest_place(
+    among: NDArray[np.bool_], depth: NDArray[np.float64], spacing: Sequence[float]
+) -> tuple[int, ...]:
+    """Return the pixel that lies deepest in its region; of several alike, the one nearest to the middle."""
+    alike = np.argwhere(among & (depth > 0.999 * depth[among].max()))
+    away = (alike - np.argwhere(among).mean(axis=0)) * spacing
+    return tuple(int(index) for index in alike[np.argmin((away**2).sum(axis=1))])
 
 
 def _middle_line(
@@ -116,10 +133,10 @@ def _middle_line(
     from skimage.morphology import skeletonize
 
     skeleton = skeletonize(plane)
-    centre = np.unravel_index(np.argmax(np.where(skeleton, depth, 0.0)), plane.shape)
     line = np.zeros(plane.shape, dtype=bool)
-    if not skeleton[centre]:
+    if not skeleton.any():
         return line
+    centre = _thickest_place(skeleton, depth, spacing)
     costs = np.where(skeleton, 1.0, -1.0)
     paths = MCP_Geometric(costs, sampling=spacing)
     distance, _ = paths.find_costs([centre])
