@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from PancreasSegLib.volume import Geometry
     from PancreasSegPanel.correct_tools import Tool
     from PancreasSegPanel.slice_brush import Stroke
-
-ALONG_AN_AXIS = 0.9999  # cosine: less than a degree off
 
 
 def mark_of_stroke(stroke: Stroke, geometry: Geometry, tool: Tool, radius_mm: float, sphere: bool) -> Mark:
@@ -44,16 +43,9 @@ def mark_of_stroke(stroke: Stroke, geometry: Geometry, tool: Tool, radius_mm: fl
     from PancreasSegLib.refine import Mark
 
     points, normal = lps_from_ras(stroke.points_ras), lps_from_ras(stroke.normal_ras)
-    if sphere or np.abs(geometry.matrix.T @ normal).max() > ALONG_AN_AXIS:
-        return Mark.stroke(
-            points,
-            geometry,
-            include=tool.include,
-            radius_mm=radius_mm,
-            normal_lps=None if sphere else normal.tolist(),
-            kind=tool.kind,
-        )
-    found = _oblique_disc(points, normal, geometry, radius_mm)
+    if sphere:
+        return Mark.stroke(points, geometry, include=tool.include, radius_mm=radius_mm, kind=tool.kind)
+    found = _disc(points, normal, geometry, radius_mm)
     if found is None:
         raise MarkError("The marks lie outside the CT.", "Draw inside the CT.")
     box, voxels = found
@@ -73,10 +65,10 @@ def mark_of_point(position_ras: ArrayLike, geometry: Geometry, tool: Tool) -> Ma
     return Mark.point(lps_from_ras(position_ras), geometry, include=tool.include)
 
 
-def _oblique_disc(
+def _disc(
     points: NDArray[np.float64], normal: NDArray[np.float64], geometry: Geometry, radius_mm: float
 ) -> tuple[Box, NDArray[np.bool_]] | None:
-    """Return the voxels of a slice through the grid at any angle that a disc covers, None without any.
+    """Return the voxels of a slice through the grid, at any angle, that a disc covers; None without any.
 
     A voxel belongs to the slice when the slice passes through it, so that every place of the view is marked.
     """
@@ -84,22 +76,23 @@ def _oblique_disc(
 
     spacing = np.asarray(geometry.spacing_mm)
     index = geometry.lps_to_index(points)
-    reach = radius_mm / spacing + 1.0
+    flat = np.sqrt(np.clip(1 - (geometry.matrix.T @ normal) ** 2, 0, 1))  # share of the radius along each axis
+    reach = radius_mm * flat / spacing + 1.0
     lower = np.maximum(np.floor(index.min(0) - reach).astype(int), 0)
     upper = np.minimum(np.ceil(index.max(0) + reach).astype(int) + 1, geometry.size_ijk)
     if (upper <= lower).any():
         return None
     box = Box(tuple(lower), tuple(upper))
-    axes = [np.arange(a, b) for a, b in zip(lower, upper, strict=True)]
-    z, y, x = np.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
+    x, y, z = np.ogrid[tuple(slice(a, b) for a, b in zip(lower, upper, strict=True))]
     steps = (geometry.matrix * spacing).T @ normal  # mm along the normal for a step along i, j, k
     start = float(normal @ (geometry.index_to_lps((0.0, 0.0, 0.0)) - points[0]))
-    height = start + x * steps[0] + y * steps[1] + z * steps[2]
-    voxels = np.abs(height) <= 0.5 * np.abs(steps).sum()
-    centres = geometry.index_to_lps(np.column_stack([x[voxels], y[voxels], z[voxels]]).astype(np.float64))
+    height = (start + x * steps[0] + y * steps[1] + z * steps[2]).transpose(2, 1, 0)
+    half = 0.5 * np.abs(steps).sum()
+    voxels = (height > -half) & (height <= half)
+    centres = geometry.index_to_lps(np.argwhere(voxels)[:, ::-1] + lower.astype(np.float64))
     on_slice = centres - height[voxels][:, None] * normal
     line = _dense(points, 0.5 * float(spacing.min()))
-    distance, _ = cKDTree(line).query(on_slice)
+    distance, _ = cKDTree(line).query(on_slice, distance_upper_bound=radius_mm + 1e-6)
     voxels[voxels] = distance <= radius_mm
     under = np.round(geometry.lps_to_index(line)).astype(int)  # marked however small the brush is
     i, j, k = (under[((under >= lower) & (under < upper)).all(1)] - lower).T
@@ -110,7 +103,7 @@ def _oblique_disc(
 def _dense(points: NDArray[np.float64], step_mm: float) -> NDArray[np.float64]:
     """Return the points of a line no further than `step_mm` from each other."""
     parts = [points[:1]]
-    for start, end in zip(points[:-1], points[1:], strict=True):
+    for start, end in pairwise(points):
         count = max(1, int(np.ceil(np.linalg.norm(end - start) / step_mm)))
         parts.append(start + (end - start) * (np.arange(1, count + 1) / count)[:, None])
     return np.concatenate(parts)

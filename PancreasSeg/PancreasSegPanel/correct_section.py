@@ -19,6 +19,7 @@ from PancreasSegPanel.problem import problem_of, sentence_of
 from PancreasSegPanel.segment_choice import SegmentChoice
 from PancreasSegPanel.signals import connect
 from PancreasSegPanel.slice_brush import WHEEL_STEP, Stroke
+from PancreasSegPanel.wording import counted
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction import CorrectionSession
@@ -349,17 +350,30 @@ class CorrectSection:
         self._show_status()
 
     def _show_status(self) -> None:
+        self._ui.correctionStatusLabel.text = self._problem or self._told() or self._advice()
+
+    def _told(self) -> str:
+        """Return what happened last and what comes next, empty where nothing happened yet."""
         known = self._known
-        text = self._problem
-        if not text and known is not None and known.error is not None:
-            text = sentence_of(known.error)
-        if not text and known is not None:
-            text = known.sentence
-        if not text and self.hand.tool is not None:
-            text = self.hand.tool.hint
-        if not text and self.choice.segment_id is not None:
-            text = FIRST_HINT
-        self._ui.correctionStatusLabel.text = text
+        if known is None:
+            return ""
+        if known.error is not None:
+            return f"{sentence_of(known.error)} Nothing is lost: Retry asks again."
+        if known.busy:
+            return "Correcting…"
+        if known.queued:
+            return f"{counted(known.queued, 'mark')} recorded; Update (Ctrl+U) corrects by all of them."
+        if known.has_preview:
+            return f"{known.sentence} Accept (A) or reject (R) what is outlined in yellow."
+        last = known.last
+        if last is None or known.sentence != last.sentence:
+            return known.sentence
+        return f"{known.sentence[:-1]} ({last.seconds:.1f} s). Draw on, or N for the next doubtful slice."
+
+    def _advice(self) -> str:
+        if self.hand.tool is not None:
+            return self.hand.tool.hint
+        return FIRST_HINT if self.choice.segment_id is not None else ""
 
     def _aim_editor(self) -> None:
         self.editor.edit(self.choice.segmentation, self.choice.segment_id, self._ct())

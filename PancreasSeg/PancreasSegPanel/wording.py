@@ -51,3 +51,8 @@ def result_text(measured: Measurement) -> str:
     name = measured.label.replace("_", " ").capitalize()
     first = f"{name}: {measured.volume_ml:.1f} mL{confidence}, in {measured.seconds:.1f} s."
     return " ".join([first, *measured.notes])
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, e.g. ``1 mark`` or ``3 marks``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
