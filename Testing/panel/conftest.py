@@ -96,3 +96,11 @@ def add_ct(scene):
         return add_volume(scene, body(geometry), name)
 
     return add
+
+
+@pytest.fixture
+def start(logic, client, add_ct):
+    """Segment a CT with the fake worker and begin to correct it."""
+    from test_segment_writing import segment
+
+    return lambda geometry: logic.correct(segment(logic, client, add_ct(geometry)).segmentation)
