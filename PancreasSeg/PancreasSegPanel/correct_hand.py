@@ -51,11 +51,11 @@ class Hand:
         return getattr(self._ui, tool.button)
 
     def enable(self, on: bool) -> None:
-        """Let the tools be taken, or not."""
+        """Let the tools be taken, or not: there is nothing to correct, and nothing to draw on."""
         for tool in TOOLS:
             self._button(tool).enabled = on
         if not on:
-            self.put_away()
+            self.drop()
 
     def switch(self, tool: Tool) -> None:
         """Take a tool, or put it away, as a click on its button does."""
