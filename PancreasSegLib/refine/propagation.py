@@ -90,7 +90,7 @@ class WindowPropagation(ABC):
         lower = np.add(window.lower_ijk, marked.lower_ijk)
         grid = WorkGrid.around(Box(tuple(lower), tuple(lower + marked.size_ijk)), ct.geometry, self.reach_mm)
         view = Window.of(grid, ct, probability, mask, marks, placed)
-        weight = _weight(view)
+        weight = blend_weight(view)
         found = weight * self.corrected(view) + (1 - weight) * view.mask
         return _applied(found, view.mask, grid, window, mask)
 
@@ -105,14 +105,14 @@ class WeightFree(WindowPropagation):
         """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""
         evidence = Evidence.of(window)
         prior = (1 / (1 + np.exp(-evidence.score))).astype(np.float32)
-        weight = _weight(window)
+        weight = blend_weight(window)
         prior = weight * prior + (1 - weight) * window.mask
         marked = window.marks != UNMARKED
         prior[marked] = window.marks[marked] == INCLUDED
         return random_walk(prior, marked | (weight == 0), evidence.smooth_hu, window.spacing_zyx)
 
 
-def _weight(window: Window) -> NDArray[np.float32]:
+def blend_weight(window: Window) -> NDArray[np.float32]:
     """Return what a correction counts: 1 near the new marks, 0 beyond their reach."""
     from scipy.ndimage import distance_transform_edt
 

@@ -29,13 +29,13 @@ def travel_time(
     ndarray of float32, shape (z, y, x)
         Times; `stop` where the front has not arrived.
     """
-    import SimpleITK as sitk
+    import SimpleITK
 
-    image = sitk.GetImageFromArray(np.ascontiguousarray(speed, dtype=np.float32))
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(speed, dtype=np.float32))
     image.SetSpacing([float(value) for value in reversed(spacing_zyx)])
-    marching = sitk.FastMarchingImageFilter()
+    marching = SimpleITK.FastMarchingImageFilter()
     marching.SetTrialPoints([[int(x), int(y), int(z)] for z, y, x in np.argwhere(start)])
     marching.SetStoppingValue(float(stop))
-    times = np.minimum(sitk.GetArrayFromImage(marching.Execute(image)), stop).astype(np.float32)
+    times = np.minimum(SimpleITK.GetArrayFromImage(marching.Execute(image)), stop).astype(np.float32)
     times[start] = 0.0
     return times

@@ -16,16 +16,14 @@ from PancreasSegLib.errors import CancelledError, RecipeError
 from PancreasSegLib.networks import build_network, training_outputs
 from PancreasSegLib.networks.instance_norm import keep_channels_last
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
-from PancreasSegLib.refine.encoding import CHANNELS
 from PancreasSegLib.training.cache import PreparedCase
 from PancreasSegLib.training.checkpoint import load_checkpoint, save_checkpoint
 from PancreasSegLib.training.history import History
-from PancreasSegLib.training.interaction import InteractionSampler
 from PancreasSegLib.training.loss import DeepSupervisionLoss
 from PancreasSegLib.training.patches import PatchSampler
 from PancreasSegLib.training.recipe import OptimizerRecipe, StageRecipe
 from PancreasSegLib.training.schedule import learning_rate, run_fraction
-from PancreasSegLib.training.validation import interaction_dice, validation_dice
+from PancreasSegLib.training.validation import validation_dice
 
 _log = logging.getLogger(__name__)
 _LOG_EVERY = 25
@@ -92,7 +90,7 @@ class NetworkTrainer:
         torch.manual_seed(task.seed)
         network = build_network(task.stage.network, **stage_arguments(task.stage, len(task.labels)))
         if task.initial_weights:
-            start_from(task.initial_weights, network)
+            _start_from(task.initial_weights, network)
         if task.stage.sampling.batch_size == 1:
             keep_channels_last(network)
         self.network = network.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
@@ -102,13 +100,7 @@ class NetworkTrainer:
         self.optimizer = _optimizer(self.network, task.stage.optimizer)
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
         self.loss = DeepSupervisionLoss(task.stage.loss, self.classes, self.organ).to(device)
-        self.sampler: PatchSampler | InteractionSampler = PatchSampler(
-            training, task.stage, self.organ, device, task.seed
-        )
-        if task.stage.interaction:
-            self.sampler = InteractionSampler(
-                self.sampler, task.stage.interaction, self.organ, _proposer(task, device)
-            )
+        self.sampler = PatchSampler(training, task.stage, self.organ, device, task.seed)
         self.step, self.elapsed = 0, 0.0
         self.stopped = False
 
@@ -207,19 +199,12 @@ class NetworkTrainer:
             progress(ProgressEvent(self.task.name, fraction, left, f"step {self.step}, loss {loss:.3f}"))
 
     def _validate(self, scores: History) -> None:
-        means = self._validation_means()
+        dice = validation_dice(
+            self.average.module, self.validation, self.task.stage, self.classes, self.device, self.dtype
+        )
+        means = mean_dice(dice, self.classes)
         scores.append(step=self.step, seconds=self.elapsed, **dict(zip(self.task.labels, means, strict=True)))
         _log.info("%s step %d: Dice %s %.3f", self.task.name, self.step, self.task.organ, means[self.organ - 1])
-
-    def _validation_means(self) -> list[float]:
-        """Return the mean Dice of each foreground class over the held-out cases."""
-        task, network = self.task, self.average.module
-        if task.stage.interaction:
-            patches = PatchSampler(self.validation, task.stage, self.organ, self.device, seed=0)
-            sampler = InteractionSampler(patches, task.stage.interaction, self.organ, _proposer(task, self.device))
-            return interaction_dice(network, sampler, self.classes, self.dtype)
-        dice = validation_dice(network, self.validation, task.stage, self.classes, self.device, self.dtype)
-        return mean_dice(dice, self.classes)
 
     def _save(self) -> None:
         save_checkpoint(self.checkpoint, self._state())
@@ -259,45 +244,20 @@ def mean_dice(dice: dict[str, list[float]], classes: int) -> list[float]:
 def stage_arguments(stage: StageRecipe, labels: int) -> dict[str, Any]:
     """Return the network's arguments with the channels that follow from the recipe."""
     channels = 2 if stage.hu_mask == "channel" else 1
-    if stage.interaction:
-        channels += CHANNELS
     return {**stage.arguments, "in_channels": channels, "out_channels": labels + 1}
 
 
-def start_from(path: Path, network: nn.Module) -> None:
-    """Load weights into a network; input channels that they do not know begin with weight 0.
-
-    Raises
-    ------
-    RecipeError
-        If the file cannot be read or belongs to another architecture.
-    """
+def _start_from(path: Path, network: nn.Module) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        weights = load_file(path)
-        for name, own in network.state_dict().items():
-            given = weights.get(name)
-            if given is not None and own.ndim > 2 and given.ndim == own.ndim and given.shape[1] < own.shape[1]:
-                weights[name] = torch.zeros_like(own)
-                weights[name][:, : given.shape[1]] = given
-        network.load_state_dict(weights)
+        network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RecipeError(
             f"initial_weights: {path} cannot start this network ({str(error).splitlines()[0]}).",
             "Give the network.safetensors of a run of the same architecture.",
         ) from error
-
-
-def _proposer(task: NetworkTask, device: torch.device) -> nn.Module | None:
-    """Return the network that proposes the masks a refiner learns to correct: the one it starts from."""
-    if task.initial_weights is None:
-        return None
-    stage = task.stage.model_copy(update={"interaction": None})
-    network = build_network(stage.network, **stage_arguments(stage, len(task.labels)))
-    start_from(task.initial_weights, network)
-    return keep_channels_last(network).to(device)
 
 
 def _optimizer(network: nn.Module, recipe: OptimizerRecipe) -> torch.optim.Optimizer:

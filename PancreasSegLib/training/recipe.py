@@ -105,24 +105,6 @@ class LossRecipe(_Part):
     cross_entropy: float = Field(default=1.0, ge=0)
 
 
-class InteractionRecipe(_Part):
-    """How a refiner's masks are spoilt and its marks are drawn; lengths in mm.
-
-    ``marks`` is the largest number of marks on a patch. A mask is empty, proposed by the stage's initial weights,
-    or the reference with a wavering boundary; then parts are removed and tissue is added.
-    """
-
-    marks: int = Field(default=4, ge=1)
-    stroke_mm: float = Field(default=50.0, gt=5)
-    empty_probability: float = Field(default=0.05, ge=0, le=1)
-    proposal_probability: float = Field(default=0.65, ge=0, le=1)
-    removal_probability: float = Field(default=0.4, ge=0, le=1)
-    removed_mm: tuple[float, float] = (8.0, 35.0)
-    addition_probability: float = Field(default=0.4, ge=0, le=1)
-    added_mm: tuple[float, float] = (6.0, 25.0)
-    wavering_mm: float = Field(default=3.0, ge=0)
-
-
 class StageRecipe(_Part):
     """One network of the cascade and how it is trained.
 
@@ -153,9 +135,6 @@ class StageRecipe(_Part):
     members: int = Field(
         default=1, ge=1, description="networks of different seeds whose probabilities are averaged"
     )
-    interaction: InteractionRecipe | None = Field(
-        default=None, description="for the refiner: it also takes a mask to correct and a reader's marks"
-    )
     temperature: float = Field(
         default=1.0, gt=0, description="divides the scores before the softmax in the package"
     )
@@ -166,6 +145,33 @@ class StageRecipe(_Part):
         if self.initial_weights and len(self.initial_weights) != self.members:
             raise ValueError(f"initial_weights: {len(self.initial_weights)} files for {self.members} members")
         return self
+
+
+class RefinerRecipe(_Part):
+    """The network that carries a reader's marks further, and the simulated readers that it learns from.
+
+    It is trained after a cross-validation, on the masks of patients that their networks never saw. Lengths in mm.
+    """
+
+    network: str = "dynunet"
+    arguments: dict[str, Any] = {
+        "filters": [24, 48, 96],
+        "kernel_size": [[3, 3, 3]] * 3,
+        "strides": [[1, 2, 2], [2, 2, 2], [2, 2, 2]],
+        "norm": "instance",
+        "deep_supervision": False,
+    }
+    batch_size: int = Field(default=2, ge=1)
+    steps: int = Field(default=4000, ge=1)
+    time_limit_minutes: float | None = Field(default=None, gt=0)
+    checkpoint_minutes: float = Field(default=2.0, gt=0)
+    optimizer: OptimizerRecipe = OptimizerRecipe(ema=0.998, weight_decay=0.02, clip_norm=5.0)
+    marks: tuple[int, int] = Field(default=(3, 8), description="fewest and most marks of a session")
+    stroke_mm: tuple[float, float] = (20.0, 50.0)
+    brush_mm: tuple[float, float] = Field(default=(1.5, 4.0), description="radius")
+    point_share: float = Field(default=0.15, ge=0, le=1)
+    spoilt_share: float = Field(default=0.35, ge=0, le=1, description="sessions whose mask is spoilt further")
+    mask_only_share: float = Field(default=0.15, ge=0, le=1, description="sessions without a probability")
 
 
 class Recipe(_Part):
@@ -183,7 +189,8 @@ class Recipe(_Part):
     output: Path = Path(".runs")
     device: str = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
-    stages: dict[Literal["localiser", "segmenter", "refiner"], StageRecipe]
+    stages: dict[Literal["localiser", "segmenter"], StageRecipe]
+    refiner: RefinerRecipe | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:

@@ -8,7 +8,6 @@ import torch
 
 from PancreasSegLib.training.cache import PreparedCase
 from PancreasSegLib.training.channels import input_channels
-from PancreasSegLib.training.interaction import InteractionSampler
 from PancreasSegLib.training.recipe import StageRecipe
 
 
@@ -69,27 +68,6 @@ def validation_dice(
             values.append(float(2 * (a & b).sum() / total) if total > 0 else 1.0)
         scores[case.name] = values
     return scores
-
-
-@torch.no_grad()
-def interaction_dice(
-    network: torch.nn.Module, sampler: InteractionSampler, classes: int, dtype: torch.dtype, patches: int = 32
-) -> list[float]:
-    """Return the mean Dice of each foreground class over patches with faulty masks and marks.
-
-    The same patches are drawn every time. A patch without a class, found or not, does not count for it.
-    """
-    network.eval()
-    found: list[list[float]] = [[] for _ in range(1, classes)]
-    for step in range(patches):
-        image, label, _ = sampler.batch(step)
-        with torch.autocast(image.device.type, dtype, enabled=dtype != torch.float32):
-            predicted = network(image).argmax(1)
-        for index, values in enumerate(found, start=1):
-            a, b = predicted == index, label == index
-            if (total := a.sum() + b.sum()) > 0:
-                values.append(float(2 * (a & b).sum() / total))
-    return [sum(values) / len(values) if values else 1.0 for values in found]
 
 
 def _at_least(hu: torch.Tensor, stage: StageRecipe, air: float) -> torch.Tensor:

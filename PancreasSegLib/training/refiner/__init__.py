@@ -1,0 +1,1 @@
+"""Train the refiner: simulated readers correct the masks of patients that the networks behind them never saw."""
