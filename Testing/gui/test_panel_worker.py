@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,36 +22,6 @@ GRIDS = {
     "oblique": TURN,
     "oblique, left-handed": TURN @ np.diag([-1.0, 1.0, 1.0]),
 }
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory) -> Path:
-    """A models folder with the model that marks what is bright."""
-    from bright_model import write_bright_model
-
-    folder = tmp_path_factory.mktemp("Modelle für Übungen")
-    write_bright_model(folder / "bright")
-    return folder
-
-
-@pytest.fixture
-def person(host, models, monkeypatch, tmp_path):
-    """The panel with a worker of its own, whose files are all in `tmp_path`."""
-    monkeypatch.setenv("PANCREASSEG_MODELS", str(models))
-    from PancreasSegLib.worker import WorkerClient
-    from PancreasSegPanel import worker_client
-
-    files = tmp_path / "Arbeit ü"
-    files.mkdir()
-    monkeypatch.setattr(worker_client, "make_client", lambda: WorkerClient(folder=files))
-    person = PanelUser(host)
-    person.files = files
-    yield person
-    host.unload_module()
-    until = time.monotonic() + 20
-    while list(files.iterdir()) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not list(files.iterdir()), "the worker left files behind"
 
 
 def open_with(person: PanelUser, axes: str = "axial") -> tuple[object, np.ndarray, Geometry]:
