@@ -45,7 +45,7 @@ def _table(entries: list) -> Any:
             table.add_row(entry.name, "", Text(f"BROKEN: {entry.error}", style="red"), "", "")
             continue
         package = entry.package
-        stages = ", ".join(f"{s.role} {s.network} x{len(s.weights)}" for s in package.stages)
+        stages = ", ".join(f"{s.role} {s.network} x{len(s.weights)}" for s in package.all_stages)
         table.add_row(
             entry.name, package.version, Text(package.description), stages, f"{_megabytes(package):.1f} MB"
         )
@@ -53,7 +53,8 @@ def _table(entries: list) -> Any:
 
 
 def _megabytes(package: ModelPackage) -> float:
-    return sum((package.path / name).stat().st_size for stage in package.stages for name in stage.weights) / 1e6
+    names = [name for stage in package.all_stages for name in stage.weights]
+    return sum((package.path / name).stat().st_size for name in names) / 1e6
 
 
 def _summary(package: ModelPackage) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def _summary(package: ModelPackage) -> dict[str, Any]:
                 "hu_mask": stage.hu_mask,
                 "arguments": stage.arguments,
             }
-            for stage in package.stages
+            for stage in package.all_stages
         ],
     }
 
@@ -103,7 +104,7 @@ def show_command(name: Name = "default", as_json: Json = False) -> None:
     for key in ("name", "version", "description", "licence"):
         table.add_row(key, Text(summary[key] or "-"))
     table.add_row("labels", _pairs(package.labels))
-    for stage in package.stages:
+    for stage in package.all_stages:
         spacing = " x ".join(f"{v:g}" for v in stage.spacing_mm)
         low, high = stage.window_hu
         text = f"{stage.network}, {len(stage.weights)} network(s), {spacing} mm, {low:g} to {high:g} HU"
@@ -141,7 +142,7 @@ def verify_command(
         try:
             package = find_package(target)
             verify_package(package.path)
-            for stage in package.stages:
+            for stage in package.all_stages:
                 for member in range(len(stage.weights)):
                     build_stage_network(package, stage, member)
             say(f"{package.name} {package.version}: in order, {package.path}")

@@ -15,7 +15,9 @@ from PancreasSegLib.networks import find_network, input_multiple
 
 METADATA_FILE = "configs/metadata.json"
 FORMAT_VERSION = 1
-ROLES = ("localiser", "segmenter")
+REFINER_CHANNELS = 9
+"""Images that a refiner takes; the room ``refine`` says which (a test holds the two together)."""
+ROLES = ("localiser", "segmenter", "refiner")
 HU_MASKS = ("none", "mask", "channel")
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth")
 _MAX_METADATA_BYTES = 8 << 20
@@ -54,7 +56,7 @@ def load_package(path: Path | str) -> ModelPackage:
         )
     verify_files(folder, [METADATA_FILE])
     package = parse_metadata(_read_json(folder / METADATA_FILE), folder)
-    for stage in package.stages:
+    for stage in package.all_stages:
         for name in stage.weights:
             file_inside(folder, name)
     return package
@@ -102,7 +104,14 @@ def parse_metadata(content: Any, folder: Path) -> ModelPackage:
         _parse_stage(JsonFields(stage, file, f"pancreasseg.stages[{i}]"))
         for i, stage in enumerate(block.items("stages"))
     )
+    refiner = None
+    if "refiner" in block.value and block.value["refiner"] is not None:
+        refiner = _parse_stage(JsonFields(block.value["refiner"], file, "pancreasseg.refiner"))
+        if refiner.role != "refiner":
+            raise block.error("refiner", "a stage of the role refiner")
     roles = [stage.role for stage in stages]
+    if "refiner" in roles:
+        raise block.error("stages", "without the refiner, which has a field of its own")
     if "segmenter" not in roles or len(set(roles)) != len(roles):
         raise block.error("stages", "one segmenter, after at most one localiser")
     if roles[-1] != "segmenter":
@@ -128,6 +137,7 @@ def parse_metadata(content: Any, folder: Path) -> ModelPackage:
         ),
         licence=block.text("licence", ""),
         recipe=block.mapping("recipe", {}),
+        refiner=refiner,
     )
 
 
@@ -177,6 +187,20 @@ def _check_network(stage: Stage, fields: JsonFields) -> None:
         raise ModelPackageError(f"{fields.file}: {fields.place}.network: {error.message}", error.hint) from error
     if arguments["spatial_dims"] != 3:
         raise fields.error("arguments", "those of a 3D network")
+    if stage.role == "refiner":
+        if (arguments["in_channels"], arguments["out_channels"]) != (REFINER_CHANNELS, 1):
+            raise fields.error(
+                "arguments", f"those of a network with {REFINER_CHANNELS} input channels and one output channel"
+            )
+    else:
+        _check_channels(stage, arguments, fields)
+    if any(have % need for have, need in zip(stage.multiple_ijk, multiple, strict=True)):
+        raise fields.error("multiple_ijk", f"a multiple of {list(multiple)}, which the network's strides ask for")
+    if any(have % need for have, need in zip(stage.patch_ijk, stage.multiple_ijk, strict=True)):
+        raise fields.error("patch_ijk", f"a multiple of multiple_ijk, {list(stage.multiple_ijk)}")
+
+
+def _check_channels(stage: Stage, arguments: dict[str, Any], fields: JsonFields) -> None:
     channels = 2 if stage.hu_mask == "channel" else 1
     if arguments["in_channels"] != channels:
         raise fields.error(
@@ -187,10 +211,6 @@ def _check_network(stage: Stage, fields: JsonFields) -> None:
         raise fields.error(
             "labels", f"a pancreas among at most {arguments['out_channels'] - 1} labels of the network"
         )
-    if any(have % need for have, need in zip(stage.multiple_ijk, multiple, strict=True)):
-        raise fields.error("multiple_ijk", f"a multiple of {list(multiple)}, which the network's strides ask for")
-    if any(have % need for have, need in zip(stage.patch_ijk, stage.multiple_ijk, strict=True)):
-        raise fields.error("patch_ijk", f"a multiple of multiple_ijk, {list(stage.multiple_ijk)}")
 
 
 def pancreasseg_block(package: ModelPackage) -> dict[str, Any]:
@@ -205,6 +225,8 @@ def pancreasseg_block(package: ModelPackage) -> dict[str, Any]:
         "licence": package.licence,
         "recipe": package.recipe,
     }
+    if package.refiner is not None:
+        block["refiner"] = asdict(package.refiner)
     try:
         return json.loads(json.dumps(block, allow_nan=False))
     except (TypeError, ValueError) as error:

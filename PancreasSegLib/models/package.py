@@ -14,7 +14,8 @@ class Stage:
     Attributes
     ----------
     role : str
-        ``"localiser"`` (coarse grid, finds the organ) or ``"segmenter"`` (fine grid, inside the crop).
+        ``"localiser"`` (coarse grid, finds the organ), ``"segmenter"`` (fine grid, inside the crop) or
+        ``"refiner"`` (carries a reader's marks further; one score a voxel instead of classes).
     network : str
         Architecture name, as in :mod:`PancreasSegLib.networks`.
     arguments : dict
@@ -80,6 +81,8 @@ class ModelPackage:
         Licence of the weights (SPDX where there is one).
     recipe : dict
         The recipe that made it.
+    refiner : Stage or None
+        The network for interactive correction, which is no stage of a run.
     """
 
     name: str
@@ -92,6 +95,12 @@ class ModelPackage:
     sources: tuple[dict[str, Any], ...] = ()
     licence: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
+    refiner: Stage | None = None
+
+    @property
+    def all_stages(self) -> tuple[Stage, ...]:
+        """The stages that run, and the refiner where there is one."""
+        return self.stages if self.refiner is None else (*self.stages, self.refiner)
 
     def stage(self, role: str) -> Stage | None:
         """Return the stage of that role, None if the package has none."""

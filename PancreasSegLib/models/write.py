@@ -73,7 +73,7 @@ def write_package(
         If the folder exists, or cannot be written.
     """
     folder = Path(folder)
-    wanted = [name for stage in package.stages for name in stage.weights]
+    wanted = [name for stage in package.all_stages for name in stage.weights]
     if sorted(wanted) != sorted(state_dicts):
         different = sorted(set(wanted) ^ set(state_dicts)) or sorted(wanted)
         raise ModelPackageError(

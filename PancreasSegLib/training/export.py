@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PancreasSegLib.errors import RecipeError
 from PancreasSegLib.models import ModelPackage, Stage, write_package
 from PancreasSegLib.networks import input_multiple
+from PancreasSegLib.refine.evidence import WINDOW_HU
+from PancreasSegLib.refine.work_grid import LEAST_IJK, MULTIPLE_IJK, SPACING_MM
 from PancreasSegLib.training.loop import stage_arguments
 from PancreasSegLib.training.recipe import Recipe, StageRecipe
+from PancreasSegLib.training.refiner.trainer import refiner_arguments
 from PancreasSegLib.training.run import missing_networks, network_file
+
+REFINER = "refiner-0"
+"""Folder and file name of a run's refiner."""
 
 ROLES = ("localiser", "segmenter")
 """Stages in the order in which the cascade runs them."""
@@ -36,6 +43,8 @@ def export_run(
     Path
         The package's folder.
 
+    A refiner is put in where the recipe has one and it is trained; a package can be used without.
+
     Raises
     ------
     RecipeError
@@ -46,13 +55,17 @@ def export_run(
     missing = missing_networks(recipe)
     if missing:
         raise RecipeError(f"The run {recipe.run_folder} lacks {', '.join(missing)}.", "Train with --resume first.")
-    stages, weights = [], {}
+    stages: list[Stage] = []
+    weights: dict[str, Any] = {}
     for role in sorted(recipe.stages, key=ROLES.index):  # they may be trained in another order
         stage = recipe.stages[role]
         files = tuple(f"models/{role}-{member}.safetensors" for member in range(stage.members))
         for member, file in enumerate(files):
             weights[file] = load_file(network_file(recipe, f"{role}-{member}"))
         stages.append(_stage(role, stage, recipe, files))
+    refiner = _refiner(recipe)
+    if refiner is not None:
+        weights[refiner.weights[0]] = load_file(network_file(recipe, REFINER))
     folder = destination or recipe.run_folder / "package"
     package = ModelPackage(
         name=recipe.name if recipe.fold == "all" else f"{recipe.name}-fold-{recipe.fold}",
@@ -65,6 +78,7 @@ def export_run(
         sources=recipe.sources,
         licence=recipe.licence,
         recipe=recipe.model_dump(mode="json", exclude={"output", "device"}),
+        refiner=refiner,
     )
     write_package(folder, package, weights, model_card=model_card or _card(package), overwrite=True)
     return folder
@@ -89,11 +103,32 @@ def _stage(role: str, stage: StageRecipe, recipe: Recipe, files: tuple[str, ...]
     )
 
 
+def _refiner(recipe: Recipe) -> Stage | None:
+    """Return the refiner of a recipe, None where it has none or it is not trained (yet)."""
+    if recipe.refiner is None or not network_file(recipe, REFINER).is_file():
+        return None
+    arguments = refiner_arguments(recipe.refiner)
+    low, high = WINDOW_HU
+    return Stage(
+        role="refiner",
+        network=recipe.refiner.network,
+        arguments=arguments,
+        weights=(f"models/{REFINER}.safetensors",),
+        spacing_mm=SPACING_MM,
+        window_hu=(low, high),
+        mean_hu=60.0,
+        std_hu=85.0,
+        patch_ijk=LEAST_IJK,
+        multiple_ijk=MULTIPLE_IJK,
+        labels={"background": 0, recipe.data.organ: 1},
+    )
+
+
 def _card(package: ModelPackage) -> str:
     """Return a short model card; a person adds what only a person knows."""
     lines = [f"# {package.name} {package.version}", "", package.description, ""]
     lines += ["Research use only; not a medical device.", "", "## Stages", ""]
-    for stage in package.stages:
+    for stage in package.all_stages:
         lines.append(
             f"- {stage.role}: {stage.network}, {len(stage.weights)} network(s), "
             f"spacing {list(stage.spacing_mm)} mm, window {list(stage.window_hu)} HU, "

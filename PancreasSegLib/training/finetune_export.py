@@ -108,6 +108,8 @@ def export_finetuned(
         for member, file in enumerate(files):
             states[file] = load_file(weights[file]) if file in weights else load_weights(parent, stage, member)
         stages.append(replace(stage, weights=files))
+    for number, name in enumerate(parent.refiner.weights if parent.refiner else ()):
+        states[name] = load_weights(parent, parent.refiner, number)  # type: ignore[arg-type]
     now = datetime.now(timezone.utc)
     learnt = len(data.split.learn)
     package = replace(

@@ -9,14 +9,13 @@ from PancreasSegLib.data import Case, patient_folds, read_dataset
 from PancreasSegLib.errors import RecipeError
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
+from PancreasSegLib.training.export import REFINER
 from PancreasSegLib.training.recipe import Recipe
 from PancreasSegLib.training.refiner.case import RefinerCase
 from PancreasSegLib.training.refiner.trainer import RefinerTrainer
 from PancreasSegLib.training.run import network_file, training_device
 
 _log = logging.getLogger(__name__)
-
-NAME = "refiner-0"
 
 
 def refiner_cases(
@@ -108,7 +107,7 @@ def train_refiner(
 
     if recipe.refiner is None:
         raise RecipeError(f"refiner: the recipe {recipe.name} has none.", "Add `refiner: {}` to it.")
-    target = network_file(recipe, NAME)
+    target = network_file(recipe, REFINER)
     if target.is_file() and resume:
         return target
     if (target.parent / "checkpoint.pt").is_file() and not resume:

@@ -1,0 +1,89 @@
+"""A network that carries a reader's marks further than the weight-free evidence does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from PancreasSegLib.inference.device import choose_device, choose_precision
+from PancreasSegLib.models import ModelPackage, build_stage_network, find_package
+from PancreasSegLib.networks.instance_norm import keep_channels_last
+from PancreasSegLib.refine.evidence import Evidence, Window
+from PancreasSegLib.refine.propagation import WeightFree, WindowPropagation
+
+
+class NetworkPropagation(WindowPropagation):
+    """Adds a network's score to the weight-free evidence.
+
+    Trained on the masks of one model, it works on masks of any origin; it sees the CT, the mask, a probability
+    where there is one, and the marks. Use :meth:`load`.
+
+    Parameters
+    ----------
+    network : Module
+        Takes images (n, 9, z, y, x) and gives one score a voxel.
+    device : str
+        As for :meth:`Segmenter.load`.
+    precision : str
+        ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+    """
+
+    def __init__(self, network: nn.Module, device: str = "cpu", precision: str = "auto") -> None:
+        self.device = choose_device(device)
+        self.precision = choose_precision(self.device, precision)
+        layout = torch.channels_last_3d if self.precision.channels_last else torch.contiguous_format
+        network = keep_channels_last(network).eval()
+        self._network = network.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
+        self._layout = layout
+
+    @classmethod
+    def load(cls, model: str | Path | ModelPackage = "default", device: str = "cpu") -> NetworkPropagation | None:
+        """Load the refiner of a model package; None if it has none.
+
+        Raises
+        ------
+        ModelPackageError
+            If the package is missing or damaged.
+        DeviceError
+            If the device is not there.
+        """
+        package = model if isinstance(model, ModelPackage) else find_package(model)
+        if package.refiner is None:
+            return None
+        return cls(build_stage_network(package, package.refiner), device)
+
+    @torch.inference_mode()
+    def corrected(self, window: Window) -> NDArray[np.float32]:
+        """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""
+        evidence = Evidence.of(window)
+        images = torch.from_numpy(evidence.images)[None].to(self.device).contiguous(memory_format=self._layout)
+        with torch.autocast(self.device.type, self.precision.dtype, enabled=self.precision.name != "fp32"):
+            scores = self._network(images)
+        if scores.shape[2:] != images.shape[2:]:
+            scores = F.interpolate(scores.float(), size=images.shape[2:], mode="trilinear")
+        total = scores[0, 0].float().cpu().numpy() + evidence.score
+        return np.asarray(1 / (1 + np.exp(-total)), dtype=np.float32)
+
+
+def propagation_of(model: str | Path = "default", device: str = "cpu") -> WindowPropagation:
+    """Return the best method for correcting a mask: the model's refiner, else the default's, else the weight-free.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name of an installed model, or the folder of one.
+    device : str
+        As for :meth:`Segmenter.load`.
+
+    Raises
+    ------
+    ModelPackageError
+        If the package is missing or damaged.
+    """
+    own = NetworkPropagation.load(model, device)
+    return own or NetworkPropagation.load("default", device) or WeightFree()
