@@ -164,8 +164,8 @@ def _packages(model: str | None, folds: Path | None, masks: Path | None, chosen:
     if model is not None:
         from PancreasSegLib.models import find_package
 
-        warn(f"The figures mean something only if the model {model} was not trained on these patients.")
         path = find_package(model).path
+        warn(f"The figures mean something only if the model {model} was not trained on these patients.")
         return {case.name: path for case in chosen}
     return {}
 
@@ -191,7 +191,7 @@ def curve_table(summary: dict[str, Any]) -> Table:
     )
     shown = [number for number in REPORTED if number <= last]
     table = _table(
-        "Median Dice after so many corrections; how many the median case needs (cases that get there)",
+        "Median Dice after so many corrections; how many are needed (cases so far)",
         ("Method", *(str(number) for number in shown), *(f"to {goal:.2f}" for goal in GOALS)),
     )
     for group, cases in summary["groups"].items():
@@ -211,7 +211,7 @@ def curve_table(summary: dict[str, Any]) -> Table:
 def behaviour_table(summary: dict[str, Any]) -> Table:
     """Return gain, harm and time of a correction by method."""
     table = _table(
-        "One correction: gain of Dice, how often it is worse than before and than the mark painted plainly, time",
+        "One correction: gain of Dice; worse than before, than the mark painted alone",
         ("Method", "Gain", "Worse", "at most", "< painted", "at most", "Median s", "95 % s"),
     )
     for name, method in summary["methods"].items():
@@ -234,7 +234,7 @@ def _table(title: str, columns: tuple[str, ...]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
     for number, name in enumerate(columns):
         table.add_column(name, no_wrap=True, justify="left" if number == 0 else "right")
     return table

@@ -17,7 +17,7 @@ from PancreasSegLib.errors import ModelPackageError, PancreasSegError
 from PancreasSegLib.evaluation.correction_start import image_file
 from PancreasSegLib.inference import Segmenter
 from PancreasSegLib.io import atomic_path, read_volume, write_mask, write_volume
-from PancreasSegLib.models import read_checksums
+from PancreasSegLib.models import load_package, read_checksums
 from PancreasSegLib.models.checksums import sha256
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
 
@@ -118,8 +118,9 @@ def _predict(
 
 
 def _key(case: Case, package: Path, organ: str) -> dict[str, Any]:
-    """Return what a prediction depends on."""
-    weights = {name: digest for name, digest in read_checksums(package).items() if name.endswith(".safetensors")}
+    """Return what a prediction depends on; a refiner of the package plays no part in it."""
+    used = {name for stage in load_package(package).stages for name in stage.weights}
+    weights = {name: digest for name, digest in read_checksums(package).items() if name in used}
     return {"weights": weights, "ct": sha256(case.image), "organ": organ, "library": __version__}
 
 

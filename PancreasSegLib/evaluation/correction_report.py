@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -33,23 +33,6 @@ def write_scores(path: Path, scores: Sequence[CorrectionScore]) -> None:
         writer.writerow(names)
         for score in scores:
             writer.writerow([_cell(getattr(score, name)) for name in names])
-
-
-def read_scores(path: Path) -> list[CorrectionScore]:
-    """Read what :func:`write_scores` wrote, to six digits."""
-    kinds = {
-        field.name: {"str": str, "int": int, "float": float}[str(field.type)] for field in fields(CorrectionScore)
-    }
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            CorrectionScore(
-                **{
-                    name: kinds[name](text or "nan") if kinds[name] is float else kinds[name](text)
-                    for name, text in row.items()
-                }
-            )
-            for row in csv.DictReader(file)
-        ]
 
 
 def write_summary(path: Path, about: dict[str, Any], summary: dict[str, Any]) -> None:
@@ -90,11 +73,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def about_user(user: Any) -> dict[str, Any]:
-    """Return the settings of the simulated user."""
-    return asdict(user)
 
 
 def _cell(value: object) -> object:
