@@ -158,7 +158,7 @@ def _packages(model: str | None, folds: Path | None, masks: Path | None, chosen:
     if masks is not None and not masks.is_dir():
         raise DatasetError(f"There is no folder {masks}.", "Check the path given with --masks.")
     if folds is not None:
-        from PancreasSegLib.evaluation.correction_folds import fold_packages
+        from PancreasSegLib.training.fold_packages import fold_packages
 
         return fold_packages(folds, chosen)
     if model is not None:

@@ -7,7 +7,7 @@ import yaml
 
 from PancreasSegLib.data import Case, patient_folds
 from PancreasSegLib.errors import DatasetError, ModelPackageError, RecipeError
-from PancreasSegLib.evaluation.correction_folds import fold_packages
+from PancreasSegLib.training.fold_packages import fold_packages
 
 NAMES = [f"case_{number}" for number in range(7)]
 
