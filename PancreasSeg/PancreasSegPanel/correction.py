@@ -12,19 +12,17 @@ A script::
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from PancreasSegLib.errors import MarkError, PancreasSegError
 from PancreasSegLib.refine.doubt import doubtful_slices
 from PancreasSegLib.volume import Box, Volume
 from PancreasSegLib.worker import CorrectionChange, CorrectionState
-from PancreasSegPanel.background import BackgroundJob
-from PancreasSegPanel.correction_marks import MarksNode, plain_marks
+from PancreasSegPanel.corrected_measurement import CorrectedMeasurement
+from PancreasSegPanel.correction_marks import MarksNode
 from PancreasSegPanel.correction_queue import CorrectionQueue, Item, Smoothing
+from PancreasSegPanel.correction_sender import CorrectionSender, OnAnswer
 from PancreasSegPanel.correction_step import CorrectionStep, DoubtfulPlace
 from PancreasSegPanel.correction_target import CorrectionTarget
 from PancreasSegPanel.ct_node import geometry_of, voxels_of
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 OnStep = Callable[[CorrectionStep], None]
 
 log = logging.getLogger(__name__)
-
-_numbers = count(1)
 
 
 class CorrectionSession:
@@ -78,13 +74,14 @@ class CorrectionSession:
         self.ended = self.sentence = ""
         self.last: CorrectionStep | None = None
         self._logic = logic
-        self._name = f"{segmentation.GetID()} {segment_id} {next(_numbers)}"
         self.target = CorrectionTarget(scene, segmentation, segment_id, ct)
         self._marks_node = MarksNode(scene, segmentation, segment_id, ct)
         self._segment = SegmentCorrection(self.target, self._marks_node, self.geometry)
-        self._queue = CorrectionQueue(self._send, self._cancel, self._take, self._changed)
+        self._sender = CorrectionSender(logic, ct, self._probability)
+        self._queue = CorrectionQueue(self._send, self._sender.let_go, self._take, self._changed)
+        self._figures = CorrectedMeasurement(segmentation, segment_id, ct, logic.work, self._tell)
+        self._figures.begin(self._segment.state)
         self._base = CorrectionState.empty()
-        self._prepared = False
 
     # ------------------------------------------------------------------ what is shown
 
@@ -141,10 +138,8 @@ class CorrectionSession:
     def prepare(self) -> None:
         """Let the worker start and take the CT, so that the first stroke is answered quickly; returns at once."""
         self._alive()
-        if not self._prepared and not self.busy:
-            self._prepared = True
-            threading.Thread(target=import_module, args=("scipy.ndimage",), daemon=True).start()  # brushes need it
-            self._logic.refine(self.ct, self._name, self._given(), (), lambda request: None)
+        if not self.busy:
+            self._sender.prepare(self._segment.current)
 
     def add(self, marks: Sequence[Mark], on_done: OnStep | None = None) -> None:
         """Record marks that were made together: one correction, one step of undo.
@@ -277,7 +272,7 @@ class CorrectionSession:
         Empty where no probability is known (a segment that the model did not make, a reopened scene).
         """
         self._alive()
-        probability = self._logic.corrections.probability_of(self)
+        probability = self._probability()
         if probability is None:
             return []
         return [DoubtfulPlace.of(place) for place in doubtful_slices(probability, marks=self.marks_volume())]
@@ -310,9 +305,8 @@ class CorrectionSession:
         if not self.ended:
             self.ended = self.sentence = reason
             self._queue.clear()
-            self._logic.end_correction(self._name)
-            for callback in list(self.on_change):
-                callback()
+            self._sender.end()
+            self._tell()
 
     def remove_marks(self) -> None:
         """Take the marks out of the scene with the segment that they belong to."""
@@ -322,13 +316,14 @@ class CorrectionSession:
         """The segment was made anew: marks, preview and steps end, the session goes on."""
         self._queue.clear()
         self._segment.restart(self.geometry)
+        self._figures.begin(self._segment.state)
         self.sentence = reason
-        self._prepared = False
+        self._sender.renew()
         self._changed()
 
     def worker_ended(self) -> None:
         """The worker was ended on purpose; strokes that it had are sent to the next one with the next stroke."""
-        self._prepared = False
+        self._sender.renew()
         self._queue.worker_ended()
 
     # ------------------------------------------------------------------ inside
@@ -341,6 +336,9 @@ class CorrectionSession:
             raise PancreasSegError(self.ended, "Choose the segment again.")
         return self.geometry
 
+    def _probability(self) -> Volume | None:
+        return self._logic.corrections.probability_of(self)
+
     def _begin(self) -> Geometry:
         """Take what was edited elsewhere; something new is done now."""
         geometry = self._alive()
@@ -349,30 +347,11 @@ class CorrectionSession:
         self._queue.forget_taken_back()
         return geometry
 
-    def _given(self) -> CorrectionState:
-        state = plain_marks(self._segment.current)
-        probability = self._logic.corrections.probability_of(self)
-        return CorrectionState(state.box, state.mask, state.marks, probability)
-
-    def _send(self, item: Item, on_done: Callable[[Any, PancreasSegError | None], None]) -> Any:
+    def _send(self, item: Item, on_done: OnAnswer) -> Any:
         geometry = self._alive()
         self._segment.notice(geometry)
         self._base = self._segment.current
-        if item.smoothing is not None:
-            work = item.smoothing.work(plain_marks(self._base), geometry)
-            return self._logic.work(work, lambda job: on_done(job.result, job.error))
-        return self._logic.refine(
-            self.ct,
-            self._name,
-            self._given(),
-            item.marks,
-            lambda request: on_done(request.result, request.error),
-        )
-
-    def _cancel(self, asked: Any) -> None:
-        """Let the worker finish what nobody waits for: ending it would take longer than a stroke."""
-        if isinstance(asked, BackgroundJob):
-            self._logic.background.give_up(asked)
+        return self._sender.send(item, self._base, geometry, on_done)
 
     def _take(self, item: Item, change: CorrectionChange) -> None:
         geometry = self._alive()
@@ -396,7 +375,12 @@ class CorrectionSession:
             return
         if self.error is not None:
             self.sentence = sentence_of(self.error)
-        self._segment.show(self._queue.waiting_marks, self.geometry)
+        geometry = self.geometry
+        self._segment.show(self._queue.waiting_marks, geometry)
+        self._figures.renew(self._segment.state, geometry)
+        self._tell()
+
+    def _tell(self) -> None:
         for callback in list(self.on_change):
             callback()
 

@@ -133,15 +133,8 @@ class History:
             state = known
             for number, entry in enumerate(steps[:_LOOKED_BACK], 1):
                 state = entry.on(state)
-                if _same_mask(state, present):
+                if state.same_mask(present):
                     for _ in range(number):
                         self.undo() if back else self.redo()
                     return state
         return None
-
-
-def _same_mask(one: CorrectionState, other: CorrectionState) -> bool:
-    if one.box is None or other.box is None:
-        return not (one.mask.any() or other.mask.any())
-    box = one.box.union(other.box)
-    return bool((one.within(box)[0] == other.within(box)[0]).all())

@@ -30,12 +30,12 @@ PAINTED, ERASED = BY_HAND | INCLUDED, BY_HAND | EXCLUDED
 PREVIEW = "Preview"
 
 _VALUES = {"Include": INCLUDED, "Exclude": EXCLUDED, "Painted": PAINTED, "Erased": ERASED}
-_COLOURS = {
-    "Include": (0.25, 0.85, 0.3),
-    "Exclude": (0.95, 0.2, 0.2),
-    "Painted": (0.25, 0.6, 0.9),
-    "Erased": (0.6, 0.3, 0.8),
-    PREVIEW: (1.0, 0.9, 0.1),
+_COLOURS = {  # of Okabe and Ito, told apart by colour-blind readers as well
+    "Include": (0, 158, 115),
+    "Exclude": (213, 94, 0),
+    "Painted": (86, 180, 233),
+    "Erased": (204, 121, 167),
+    PREVIEW: (240, 228, 66),
 }
 
 
@@ -152,7 +152,7 @@ class MarksNode:
         for segment_name, colour in _COLOURS.items():
             made = slicer.vtkSegment()
             made.SetName(segment_name)
-            made.SetColor(*colour)
+            made.SetColor(*(channel / 255 for channel in colour))
             made.AddRepresentation(BINARY_LABELMAP, slicer.vtkOrientedImageData())
             node.GetSegmentation().AddSegment(made, segment_name)
         _style(node)
@@ -182,5 +182,5 @@ def _style(node: Any) -> None:
     for name in _COLOURS:
         shown = name not in ("Painted", "Erased")
         display.SetSegmentVisibility(name, shown)
-        display.SetSegmentOpacity2DFill(name, 0.0 if name == PREVIEW else 0.6)
+        display.SetSegmentOpacity2DFill(name, 0.0 if name == PREVIEW else 0.35)
         display.SetSegmentOpacity2DOutline(name, 1.0)

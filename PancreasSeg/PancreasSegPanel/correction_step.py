@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from PancreasSegLib.refine.doubt import DoubtfulSlice
 
 _LEAST_ML = 0.05
+_LEAST_S = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +38,10 @@ class CorrectionStep:
 
     @property
     def sentence(self) -> str:
-        """What happened, e.g. ``1.2 mL added, 0.3 mL removed.``."""
+        """What happened, e.g. ``1.2 mL added, 0.3 mL removed, 0.2 s.``."""
         parts = [(self.added_ml, "added"), (self.removed_ml, "removed")]
         told = [f"{_ml(ml)} {what}" for ml, what in parts if ml > 0]
+        told += [f"{self.seconds:.1f} s"] if told and self.seconds >= _LEAST_S else []
         first = f"{', '.join(told)}." if told else "The segment stays as it is."
         if not self.left_out_ml:
             return first

@@ -47,6 +47,13 @@ class CorrectionState:
             marks[target] = self.marks[source]
         return mask, marks
 
+    def same_mask(self, other: CorrectionState) -> bool:
+        """Whether both have the same mask, whatever their marks."""
+        if self.box is None or other.box is None:
+            return not (self.mask.any() or other.mask.any())
+        box = self.box.union(other.box)
+        return bool((self.within(box)[0] == other.within(box)[0]).all())
+
     def changed(self, change: CorrectionChange) -> CorrectionState:
         """Return the state after a change; this one stays as it is."""
         if change.box is None:

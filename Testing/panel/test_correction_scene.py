@@ -7,10 +7,11 @@ import pytest
 import slicer
 from fake_worker import BOX, reply
 from strokes import ELSEWHERE, INSIDE, OUTSIDE, answer, edit_elsewhere, marked, now, stroke, whole
-from test_segment_writing import expected, segment
+from test_segment_writing import add_neighbour, expected, segment
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.volume import Box, Volume
+from PancreasSegPanel.measurement import kept
 from PancreasSegPanel.segmentation_run import Job
 
 
@@ -228,8 +229,6 @@ def test_doubtful_slices_and_what_was_marked_is_seen(logic, client, add_ct, grid
 
 def test_no_probability_no_doubt(start, logic, axial, scene):
     session = start(axial)
-    from test_segment_writing import add_neighbour
-
     name = add_neighbour(session.segmentation, axial, Box((24, 14, 12), (30, 30, 25)))
     assert logic.correct(session.segmentation, name).doubtful_slices() == []
 
@@ -250,6 +249,7 @@ def test_a_surface_follows_when_the_strokes_pause(start, logic, client, axial, m
     clock[0] += 10
     logic.poll()
     after = own.GetRepresentation("Closed surface").GetBounds()
+    waited(logic)
     assert after != before and not logic.pending
     assert surface.is_shown(session.segmentation)
 
@@ -271,3 +271,40 @@ def test_thirty_strokes_keep_little(start, logic, client, axial):
     while session.undo():
         pass
     assert np.array_equal(now(session), expected(axial))
+
+
+def waited(logic):
+    end = time.monotonic() + 20
+    while logic.background.open and time.monotonic() < end:
+        logic.poll()
+        time.sleep(0.01)
+
+
+def test_the_figures_follow_the_segment_and_come_back(start, logic, client, axial):
+    session = start(axial)
+    first, heard = kept(session.segmentation), []
+    session.add([stroke(session, OUTSIDE)])
+    answer(logic, client)
+    session.on_change.append(lambda: heard.append(kept(session.segmentation).volume_ml))
+    waited(logic)
+    corrected = kept(session.segmentation)
+    assert corrected.volume_ml == pytest.approx(now(session).sum() * axial.voxel_volume_ml)
+    assert heard[-1] == corrected.volume_ml != first.volume_ml
+    assert corrected.confidence is None and "Corrected by hand." in corrected.notes
+    assert corrected.extent_mm[0] > first.extent_mm[0] and corrected.model == first.model
+    session.direct(stroke(session, INSIDE, include=False, radius_mm=200))
+    waited(logic)
+    assert kept(session.segmentation).volume_ml == 0 and kept(session.segmentation).mean_hu is None
+    session.undo()
+    session.undo()
+    waited(logic)
+    assert kept(session.segmentation) == first
+
+
+def test_figures_of_another_segment_are_left_alone(start, logic, axial):
+    session = start(axial)
+    first = kept(session.segmentation)
+    name = add_neighbour(session.segmentation, axial, Box((24, 14, 12), (30, 30, 25)))
+    logic.correct(session.segmentation, name).direct(stroke(session, ELSEWHERE))
+    waited(logic)
+    assert kept(session.segmentation) == first
