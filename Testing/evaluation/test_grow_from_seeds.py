@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from corrections import GRID, plain_dice, small_start
+from scipy import ndimage
 
 from PancreasSegLib.evaluation.correction_benchmark import correct_case
 from PancreasSegLib.evaluation.grow_from_seeds import TIE_HU, GrowFromSeeds, grow_cut
@@ -57,13 +58,17 @@ def test_one_stroke_brings_back_a_bright_piece():
 
 def test_nothing_changes_beyond_the_reach_of_a_mark():
     start = small_start()
-    correction = Correction(start.ct, start.mask, propagation=GrowFromSeeds(reach_mm=6.0))
-    mark = Mark.point(GRID.index_to_lps((34, 20, 8)), GRID, include=True)
-    change = correction.add([mark])
-    far = np.ones(GRID.shape_zyx, bool)
-    far[mark.box.grown(6.0, GRID).slices_zyx] = False
-    assert change.added_ml > 0
-    assert (correction.mask[far] == start.mask[far]).all()
+    points = GRID.index_to_lps([(30, 20, 8), (34, 14, 8)])
+    mark = Mark.stroke(points, GRID, include=True, radius_mm=2.0)
+    marked = np.zeros(GRID.shape_zyx, bool)
+    marked[mark.box.slices_zyx] = mark.voxels
+    distance = ndimage.distance_transform_edt(~marked, sampling=GRID.spacing_mm[::-1])
+    correction = Correction(start.ct, start.mask, propagation=GrowFromSeeds(reach_mm=8.0))
+    assert correction.add([mark]).added_ml > 0
+    assert (correction.mask[distance > 8.0] == start.mask[distance > 8.0]).all()
+    freely = Correction(start.ct, start.mask, propagation=GrowFromSeeds(reach_mm=16.0))
+    freely.add([mark])
+    assert (freely.mask[distance > 8.0] != start.mask[distance > 8.0]).any()
 
 
 def test_an_empty_mask_grows_from_the_stroke_alone():
