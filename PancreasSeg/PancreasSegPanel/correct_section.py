@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from PancreasSegPanel.correction import CorrectionSession
     from PancreasSegPanel.logic import PanelLogic
 
+NEXT_HINT = "Draw on, or press N for the next doubtful slice."
 FIRST_HINT = "Take a tool: a short line over what is missing or wrong is enough. Ctrl+Z takes a correction back."
 
 
@@ -368,7 +369,7 @@ class CorrectSection:
         last = known.last
         if last is None or known.sentence != last.sentence:
             return known.sentence
-        return f"{known.sentence[:-1]} ({last.seconds:.1f} s). Draw on, or N for the next doubtful slice."
+        return f"{known.sentence} {NEXT_HINT}"
 
     def _advice(self) -> str:
         if self.hand.tool is not None:

@@ -1,0 +1,208 @@
+"""The pictures of the tutorial *Correct a mask*: a generated phantom, the default model, the test host.
+
+Run from the project's root::
+
+    python Testing/gui/correct_pictures.py [--folder Resources/Screenshots]
+
+The strokes are placed by the phantom's own anatomy: over the largest piece that the model marked wrongly and over
+the largest that it missed, as a reader would see them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TESTING = Path(__file__).resolve().parents[1]
+MODULE = TESTING.parent / "PancreasSeg" / "PancreasSeg.py"
+SEED = 1
+FIELD_MM = 170.0
+CROP = (slice(40, 344), slice(0, 364))
+PATIENCE_S = 300.0
+CAPTION_PIXELS = 24
+
+
+class Photographer:
+    """The panel with a segmented phantom, and a camera."""
+
+    def __init__(self, folder: Path) -> None:
+        from host import start_host
+
+        self.host, self.folder = start_host(), folder
+
+    def open(self) -> None:
+        """Load the phantom, open the module, segment."""
+        sys.path[:0] = [str(MODULE.parent), str(Path(__file__).parent)]
+        from slices import Slices
+
+        from PancreasSegLib.phantom import PHANTOM_LABELS, make_phantom
+        from PancreasSegPanel.self_test import add_volume
+
+        phantom = make_phantom(seed=SEED)
+        self.grid = phantom.ct.geometry
+        self.truth = np.asarray(phantom.labels.voxels) == PHANTOM_LABELS["pancreas"]
+        node = add_volume(self.host.scene, phantom.ct, "Phantom")
+        display = node.GetDisplayNode()
+        display.AutoWindowLevelOff()
+        display.SetWindowLevel(350, 50)
+        self.host.module(MODULE)
+        for _ in range(2):  # the second run is a warm one: its time is the one to show
+            self.host.click("segmentButton")
+            self.wait(lambda: self.host.find("segmentButton").enabled)
+        self.slices = Slices(self.host, node)
+
+    def wait(self, until: Any) -> None:
+        self.host.process_events(until, PATIENCE_S)
+
+    # ------------------------------------------------------------------ where the mask is wrong
+
+    def mask(self) -> np.ndarray:
+        """The segment on the phantom's grid."""
+        from PancreasSegPanel.oriented_image import oriented_image, values_on
+        from PancreasSegPanel.patient_axes import ras_from_geometry
+
+        section = self.host.widget.panel.correct
+        segment = section.choice.segmentation.GetSegmentation().GetSegment(section.choice.segment_id)
+        like = oriented_image(np.zeros(self.grid.shape_zyx, np.uint8), (0, 0, 0), ras_from_geometry(self.grid))
+        return values_on(segment.GetRepresentation("Binary labelmap"), like) == segment.GetLabelValue()
+
+    def dice(self) -> float:
+        mask = self.mask()
+        return float(2 * (mask & self.truth).sum() / (mask.sum() + self.truth.sum()))
+
+    def stroke_over(self, wrong: np.ndarray) -> list[np.ndarray]:
+        """A line along the largest wrong piece, on the axial slice that shows most of it, in RAS."""
+        from scipy.ndimage import distance_transform_edt, label
+
+        pieces, _ = label(wrong)
+        largest = pieces == np.argmax(np.bincount(pieces.ravel())[1:]) + 1
+        k = int(np.argmax(largest.sum(axis=(1, 2))))
+        flat, _ = label(largest[k])
+        flat = flat == np.argmax(np.bincount(flat.ravel())[1:]) + 1
+        deep = np.argwhere(distance_transform_edt(flat) > 0.55 * distance_transform_edt(flat).max()).astype(float)
+        along = np.linalg.svd(deep - deep.mean(0), full_matrices=False)[2][0]
+        order = deep[np.argsort((deep - deep.mean(0)) @ along)]
+        picked = order[np.linspace(0, len(order) - 1, 4).astype(int)]
+        picked = np.vstack([picked[:1], [order[len(order) // 2]], picked[-1:]])
+        lps = self.grid.index_to_lps(np.column_stack([picked[:, 1], picked[:, 0], np.full(len(picked), float(k))]))
+        return list(lps * (-1, -1, 1))
+
+    # ------------------------------------------------------------------ pictures
+
+    def look(self, view: str, position: np.ndarray) -> None:
+        """Centre the views, and come closer in one of them."""
+        self.slices.jump(position)
+        node = self.slices.node(view)
+        x, y, z = node.GetFieldOfView()
+        node.SetFieldOfView(FIELD_MM, FIELD_MM * y / x, z)
+
+    def view(self, name: str) -> np.ndarray:
+        return self.host.view_pictures()[name][CROP]
+
+    def strip(self, name: str, pictures: Sequence[np.ndarray], captions: Sequence[str]) -> None:
+        """Write pictures side by side, each with its caption."""
+        from PySide6 import QtCore, QtGui
+
+        gap = np.full((pictures[0].shape[0], 6, 3), 255, np.uint8)
+        row = np.hstack([part for picture in pictures for part in (picture, gap)][:-1])
+        whole = np.full((row.shape[0] + 2 * CAPTION_PIXELS, row.shape[1], 3), 255, np.uint8)
+        whole[CAPTION_PIXELS : CAPTION_PIXELS + row.shape[0]] = row
+        rows, columns, _ = whole.shape
+        image = QtGui.QImage(whole.data, columns, rows, 3 * columns, QtGui.QImage.Format_RGB888).copy()
+        painter = QtGui.QPainter(image)
+        painter.setPen(QtGui.QColor(20, 20, 20))
+        width = pictures[0].shape[1] + 6
+        for number, caption in enumerate(captions):
+            place = QtCore.QRect(number * width, rows - CAPTION_PIXELS, width - 6, CAPTION_PIXELS)
+            painter.drawText(place, QtCore.Qt.AlignCenter, caption)
+        title = QtCore.QRect(0, 0, columns, CAPTION_PIXELS)
+        painter.drawText(title, QtCore.Qt.AlignCenter, "test host, not 3D Slicer; generated phantom")
+        painter.end()
+        if not image.save(str(self.folder / name)):
+            raise OSError(f"{name} could not be written")
+
+    def correct(self, name: str, tool: str, wrong: np.ndarray, captions: Sequence[str]) -> None:
+        """Draw one stroke over what is wrong; a picture before, while drawing, and after."""
+        way = self.stroke_over(wrong)
+        self.look("Red", way[1])
+        before = self.view("Red")
+        if not self.host.find(tool).checked:
+            self.host.click(tool)
+        self.host.mouse.press("Red", way[0])
+        self.host.mouse.draw("Red", way)
+        drawing = self.view("Red")
+        self.host.mouse.release("Red", way[-1])
+        session = self.host.widget.panel.correct.session()
+        self.wait(lambda: not session.busy)
+        self.host.mouse.leave()
+        after = self.view("Red")
+        self.strip(name, [before, drawing, after], captions)
+        sys.stdout.write(f"{name}: {self.host.find('correctionStatusLabel').text} Dice {self.dice():.3f}\n")
+
+    def take_all(self) -> None:
+        """Make every picture."""
+        self.open()
+        sys.stdout.write(f"The model alone: Dice {self.dice():.3f}\n")
+        mask = self.mask()
+        self.correct(
+            "correct_exclude.png",
+            "excludeBrushButton",
+            mask & ~self.truth,
+            ("the model marked too much here", "a line with Exclude", "a second line takes the rest"),
+        )
+        self.correct(
+            "correct_include.png",
+            "includeBrushButton",
+            self.truth & ~self.mask(),
+            ("a part is missing", "a line with Include", "the part is there"),
+        )
+        self.preview()
+        self.window()
+
+    def preview(self) -> None:
+        """A correction that waits to be accepted."""
+        self.host.click("previewCheckBox")
+        way = self.stroke_over(self.truth & ~self.mask())
+        self.look("Red", way[1])
+        self.host.mouse.drag("Red", way)
+        session = self.host.widget.panel.correct.session()
+        self.wait(lambda: not session.busy)
+        self.host.mouse.leave()
+        shown = self.view("Red")
+        self.host.click("acceptButton")
+        self.strip("correct_preview.png", [shown, self.view("Red")], ("previewed: the yellow outline", "accepted"))
+        self.host.click("previewCheckBox")
+
+    def window(self) -> None:
+        """The panel beside the views."""
+        self.host.click("show3DButton")
+        way = self.stroke_over(self.truth & ~self.mask())
+        for view in ("Red", "Yellow", "Green"):
+            self.look(view, way[1])
+        self.host.find("inputsCollapsibleButton").collapsed = True
+        self.host.mouse.move("Red", way[1])
+        self.host.window.scroll_to(self.host.find("inputsCollapsibleButton"))
+        self.host.screenshot(self.folder / "correct_test_host.png")
+        self.host.mouse.leave()
+
+
+def main() -> None:
+    """Write the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=TESTING.parent / "Resources" / "Screenshots")
+    arguments = parser.parse_args()
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    sys.path.insert(0, str(TESTING))
+    photographer = Photographer(arguments.folder)
+    photographer.take_all()
+    photographer.host.close()
+
+
+if __name__ == "__main__":
+    main()
