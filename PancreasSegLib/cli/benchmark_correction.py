@@ -59,6 +59,7 @@ def command(
     from PancreasSegLib.evaluation.correction_curves import summarise
     from PancreasSegLib.evaluation.correction_method import methods_named
     from PancreasSegLib.evaluation.correction_plot import write_plot
+    from PancreasSegLib.evaluation.correction_predictions import predict_starts, provenance_of
     from PancreasSegLib.evaluation.correction_report import machine, write_scores, write_summary
     from PancreasSegLib.evaluation.correction_start import read_start
     from PancreasSegLib.io import check_writable
@@ -77,8 +78,6 @@ def command(
     try:
         with ProgressBar() as bar:
             if masks is None:
-                from PancreasSegLib.evaluation.correction_predictions import predict_starts
-
                 refused = predict_starts(chosen, packages, kept, organ=organ, device=device, progress=bar)
                 for name, reason in refused.items():
                     warn(f"{name} starts from an empty mask: {reason}")
@@ -100,6 +99,7 @@ def command(
     about = {
         "dataset": content.name,
         "source": _source(model, folds, masks),
+        "predictions": provenance_of(kept, [case.name for case in chosen]),
         "organ": organ,
         "corrections": corrections,
         "user": vars(user),

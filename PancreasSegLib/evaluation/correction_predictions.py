@@ -90,6 +90,16 @@ def predict_starts(
     return {case.name: reason for case in cases if (reason := _kept(folder, case.name).get("refused"))}
 
 
+def provenance_of(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return, by case, which model made a kept mask, with SHA-256; nothing for masks from elsewhere."""
+    kept = {name: _kept(folder, name) for name in names}
+    return {
+        name: {"model": record.get("model"), "version": record.get("version"), **record["key"]}
+        for name, record in kept.items()
+        if isinstance(record.get("key"), dict)
+    }
+
+
 def _predict(
     segmenter: Segmenter, case: Case, folder: Path, organ: str, key: dict[str, Any], cancel: CancelToken | None
 ) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +32,6 @@ class CorrectionStart:
         The model's foreground probability, 0 to 1, on its own grid.
     package : Path or None
         The model package that made the mask; its refiner, if it has one, never saw the patient either.
-    origin : dict
-        Where the mask came from, for the report.
     """
 
     case: str
@@ -43,7 +40,6 @@ class CorrectionStart:
     mask: NDArray[np.bool_]
     probability: Volume | None = None
     package: Path | None = None
-    origin: dict[str, Any] = field(default_factory=dict)
 
 
 def read_start(case: Case, value: int, masks: Path, *, package: Path | None = None) -> CorrectionStart:
@@ -83,9 +79,7 @@ def read_start(case: Case, value: int, masks: Path, *, package: Path | None = No
     probability = None if file is None else read_values(file)
     if probability is not None and not _parallel(probability.geometry, ct.geometry):
         raise DatasetError(f"The axes of {file} are not parallel to those of its CT.", "Resample it to the CT.")
-    return CorrectionStart(
-        case.name, ct, reference.voxels == value, mask.voxels != 0, probability, package, {"mask": path.name}
-    )
+    return CorrectionStart(case.name, ct, reference.voxels == value, mask.voxels != 0, probability, package)
 
 
 def image_file(folder: Path, stem: str) -> Path | None:

@@ -134,6 +134,9 @@ def test_another_model_predicts_again(benchmark, bright, tmp_path):
     assert status == 0, err
     kept = tmp_path / "out/predictions/one.json"
     record = json.loads(kept.read_text())
+    about = json.loads((tmp_path / "out/stroke.json").read_text())["about"]
+    assert about["predictions"]["one"]["model"] == "bright"
+    assert about["predictions"]["one"]["weights"] == record["key"]["weights"]
     assert record["key"]["weights"] and record["model"] == "bright"
     record["key"]["weights"] = {"models/segmenter.safetensors": "0" * 64}
     kept.write_text(json.dumps(record))
