@@ -355,7 +355,8 @@ class CorrectionSession:
 
     def _take(self, item: Item, change: CorrectionChange) -> None:
         geometry = self._alive()
-        step = self._segment.take(self._base, change, geometry, item.since, preview=self.preview)
+        base, drawn = self._base, item.drawn
+        step = self._segment.take(base, change, geometry, item.since, drawn=drawn, preview=self.preview)
         self.last, self.sentence = step, step.sentence
         for callback in item.on_done:
             try:

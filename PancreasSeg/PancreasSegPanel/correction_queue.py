@@ -80,6 +80,11 @@ class Item:
     tries: int = 0
     since: float = field(default_factory=time.monotonic)
 
+    @property
+    def drawn(self) -> list[tuple[Box, np.ndarray, int]]:
+        """Where, which voxels, and the mark's value."""
+        return [(mark.box, mark.voxels, INCLUDED if mark.include else EXCLUDED) for mark in self.marks]
+
 
 class CorrectionQueue:
     """Sends items in order, one at a time.
@@ -129,8 +134,7 @@ class CorrectionQueue:
     @property
     def waiting_marks(self) -> list[tuple[Box, np.ndarray, int]]:
         """What was marked and is not applied yet: where, which voxels, and the mark's value."""
-        marks = (mark for item in self.items for mark in item.marks)
-        return [(mark.box, mark.voxels, INCLUDED if mark.include else EXCLUDED) for mark in marks]
+        return [mark for item in self.items for mark in item.drawn]
 
     @property
     def busy(self) -> bool:

@@ -56,6 +56,11 @@ class OpenCorrections:
         return list(self._open.values())
 
     @property
+    def busy(self) -> bool:
+        """Whether a stroke is awaited."""
+        return any(session.busy for session in self._open.values() if not session.ended)
+
+    @property
     def pending(self) -> bool:
         """Whether a surface is still to be made: the timer runs as long."""
         return any(session.target.awaits_surface for session in self._open.values() if not session.ended)

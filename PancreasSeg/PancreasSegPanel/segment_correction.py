@@ -7,6 +7,8 @@ it meanwhile: that is truth, is marked as such, and no correction overwrites it.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,12 @@ import numpy as np
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegLib.worker import CorrectionChange, CorrectionState
 from PancreasSegPanel.correction_history import Entry, History
-from PancreasSegPanel.correction_marks import ERASED, PAINTED, MarksNode
+from PancreasSegPanel.correction_marks import ERASED, PAINTED, MarksNode, plain_marks
 from PancreasSegPanel.correction_step import CorrectionStep
 from PancreasSegPanel.correction_target import CorrectionTarget
+
+Waiting = Sequence[tuple[Box, np.ndarray, int]]
+"""Marks that are not applied yet: where, which voxels, and the mark's value."""
 
 
 class SegmentCorrection:
@@ -112,6 +117,7 @@ class SegmentCorrection:
         geometry: Geometry,
         since: float,
         *,
+        drawn: Waiting = (),
         preview: bool,
     ) -> CorrectionStep:
         """Take an answer that was computed from `base`; what was edited since stays as it was edited.
@@ -126,19 +132,27 @@ class SegmentCorrection:
             The CT's grid in the world.
         since : float
             When the stroke was made, on the monotonic clock.
+        drawn : sequence of (Box, ndarray of bool, int)
+            What was marked: it is seen as such, also where the user had painted the same before.
         preview : bool
             Whether it is only shown.
         """
         self.notice(geometry)
-        if change.box is None:
+        boxes = [box for box, _, _ in drawn] + ([change.box] if change.box is not None else [])
+        if not boxes:
             return CorrectionStep(0.0, 0.0, time.monotonic() - since)
-        given, given_marks = base.within(change.box)
-        mask, marks = self.current.within(change.box)
-        here = (change.mask != given) & (mask == given)
-        mask[here] = change.mask[here]
-        said = (change.marks != given_marks & 3) & (marks == given_marks)
-        marks[said] = change.marks[said]
-        merged = CorrectionChange(change.box, mask, marks)
+        box = reduce(Box.union, boxes)
+        given, given_marks = base.within(box)
+        answered, answered_marks = plain_marks(base).changed(change).within(box)
+        mask, marks = self.current.within(box)
+        here = (answered != given) & (mask == given)
+        mask[here] = answered[here]
+        said = (answered_marks != given_marks & 3) & (marks == given_marks)
+        marks[said] = answered_marks[said]
+        for place, voxels, value in drawn:
+            part = marks[place.slices_in(box)]
+            part[voxels & (part & 3 == value)] = value
+        merged = CorrectionChange(box, mask, marks)
         if not preview and self.draft is None:
             return self.write(merged, geometry, since) or CorrectionStep(0.0, 0.0, time.monotonic() - since)
         before = self.current
@@ -240,12 +254,12 @@ class SegmentCorrection:
 
     # ------------------------------------------------------------------ what is seen
 
-    def show(self, waiting: list[tuple[Box, np.ndarray, int]], geometry: Geometry) -> None:
+    def show(self, waiting: Waiting, geometry: Geometry) -> None:
         """Show the marks, those that wait on top, and the preview.
 
         Parameters
         ----------
-        waiting : list of (Box, ndarray of bool, int)
+        waiting : sequence of (Box, ndarray of bool, int)
             Where, which voxels, and the mark's value.
         geometry : Geometry
             The CT's grid in the world.
@@ -254,7 +268,7 @@ class SegmentCorrection:
         self._marks_node.show_marks(shown.box, shown.marks, geometry)
         self._marks_node.show_preview(self.draft, geometry)
 
-    def with_waiting(self, waiting: list[tuple[Box, np.ndarray, int]]) -> CorrectionState:
+    def with_waiting(self, waiting: Waiting) -> CorrectionState:
         """Return the present state with the marks that wait."""
         state = self.current
         if not waiting:

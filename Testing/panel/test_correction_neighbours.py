@@ -9,6 +9,7 @@ from test_segment_writing import add_neighbour, edit, on_ct, voxels
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.volume import Box, Geometry
+from PancreasSegLib.worker import CorrectionChange
 from PancreasSegPanel.oriented_image import array_of, oriented_image
 from PancreasSegPanel.own_segment import BINARY_LABELMAP, find_own_segment, put_labelmap
 from PancreasSegPanel.patient_axes import ras_from_geometry
@@ -240,3 +241,31 @@ def test_what_cannot_be_corrected_gets_a_sentence(start, logic, scene, axial):
     with pytest.raises(PancreasSegError, match="which CT"):
         logic.correct(empty, "x")
     assert find_own_segment(session.segmentation, "pancreas") == session.segment_id
+
+
+def test_a_scribble_over_what_was_painted_is_seen_as_a_scribble(start, logic, client, axial):
+    session = start(axial)
+    session.direct(stroke(session, OUTSIDE, radius_mm=9))
+    mark = stroke(session, OUTSIDE, radius_mm=4)
+    session.add([mark])
+    client.answer(CorrectionChange.nothing())  # the library finds nothing new in it
+    logic.poll()
+    assert np.array_equal(marked(session, "Include"), whole(mark, axial))
+    assert marked(session, "Painted").any() and not marked(session, "Painted")[whole(mark, axial)].any()
+
+
+def test_every_write_saves_a_state_of_the_segment_editor_right_before_it(start, logic, client, axial, monkeypatch):
+    import PancreasSegPanel.correction_target as module
+
+    session = start(axial)
+    saved = []
+    monkeypatch.setattr(module, "save_state", lambda scene, node: saved.append(now(session)))
+    seen = [now(session)]
+    session.add([stroke(session, OUTSIDE)])
+    answer(logic, client)
+    seen.append(now(session))
+    session.direct(stroke(session, ELSEWHERE))
+    seen.append(now(session))
+    session.undo()
+    session.clear_marks()  # changes no voxel
+    assert len(saved) == 3 and all(np.array_equal(a, b) for a, b in zip(saved, seen, strict=True))

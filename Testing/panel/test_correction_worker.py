@@ -17,7 +17,7 @@ from PancreasSegLib.volume import Box, Geometry, Volume
 
 sys.path.append(str(Path(__file__).parents[1] / "worker"))
 
-from worker_processes import PATIENCE_S, is_alive, wait_until, write_launcher  # noqa: E402
+from worker_processes import PATIENCE_S, is_alive, wait_until, write_launcher
 
 GRID = Geometry((90, 80, 60), (1.5, 1.5, 2.5), (-60.0, 25.0, 310.0))
 BLOCK = Box((20, 25, 20), (70, 50, 40))
