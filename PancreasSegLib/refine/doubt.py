@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.volume import Geometry, Volume
 
 _SURE = 0.01  # below it and above one minus it there is nothing to tell
-_LEAST_DOUBT = 0.02
+_LEAST_DOUBT = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def doubtful_slices(
 ) -> list[DoubtfulSlice]:
     """Return the axial slices with most doubt, largest first.
 
-    The doubt of a slice is the entropy of the probability, summed over its voxels. Only slices that are `apart_mm`
-    or more from one with more doubt are listed, and none that close to a slice that was marked.
+    The doubt of a slice is the entropy of the probability, summed over its voxels. Listed slices lie `apart_mm` or
+    more from each other, and from all slices that were marked.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def doubtful_slices(
             break
         if free[number]:
             found.append(DoubtfulSlice(_triple(centre[number]), _triple(upward), float(share[number])))
-        free &= np.abs(height - height[number]) >= apart_mm
+            free &= np.abs(height - height[number]) >= apart_mm
     return found
 
 
@@ -113,7 +113,7 @@ def _doubt_by_slice(probability: Volume, axis: int) -> tuple[NDArray[np.float64]
     others = tuple(2 - a for a in range(3) if a != axis)
     section = probability.voxels.sum(axis=others, dtype=np.float64) * pixel
     organ = float(section[section > pixel].mean()) if (section > pixel).any() else 0.0
-    return doubt * pixel, geometry.index_to_lps(middle), organ
+    return np.asarray(doubt * pixel), geometry.index_to_lps(middle), organ
 
 
 def _marked_heights(marks: Volume | None, normal: NDArray[np.float64]) -> NDArray[np.float64]:
