@@ -211,7 +211,7 @@ def curve_table(summary: dict[str, Any]) -> Table:
 def behaviour_table(summary: dict[str, Any]) -> Table:
     """Return gain, harm and time of a correction by method."""
     table = _table(
-        "One correction: gain of Dice; worse than before, than the mark painted alone",
+        "One correction: worse than before, and than the mark painted alone",
         ("Method", "Gain", "Worse", "at most", "< painted", "at most", "Median s", "95 % s"),
     )
     for name, method in summary["methods"].items():
