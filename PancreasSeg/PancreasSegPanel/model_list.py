@@ -96,6 +96,10 @@ def mean_dice(scores: dict[str, Any]) -> float | None:
 
 
 def _how_measured(scores: dict[str, Any]) -> str:
+    tuned = scores.get("finetuning")
+    if isinstance(tuned, dict) and isinstance(tuned.get("before"), (int, float)):
+        mean, count = mean_dice({"finetuning": tuned}), tuned.get("summary", {}).get("dice", {}).get("cases", "?")
+        return f"Dice on corrected cases held out: {mean or 0:.2f}, {tuned['before']:.2f} before (cases: {count})."
     score = scores.get("cross_validation")
     dice = score.get("summary", {}).get("dice", {}) if isinstance(score, dict) else {}
     if not isinstance(dice, dict) or "min" not in dice:

@@ -23,6 +23,7 @@ from PancreasSegPanel.problem import problem_of, sentence_of
 from PancreasSegPanel.results_section import ResultsSection
 from PancreasSegPanel.segmentation_run import Job, Run
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.training_case_section import TrainingCaseSection
 from PancreasSegPanel.wording import result_text, stage_text
 
 if TYPE_CHECKING:
@@ -78,6 +79,14 @@ class Panel:
             self.results.refresh,
             self._tool_taken,
         )
+        self.training_case = TrainingCaseSection(
+            ui,
+            logic,
+            dialogs,
+            lambda: self.choices.ct,
+            lambda: (self.correct.choice.segmentation, self.correct.choice.segment_id),
+            self.say,
+        )
         self._show_progress(None)
         logic.on_result = self.results.refresh  # also of runs that a script has started
         self._choices_seen: tuple[Any, ...] | None = None
@@ -117,11 +126,13 @@ class Panel:
             self.forecast.renew()
         self.results.refresh()
         self.correct.refresh()
+        self.training_case.refresh()
         self.update()
 
     def scene_closing(self) -> None:
         """The scene is being closed: all that is under way ends."""
         self.correct.scene_closing()
+        self.training_case.drop()
         self.forecast.stop()
         self.batch.cancel()
         self.logic.scene_closing()
@@ -135,6 +146,7 @@ class Panel:
         if node.IsA("vtkMRMLSegmentationNode"):
             self.results.refresh()
             self.correct.refresh()
+            self.training_case.refresh()
 
     def close(self) -> None:
         """The module is unloaded or reloaded: the worker ends, no timer is left."""

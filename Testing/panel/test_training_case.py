@@ -1,0 +1,194 @@
+"""What is taken from the scene is what is found in the folder; names of nodes are not."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import threading
+import time
+
+import numpy as np
+import pytest
+from fake_worker import reply
+from strokes import INSIDE, OUTSIDE, answer, now, stroke
+
+from PancreasSegLib.data import read_dataset
+from PancreasSegLib.errors import CaseExistsError, PancreasSegError
+from PancreasSegLib.io import read_labels, read_volume
+from PancreasSegPanel import training_case_saving
+from PancreasSegPanel.ct_node import geometry_of, voxels_of
+from PancreasSegPanel.segmentation_run import Job
+from PancreasSegPanel.training_case_saving import fine_tuning_command, save_in_background, training_case_of
+
+
+def segment(logic, client, ct):
+    """Segment a CT with the stand-in of the worker; return the segmentation."""
+    run = logic.start(Job(ct))
+    client.answer(reply(run.request.scan))
+    logic.poll()
+    assert run.error is None
+    return run.segmentation
+
+
+def wait(logic, job):
+    deadline = time.monotonic() + 120
+    while not job.done and time.monotonic() < deadline:
+        logic.poll()
+        time.sleep(0.01)
+    assert job.done
+    return job
+
+
+def saved(logic, case, folder, **options):
+    job = wait(logic, save_in_background(logic, case, folder, **options))
+    if job.error is not None:
+        raise job.error
+    return job.result
+
+
+def everything(folder):
+    content = b""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        raw = path.read_bytes()
+        content += str(path).encode() + (gzip.decompress(raw) if path.suffix == ".gz" else raw)
+    return content
+
+
+def test_a_corrected_case_is_kept_on_any_grid(logic, client, add_ct, grid, tmp_path):
+    ct = add_ct(grid)
+    node = segment(logic, client, ct)
+    session = logic.correct(node)
+    session.add([stroke(session, OUTSIDE)])
+    answer(logic, client)
+    session.add([stroke(session, INSIDE, include=False, radius_mm=4)])
+    answer(logic, client)
+    corrected = now(session)
+    assert corrected[OUTSIDE[::-1]] and not corrected[INSIDE[::-1]]
+
+    result = saved(logic, training_case_of(logic, node, reader="A. B."), tmp_path / "cases")
+    case = read_dataset(tmp_path / "cases").cases[0]
+    image, label = read_volume(case.image, assume_ct=True), read_labels(case.label)
+    assert np.array_equal(image.voxels, voxels_of(ct))
+    assert image.geometry.matches(geometry_of(ct), 1e-3)
+    assert np.array_equal(label.voxels > 0, corrected)
+    marks = read_labels(result.folder / result.record.files["marks"]["path"]).voxels
+    assert marks[OUTSIDE[::-1]] == 1
+    assert marks[INSIDE[::-1]] == 2
+    record = result.record
+    assert record.reader == "A. B."
+    assert record.model == {"name": "default", "version": "1"}
+    assert record.labels_present == ("pancreas",)
+    assert record.source == {"kind": "scene"}
+
+
+def test_without_marks_there_is_no_file_of_marks(logic, client, add_ct, axial, tmp_path):
+    node = segment(logic, client, add_ct(axial))
+    result = saved(logic, training_case_of(logic, node, accepted=False), tmp_path)
+    assert set(result.record.files) == {"image", "label"}
+    assert (result.accepted, result.rejected) == (0, 1)
+
+
+def test_no_name_and_no_identifier_reaches_the_folder(logic, client, add_ct, axial, scene, tmp_path):
+    import slicer
+
+    ct = add_ct(axial, "DOE^JOHN 1944")
+    ct.SetAttribute("DICOM.instanceUIDs", "1.2.840.7.1 1.2.840.7.2")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    root = hierarchy.GetSceneItemID()
+    study = hierarchy.CreateStudyItem(root, "DOE^JOHN study")
+    hierarchy.SetItemUID(study, "DICOM", "1.2.840.7")
+    item = hierarchy.GetItemByDataNode(ct) or hierarchy.CreateItem(study, ct)
+    hierarchy.SetItemParent(item, study)
+    hierarchy.SetItemUID(item, "DICOM", "1.2.840.7.0")
+    node = segment(logic, client, ct)
+    node.SetName("DOE^JOHN segmentation")
+    result = saved(logic, training_case_of(logic, node), tmp_path)
+    content = everything(tmp_path)
+    for secret in (b"DOE", b"JOHN", b"1944", b"1.2.840"):
+        assert secret not in content
+    assert result.record.source == {
+        "kind": "dicom",
+        "series_sha256": hashlib.sha256(b"1.2.840.7.0").hexdigest(),
+        "study_sha256": hashlib.sha256(b"1.2.840.7").hexdigest(),
+    }
+
+
+def test_a_second_save_asks_and_replaces(logic, client, add_ct, axial, tmp_path):
+    node = segment(logic, client, add_ct(axial))
+    case = training_case_of(logic, node, reader="first")
+    saved(logic, case, tmp_path)
+    with pytest.raises(CaseExistsError, match="first"):
+        saved(logic, case, tmp_path)
+    again = saved(logic, training_case_of(logic, node, reader="second"), tmp_path, overwrite=True)
+    assert again.replaced
+    assert again.accepted == 1
+
+
+def test_what_happens_later_in_the_scene_does_not_reach_the_folder(
+    logic, client, add_ct, axial, scene, tmp_path, monkeypatch
+):
+    ct = add_ct(axial)
+    before = voxels_of(ct).copy()
+    node = segment(logic, client, ct)
+    released = threading.Event()
+    right = training_case_saving.save_training_case
+
+    def slow(*arguments, **options):
+        assert released.wait(60)
+        return right(*arguments, **options)
+
+    monkeypatch.setattr(training_case_saving, "save_training_case", slow)
+    job = save_in_background(logic, training_case_of(logic, node), tmp_path)
+    voxels_of(ct)[:] = 0
+    scene.RemoveNode(node)
+    scene.RemoveNode(ct)
+    released.set()
+    wait(logic, job)
+    case = read_dataset(tmp_path).cases[0]
+    assert np.array_equal(read_volume(case.image, assume_ct=True).voxels, before)
+    assert read_labels(case.label).voxels.any()
+
+
+def test_a_correction_under_way_is_waited_for(logic, client, add_ct, axial):
+    node = segment(logic, client, add_ct(axial))
+    session = logic.correct(node)
+    session.preview = True
+    session.add([stroke(session, OUTSIDE)])
+    with pytest.raises(PancreasSegError, match="under way"):
+        training_case_of(logic, node)
+    answer(logic, client)
+    with pytest.raises(PancreasSegError, match="preview"):
+        training_case_of(logic, node)
+    session.accept()
+    assert training_case_of(logic, node).marks.any()
+
+
+def test_what_cannot_be_saved_is_said(logic, client, add_ct, axial, scene):
+    import slicer
+
+    empty = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "empty")
+    with pytest.raises(PancreasSegError, match="on which CT"):
+        training_case_of(logic, empty)
+    with pytest.raises(PancreasSegError, match="no segment"):
+        training_case_of(logic, empty, ct=add_ct(axial))
+    own = slicer.vtkSegment()
+    own.SetName("mine")
+    empty.GetSegmentation().AddSegment(own, "mine")
+    case = training_case_of(logic, empty, "mine", add_ct(axial))
+    assert not case.mask.any()
+    assert case.model == ""
+    with pytest.raises(PancreasSegError, match="empty"):
+        case.checked()
+
+
+def test_the_command_is_one_that_the_program_knows():
+    import shlex
+
+    import typer
+
+    from PancreasSegLib.cli.app import app
+
+    words = shlex.split(fine_tuning_command("C D/cases", "default"))
+    assert words == ["pancreasseg", "train", "--finetune", "default", "C D/cases"]
+    train = typer.main.get_command(app).commands["train"]
+    assert any("--finetune" in parameter.opts for parameter in train.params)
