@@ -10,7 +10,7 @@ import slicer
 
 from PancreasSegPanel.signals import connect
 
-TYPING = ("QLineEdit", "QTextEdit", "QPlainTextEdit", "QAbstractSpinBox")
+TYPING = ("QLineEdit", "QTextEdit", "QPlainTextEdit", "QAbstractSpinBox")  # the Python console is a QTextEdit
 
 
 class Shortcuts:

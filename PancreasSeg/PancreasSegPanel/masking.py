@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from PancreasSegPanel.oriented_image import values_on
 from PancreasSegPanel.own_segment import BINARY_LABELMAP, label_of
+from PancreasSegPanel.segment_editor_history import EMBEDDED_TAG
 
 
 @dataclass
@@ -74,8 +75,7 @@ def protection(
     for segment_id, segment in _neighbours(segmentation_node, own_ids, ours_too):
         if _is_completed(segment):
             found.add(_voxels(segment, crop), f"the completed segment {segment.GetName() or segment_id}")
-    editor = _editor_of(scene, segmentation_node)
-    if editor is not None:
+    for editor in _editors_of(scene, segmentation_node):
         own = _union(_own(segmentation_node, own_ids), crop)
         neighbours = list(_neighbours(segmentation_node, own_ids, ours_too))
         _add_mask_mode(found, editor, segmentation_node, crop, own, own_ids, neighbours)
@@ -113,13 +113,15 @@ def _add_mask_mode(
         found.add(~area & ~own, f"the editable area (inside {which})")
 
 
-def _editor_of(scene: Any, segmentation_node: Any) -> Any | None:
-    """Return the Segment Editor's parameter node that edits this segmentation; the application's own one first."""
+def _editors_of(scene: Any, segmentation_node: Any) -> list[Any]:
+    """Return the settings of those that edit this segmentation: the application's own editor, and the panel's."""
     count = scene.GetNumberOfNodesByClass("vtkMRMLSegmentEditorNode")
     nodes = [scene.GetNthNodeByClass(number, "vtkMRMLSegmentEditorNode") for number in range(count)]
     nodes = [node for node in nodes if node.GetSegmentationNode() is segmentation_node]
-    nodes.sort(key=lambda node: node.GetSingletonTag() != "SegmentEditor")
-    return nodes[0] if nodes else None
+    embedded = [node for node in nodes if node.GetSingletonTag() == EMBEDDED_TAG]
+    others = [node for node in nodes if node.GetSingletonTag() != EMBEDDED_TAG]
+    others.sort(key=lambda node: node.GetSingletonTag() != "SegmentEditor")
+    return others[:1] + embedded
 
 
 def _segments(node: Any) -> Iterator[tuple[str, Any]]:

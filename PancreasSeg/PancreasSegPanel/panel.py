@@ -318,10 +318,12 @@ class Panel:
             self._asked_devices = False
 
     def _correctable(self) -> list[Any]:
-        """Return the chosen segmentation, or all of the scene while none is chosen."""
-        output = self.choices.output
+        """Return the chosen segmentation; while none is chosen, those of the scene that lie on the chosen CT."""
+        output, ct = self.choices.output, self.choices.ct
+        if output is not None or ct is None:
+            return [output] if output is not None else []
         every = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-        return [output] if output is not None else [node for node in every if not is_marks_node(node)]
+        return [node for node in every if not is_marks_node(node) and _may_lie_on(node, ct)]
 
     def _tool_taken(self, in_hand: bool) -> None:
         self._shortcuts[1].enabled = not in_hand  # Escape puts the tool away first
@@ -331,3 +333,9 @@ class Panel:
         shortcut.setContext(qt.Qt.WidgetWithChildrenShortcut)
         connect(shortcut, "activated()", lambda: slot())
         return shortcut
+
+
+def _may_lie_on(segmentation: Any, ct: Any) -> bool:
+    """Whether a segmentation names this CT as its reference, or none."""
+    reference = segmentation.GetNodeReferenceID(segmentation.GetReferenceImageGeometryReferenceRole())
+    return not reference or reference == ct.GetID()

@@ -364,6 +364,40 @@ def test_the_segment_editor_is_embedded_and_one_tool_at_a_time_is_in_hand(reader
     assert editor.segmentationNode() is None
 
 
+def test_the_embedded_editors_editable_area_is_obeyed(reader, host):
+    import slicer
+
+    reader.start()
+    host.find("segmentEditorCollapsibleButton").collapsed = False
+    host.process_events()
+    settings = host.find("segmentEditorWidget").mrmlSegmentEditorNode()
+    settings.SetSourceVolumeIntensityMask(True)
+    settings.SetSourceVolumeIntensityMaskRange(50.0, 200.0)
+    before = reader.now()
+    host.find("brushSizeSlider").value = 20.0
+    reader.take("paint")
+    reader.draw("Red", reader.way((47, 31, 19), (54, 31, 19)))
+    new = reader.now() & ~before
+    hu = slicer.util.arrayFromVolume(reader.slices.ct)
+    assert new.any() and (hu[new] >= 50).all()
+    assert "intensity range" in reader.told
+
+
+def test_only_segments_on_the_chosen_ct_are_offered(reader, host, add_ct, axial):
+    reader.start()
+    other = add_ct(axial, "Another CT")
+    foreign = host.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Of another CT")
+    foreign.SetReferenceImageGeometryParameterFromVolumeNode(other)
+    foreign.GetSegmentation().AddEmptySegment("Liver", "Liver")
+    mine = host.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Free")
+    mine.GetSegmentation().AddEmptySegment("Spleen", "Spleen")
+    host.set_node("outputSegmentationSelector", None)
+    host.process_events()
+    choice = host.find("correctSegmentSelector")
+    texts = [choice.itemText(number) for number in range(choice.count)]
+    assert texts == ["Pancreas (CT segmentation)", "Spleen (Free)"]
+
+
 def test_the_choices_are_kept_with_the_scene(reader, host):
     reader.start()
     parameters = host.widget.logic.getParameterNode()
