@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from PancreasSegLib.volume import Box, Geometry, Volume
+from PancreasSegLib.volume import Geometry, Volume
 from PancreasSegPanel.ct_node import voxels_of
 from PancreasSegPanel.measurement import Measurement, keep, kept
 from PancreasSegPanel.own_segment import label_of
@@ -62,22 +62,22 @@ class CorrectedMeasurement:
         first, figures = self._first
         if figures is None:
             return
-        if state.same_mask(first):
-            self._keep(figures)
-            return
-        inner = Box.of_mask(state.mask) if state.box is not None else None
-        if inner is None or state.box is None:
-            job = _nothing
-        else:
-            box = state.box.part(inner)
-            crop = Volume(np.array(voxels_of(self._ct)[box.slices_zyx]), box.geometry(geometry))
-            job = _Measuring(state.mask[inner.slices_zyx] != 0, crop)
+        crop = None
+        if state.box is not None:
+            hu = np.array(
+                voxels_of(self._ct)[state.box.slices_zyx]
+            )  # the node may go while the other thread reads
+            crop = Volume(hu, state.box.geometry(geometry))
+        job = _Measuring(first, state, crop)
         self._work(job, lambda done: self._take(state, figures, done))
 
     def _take(self, state: CorrectionState, first: Measurement, done: BackgroundJob) -> None:
         if done.error is not None or state is not self._measured or self._own() is None:
             return  # corrected again meanwhile
         found = done.result
+        if found is None:
+            self._keep(first)
+            return
         extent, centre = found["extent_mm"], found["centre_lps"]
         notes = [*first.notes, *([] if NOTE in first.notes else [NOTE])]
         figures = replace(
@@ -107,16 +107,16 @@ class CorrectedMeasurement:
 
 
 class _Measuring:
-    """A job for another thread, with arrays that nobody changes."""
+    """A job for another thread: figures of a state, None if its mask is that of the first one."""
 
-    def __init__(self, mask: np.ndarray, ct: Volume) -> None:
-        self._mask, self._ct = mask, ct
+    def __init__(self, first: CorrectionState, state: CorrectionState, ct: Volume | None) -> None:
+        self._first, self._state, self._ct = first, state, ct
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> dict[str, Any] | None:
         from PancreasSegLib.postprocess.statistics import label_statistics
 
-        return label_statistics(self._mask, self._ct)
-
-
-def _nothing() -> dict[str, Any]:
-    return {"volume_ml": 0.0, "mean_hu": None, "sd_hu": None, "extent_mm": None, "centre_lps": None}
+        if self._state.same_mask(self._first):
+            return None
+        if self._ct is None:
+            return {"volume_ml": 0.0, "mean_hu": None, "sd_hu": None, "extent_mm": None, "centre_lps": None}
+        return label_statistics(self._state.mask != 0, self._ct)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from PancreasSegLib.errors import MarkError, PancreasSegError
 from PancreasSegLib.refine.doubt import doubtful_slices
-from PancreasSegLib.volume import Box, Volume
+from PancreasSegLib.volume import Volume
 from PancreasSegLib.worker import CorrectionChange, CorrectionState
 from PancreasSegPanel.corrected_measurement import CorrectedMeasurement
 from PancreasSegPanel.correction_marks import MarksNode
@@ -127,11 +127,8 @@ class CorrectionSession:
 
     def marks_volume(self) -> Volume | None:
         """Return what was marked, 0 none, 1 included, 2 excluded, cut to where it lies; None without a mark."""
-        state = self._segment.with_waiting(self._queue.waiting_marks)
-        inner = Box.of_mask(state.marks) if state.box is not None else None
-        if inner is None:
-            return None
-        return Volume(state.marks[inner.slices_zyx] & 3, state.box.part(inner).geometry(self.geometry))
+        box, marks = self._segment.marks_with(self._queue.waiting_marks)
+        return None if box is None else Volume(marks & 3, box.geometry(self.geometry))
 
     # ------------------------------------------------------------------ marks
 

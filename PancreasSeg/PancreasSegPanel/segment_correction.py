@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegLib.worker import CorrectionChange, CorrectionState
 from PancreasSegPanel.correction_history import Entry, History
-from PancreasSegPanel.correction_marks import ERASED, PAINTED, MarksNode, plain_marks
+from PancreasSegPanel.correction_marks import ERASED, PAINTED, MarksNode
 from PancreasSegPanel.correction_step import CorrectionStep
-from PancreasSegPanel.correction_target import CorrectionTarget
+from PancreasSegPanel.correction_target import CorrectionTarget, PartWritten
 
 Waiting = Sequence[tuple[Box, np.ndarray, int]]
 """Marks that are not applied yet: where, which voxels, and the mark's value."""
@@ -143,7 +143,10 @@ class SegmentCorrection:
             return CorrectionStep(0.0, 0.0, time.monotonic() - since)
         box = reduce(Box.union, boxes)
         given, given_marks = base.within(box)
-        answered, answered_marks = plain_marks(base).changed(change).within(box)
+        answered, answered_marks = given.copy(), given_marks & 3
+        if change.box is not None:
+            inner = change.box.slices_in(box)
+            answered[inner], answered_marks[inner] = change.mask, change.marks
         mask, marks = self.current.within(box)
         here = (answered != given) & (mask == given)
         mask[here] = answered[here]
@@ -155,9 +158,8 @@ class SegmentCorrection:
         merged = CorrectionChange(box, mask, marks)
         if not preview and self.draft is None:
             return self.write(merged, geometry, since) or CorrectionStep(0.0, 0.0, time.monotonic() - since)
-        before = self.current
-        self.draft = before.changed(merged)
-        entry = _entry(before, self.draft, geometry, since)
+        entry = _entry(self.current, merged, geometry, since)
+        self.draft = self.current.changed(merged)
         if entry is None:
             return CorrectionStep(0.0, 0.0, time.monotonic() - since)
         self._previewed.push(entry)
@@ -188,17 +190,22 @@ class SegmentCorrection:
 
     def write(self, change: CorrectionChange, geometry: Geometry, since: float) -> CorrectionStep | None:
         """Write a change into the segment, as one step; None if it changes nothing."""
-        entry = _entry(self.state, self.state.changed(change), geometry, since)
+        entry = _entry(self.state, change, geometry, since)
         if entry is None:
             return None
         part = self._target.write(geometry, entry.box, entry.mask, entry.mask_before)
-        written = self.state.changed(CorrectionChange(entry.box, part.mask, entry.marks))
-        ml = part.left_out * geometry.voxel_volume_ml
-        done = _entry(self.state, written, geometry, since, ml, part.reasons, part.original)
+        written = CorrectionChange(entry.box, part.mask, entry.marks)
+        done = _entry(self.state, written, geometry, since, part)
         if done is None:
-            return CorrectionStep(0.0, 0.0, time.monotonic() - since, ml, part.reasons)
+            return replace(
+                entry.step,
+                added_ml=0.0,
+                removed_ml=0.0,
+                reasons=part.reasons,
+                left_out_ml=part.left_out * geometry.voxel_volume_ml,
+            )
         self._history.push(done)
-        self.state = written
+        self.state = self.state.changed(written)
         return done.step
 
     def accept(self, geometry: Geometry) -> CorrectionStep | None:
@@ -264,23 +271,24 @@ class SegmentCorrection:
         geometry : Geometry
             The CT's grid in the world.
         """
-        shown = self.with_waiting(waiting)
-        self._marks_node.show_marks(shown.box, shown.marks, geometry)
+        box, marks = self.marks_with(waiting)
+        self._marks_node.show_marks(box, marks, geometry)
         self._marks_node.show_preview(self.draft, geometry)
 
-    def with_waiting(self, waiting: Waiting) -> CorrectionState:
-        """Return the present state with the marks that wait."""
+    def marks_with(self, waiting: Waiting) -> tuple[Box | None, np.ndarray]:
+        """Return the map of all marks, those that wait on top, and the box that it is cut to; flags included."""
         state = self.current
-        if not waiting:
-            return state
-        box = waiting[0][0]
-        for other, _, _ in waiting:
-            box = box.union(other)
-        box = box if state.box is None else box.union(state.box)
-        mask, marks = state.within(box)
+        inner = Box.of_mask(state.marks) if state.box is not None else None
+        boxes = [place for place, _, _ in waiting]
+        if inner is not None and state.box is not None:
+            boxes.append(state.box.part(inner))
+        if not boxes:
+            return None, np.zeros((0, 0, 0), np.uint8)
+        box = reduce(Box.union, boxes)
+        marks = state.within(box)[1]
         for place, voxels, value in waiting:
             marks[place.slices_in(box)][voxels] = value
-        return CorrectionState(box, mask, marks)
+        return box, marks
 
 
 def _overwritten(
@@ -294,25 +302,29 @@ def _overwritten(
 
 def _entry(
     before: CorrectionState,
-    after: CorrectionState,
+    change: CorrectionChange,
     geometry: Geometry,
     since: float,
-    left_out_ml: float = 0.0,
-    reasons: list[str] | None = None,
-    original: Any | None = None,
+    part: PartWritten | None = None,
 ) -> Entry | None:
-    """Return the step from one state to another, None if they are the same."""
-    change = after.change_from(before)
+    """Return the step that a change is, cut to what differs; None if nothing does."""
     if change.box is None:
         return None
     mask_before, marks_before = before.within(change.box)
+    inner = Box.of_mask((change.mask != mask_before) | (change.marks != marks_before))
+    if inner is None:
+        return None
+    arrays = [
+        np.ascontiguousarray(array[inner.slices_zyx])
+        for array in (change.mask, mask_before, change.marks, marks_before)
+    ]
     ml = geometry.voxel_volume_ml
     step = CorrectionStep(
-        float(np.count_nonzero(change.mask > mask_before)) * ml,
-        float(np.count_nonzero(change.mask < mask_before)) * ml,
+        float(np.count_nonzero(arrays[0] > arrays[1])) * ml,
+        float(np.count_nonzero(arrays[0] < arrays[1])) * ml,
         time.monotonic() - since,
-        left_out_ml,
-        list(reasons or []),
+        part.left_out * ml if part is not None else 0.0,
+        list(part.reasons) if part is not None else [],
     )
-    mask, marks = np.ascontiguousarray(change.mask), np.ascontiguousarray(change.marks)
-    return Entry(step, change.box, mask, mask_before, marks, marks_before, original)
+    original = part.original if part is not None else None
+    return Entry(step, change.box.part(inner), *arrays, original)

@@ -39,6 +39,8 @@ class CorrectionState:
 
     def within(self, box: Box) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return copies of mask and marks inside a box; empty where the state says nothing."""
+        if box == self.box:
+            return (self.mask != 0).view(np.uint8), self.marks.copy()
         mask, marks = np.zeros(box.size_ijk[::-1], np.uint8), np.zeros(box.size_ijk[::-1], np.uint8)
         shared = None if self.box is None else self.box.intersection(box)
         if self.box is not None and shared is not None and not shared.is_empty:

@@ -269,3 +269,29 @@ def test_every_write_saves_a_state_of_the_segment_editor_right_before_it(start, 
     session.undo()
     session.clear_marks()  # changes no voxel
     assert len(saved) == 3 and all(np.array_equal(a, b) for a, b in zip(saved, seen, strict=True))
+
+
+@pytest.mark.parametrize("labelmap", ["none", "empty"])
+def test_an_empty_segment_is_filled_by_a_stroke(logic, client, add_ct, scene, grid, labelmap):
+    ct = add_ct(grid)
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "new")
+    node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+    segment_id = node.GetSegmentation().AddEmptySegment("cyst", "cyst")
+    if labelmap == "none":
+        node.GetSegmentation().GetSegment(segment_id).RemoveRepresentation(BINARY_LABELMAP)
+    session = logic.correct(node, segment_id)
+    mark = stroke(session, INSIDE)
+    session.add([mark])
+    assert client.last.options["state"].probability is None
+    answer(logic, client)
+    assert now(session)[whole(mark, grid)].all()
+    session.undo()
+    assert not now(session).any()
+    session.redo()
+    session.smooth()
+    session.wait()
+    session.direct(stroke(session, INSIDE, include=False, radius_mm=90))
+    assert not now(session).any()
+    session.smooth()
+    session.wait()
+    assert session.error is None
