@@ -28,10 +28,14 @@ class BackgroundJob:
         What the work returned.
     error : PancreasSegError or None
         Why it failed.
+    keep : bool
+        Whether it is done even if the scene is closed meanwhile.
     """
 
-    def __init__(self, work: Callable[[], Any], on_done: Callable[[BackgroundJob], None] | None) -> None:
-        self.work, self.on_done = work, on_done
+    def __init__(
+        self, work: Callable[[], Any], on_done: Callable[[BackgroundJob], None] | None, keep: bool = False
+    ) -> None:
+        self.work, self.on_done, self.keep = work, on_done, keep
         self.done = self.dropped = False
         self.result: Any = None
         self.error: PancreasSegError | None = None
@@ -48,10 +52,14 @@ class Background:
         self.open: list[BackgroundJob] = []
 
     def submit(
-        self, work: Callable[[], Any], on_done: Callable[[BackgroundJob], None] | None = None
+        self,
+        work: Callable[[], Any],
+        on_done: Callable[[BackgroundJob], None] | None = None,
+        *,
+        keep: bool = False,
     ) -> BackgroundJob:
-        """Queue a piece of work; returns at once."""
-        job = BackgroundJob(work, on_done)
+        """Queue a piece of work; returns at once. What is to be kept is not given up by :meth:`drop`."""
+        job = BackgroundJob(work, on_done, keep)
         self.open.append(job)
         with self._lock:
             self._waiting.put(job)
@@ -67,10 +75,10 @@ class Background:
             self.open.remove(job)
 
     def drop(self) -> None:
-        """Give up what waits, and tell nobody about what runs."""
+        """Give up what waits, and tell nobody about what runs; but for what is to be kept."""
         for job in self.open:
-            job.dropped = True
-        self.open.clear()
+            job.dropped = not job.keep
+        self.open = [job for job in self.open if job.keep]
 
     def poll(self) -> None:
         """Hand out what is finished, in the caller's thread."""

@@ -101,9 +101,14 @@ class PanelLogic:
         """End the worker when nothing runs, so that the next job sees newly installed packages."""
         self.close()
 
-    def work(self, job: Callable[[], Any], on_done: Callable[[Any], None] | None = None) -> Any:
-        """Queue file work; `on_done` is called with the finished :class:`BackgroundJob`."""
-        queued = self.background.submit(job, on_done)
+    def work(
+        self, job: Callable[[], Any], on_done: Callable[[Any], None] | None = None, *, keep: bool = False
+    ) -> Any:
+        """Queue file work; `on_done` is called with the finished :class:`BackgroundJob`.
+
+        What is to be kept is done to its end even if the scene is closed meanwhile.
+        """
+        queued = self.background.submit(job, on_done, keep=keep)
         self.on_work()
         return queued
 

@@ -132,7 +132,6 @@ class Panel:
     def scene_closing(self) -> None:
         """The scene is being closed: all that is under way ends."""
         self.correct.scene_closing()
-        self.training_case.drop()
         self.forecast.stop()
         self.batch.cancel()
         self.logic.scene_closing()

@@ -100,7 +100,7 @@ def save_in_background(
     *,
     overwrite: bool = False,
 ) -> BackgroundJob:
-    """Write a case; returns at once, the job's result is a :class:`SavedCase`.
+    """Write a case; returns at once, the job's result is a :class:`SavedCase`. A closed scene does not stop it.
 
     Its error is a :class:`CaseExistsError` where the CT is in the folder already and `overwrite` is off.
     """
@@ -108,7 +108,7 @@ def save_in_background(
     def write() -> SavedCase:
         return save_training_case(folder, case, overwrite=overwrite)
 
-    job: BackgroundJob = logic.work(write, on_done)
+    job: BackgroundJob = logic.work(write, on_done, keep=True)
     return job
 
 

@@ -85,10 +85,6 @@ class TrainingCaseSection:
         tip = "Write CT, mask and marks into the folder, without the patient's identifiers."
         button.toolTip = tip if usable else "Segment first: there is no segment to save."
 
-    def drop(self) -> None:
-        """Nobody waits for the answer any more; what is being written is written to its end."""
-        self._job = None
-
     def _remembered(self, key: str) -> str:
         return str(self._settings.value(key) or "")
 

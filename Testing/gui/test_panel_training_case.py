@@ -40,9 +40,8 @@ def fill(host, name, text):
 
 
 def test_nothing_can_be_saved_before_there_is_a_segment(user, add_ct, axial, host):
-    user.open()
-    assert user.enabled("saveTrainingCaseButton") == [False]
     add_ct(axial)
+    user.open()
     assert user.enabled("saveTrainingCaseButton") == [False]
     user.segment()
     assert user.enabled("saveTrainingCaseButton") == [True]
@@ -143,9 +142,9 @@ def test_the_window_lives_while_a_case_is_written(form, host, tmp_path, monkeypa
     host.scene.Clear(False)  # a closed scene loses no case
     host.process_events()
     going_on.append(True)
-    form.wait(lambda: count_cases(tmp_path / "cases") == (1, 0))
+    form.wait(lambda: not form.panel.training_case.busy)
+    assert count_cases(tmp_path / "cases") == (1, 0)
     assert form.enabled("saveTrainingCaseButton") == [False]  # nothing is left to save
-    assert not form.panel.training_case.busy
 
 
 def test_a_fine_tuned_model_is_in_the_list_when_the_module_is_shown_again(form, host, tmp_path, monkeypatch):

@@ -149,6 +149,24 @@ def test_what_happens_later_in_the_scene_does_not_reach_the_folder(
     assert read_labels(case.label).voxels.any()
 
 
+def test_a_closed_scene_loses_no_case(logic, client, add_ct, axial, scene, tmp_path):
+    waits = threading.Event()
+    logic.work(lambda: waits.wait(60))  # the thread is busy, so the save still waits in its queue
+    dropped = []
+    logic.work(lambda: dropped.append(1))
+    told = []
+    job = save_in_background(
+        logic, training_case_of(logic, segment(logic, client, add_ct(axial))), tmp_path, told.append
+    )
+    logic.scene_closing()
+    scene.Clear(False)
+    waits.set()
+    wait(logic, job)
+    assert told == [job]
+    assert len(read_dataset(tmp_path).cases) == 1
+    assert not dropped
+
+
 def test_a_correction_under_way_is_waited_for(logic, client, add_ct, axial):
     node = segment(logic, client, add_ct(axial))
     session = logic.correct(node)
