@@ -12,6 +12,7 @@ import slicer
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.models.registry import DEFAULT
 from PancreasSegPanel.batch_loaded import segmentation_of
+from PancreasSegPanel.correction_marks import is_marks_node
 from PancreasSegPanel.ct_node import CTCheck, check_node
 from PancreasSegPanel.model_list import ModelChoice, model_choices
 from PancreasSegPanel.region_node import CT_ROLE
@@ -86,6 +87,8 @@ class ChoicesSection:
             return "Choose a CT."
         if not self.check.usable:
             return self.check.sentence
+        if self.output is not None and is_marks_node(self.output):
+            return f"{self.output.GetName()} holds marks of a correction. Choose another output."
         model = self.model
         if model is None:
             name = self._parameters.model if self._parameters is not None else ""

@@ -319,9 +319,9 @@ class Panel:
     def _correctable(self) -> list[Any]:
         """Return the chosen segmentation; while none is chosen, those of the scene that lie on the chosen CT."""
         output, ct = self.choices.output, self.choices.ct
-        if output is not None or ct is None:
-            return [output] if output is not None else []
-        every = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+        if output is not None:
+            return [] if is_marks_node(output) else [output]
+        every = slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if ct is not None else []
         return [node for node in every if not is_marks_node(node) and _may_lie_on(node, ct)]
 
     def _tool_taken(self, in_hand: bool) -> None:

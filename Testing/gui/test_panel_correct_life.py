@@ -398,6 +398,18 @@ def test_only_segments_on_the_chosen_ct_are_offered(reader, host, add_ct, axial)
     assert texts == ["Pancreas (CT segmentation)", "Spleen (Free)"]
 
 
+def test_the_marks_are_no_output(reader, host):
+    reader.start()
+    reader.take("include")
+    reader.draw("Red", line(reader))
+    host.set_node("outputSegmentationSelector", reader.session.marks_node)
+    host.process_events()
+    assert not reader.can_segment
+    assert "marks of a correction" in host.find("segmentButton").toolTip
+    assert host.find("correctSegmentSelector").count == 0
+    assert reader.section.hand.tool is None
+
+
 def test_the_choices_are_kept_with_the_scene(reader, host):
     reader.start()
     parameters = host.widget.logic.getParameterNode()
