@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from PancreasSegLib.volume import Geometry
     from PancreasSegPanel.correct_tools import Tool
     from PancreasSegPanel.slice_brush import Stroke
+
+
+def import_early() -> None:
+    """Import in a thread what strokes need, a fifth of a second: the first one shall not wait for it."""
+    threading.Thread(target=import_module, args=("scipy.spatial",), daemon=True).start()
 
 
 def mark_of_stroke(stroke: Stroke, geometry: Geometry, tool: Tool, radius_mm: float, sphere: bool) -> Mark:
