@@ -69,6 +69,8 @@ class TrainingCaseSection:
         connect(ui.trainingFolderLineEdit, "editingFinished()", self._folder_changed)
         connect(ui.readerNameLineEdit, "editingFinished()", self._remember)
         connect(ui.saveTrainingCaseButton, "clicked(bool)", self._save)
+        connect(ui.copyFinetuneCommandButton, "clicked(bool)", self._copy)
+        self._show_command("")
         connect(ui.trainingCaseCollapsibleButton, "contentsCollapsed(bool)", self._collapsed)
 
     @property
@@ -110,8 +112,11 @@ class TrainingCaseSection:
         """Remember the folder and say what is in it."""
         self._remember()
         text = self._ui.trainingFolderLineEdit.text.strip()
-        if not text or self.busy:
-            self._ui.trainingCaseLabel.text = ""
+        if self.busy:
+            return
+        self._ui.trainingCaseLabel.text = ""
+        self._show_command("")
+        if not text:
             return
         folder = Path(text).expanduser()
 
@@ -127,7 +132,9 @@ class TrainingCaseSection:
         if job.error is not None:
             self._ui.trainingCaseLabel.text = sentence_of(job.error)
         else:
-            self._ui.trainingCaseLabel.text = _content_text(folder, *job.result)
+            accepted, rejected = job.result
+            self._ui.trainingCaseLabel.text = _content_text(accepted, rejected)
+            self._show_command(fine_tuning_command(folder, self._model) if accepted else "")
 
     # ------------------------------------------------------------------ saving
 
@@ -182,19 +189,29 @@ class TrainingCaseSection:
         else:
             self._ui.trainingCaseLabel.text = "Nothing was saved; the earlier case stays as it was."
 
+    def _show_command(self, command: str) -> None:
+        """Show what to type, or nothing while there is nothing to learn from."""
+        ui = self._ui
+        ui.finetuneCommandLineEdit.text = command
+        ui.finetuneCommandLineEdit.cursorPosition = 0
+        ui.finetuneCommandLineEdit.visible = ui.copyFinetuneCommandButton.visible = bool(command)
+
+    def _copy(self, _checked: bool = False) -> None:
+        slicer.app.clipboard().setText(self._ui.finetuneCommandLineEdit.text)
+        self._say("The command was copied; run it in a terminal.")
+
     def _show(self, saved: SavedCase) -> None:
         done = "replaced" if saved.replaced else "saved"
         state = "" if saved.record.accepted else " as rejected"
         self._ui.trainingCaseLabel.text = (
-            f"{saved.name} was {done}{state}. "
-            + _content_text(saved.folder, saved.accepted, saved.rejected)
-            + (f"\nTo learn from them: {fine_tuning_command(saved.folder, self._model)}" if saved.accepted else "")
+            f"{saved.name} was {done}{state}. {_content_text(saved.accepted, saved.rejected)}"
         )
+        self._show_command(fine_tuning_command(saved.folder, self._model) if saved.accepted else "")
         self._say(f"The training case was {done}{state} in {saved.folder}.")
 
 
-def _content_text(folder: Path, accepted: int, rejected: int) -> str:
+def _content_text(accepted: int, rejected: int) -> str:
     if not accepted and not rejected:
-        return f"No case is in {folder} yet."
-    text = f"{counted(accepted, 'case')} to learn from"
-    return f"{text}{f', {rejected} rejected' if rejected else ''} in {folder}."
+        return "No case is in the folder yet."
+    text = f"The folder holds {counted(accepted, 'case')} to learn from"
+    return f"{text}, {rejected} rejected." if rejected else f"{text}."

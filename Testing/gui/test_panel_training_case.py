@@ -48,17 +48,26 @@ def test_nothing_can_be_saved_before_there_is_a_segment(user, add_ct, axial, hos
 
 
 def test_a_case_is_saved_and_the_form_says_where_and_what_next(form, host, tmp_path):
+    import slicer
+
     folder = tmp_path / "my cases"
     fill(host, "trainingFolderLineEdit", str(folder))
-    form.wait(lambda: "No case is in" in label(host))
+    form.wait(lambda: "No case is in the folder" in label(host))
     fill(host, "readerNameLineEdit", "A. Reader")
     press_save(form, host)
     assert count_cases(folder) == (1, 0)
     record = next(iter(read_provenance(folder).values()))
     assert (record.reader, record.state) == ("A. Reader", "accepted")
     assert "1 case to learn from" in label(host)
-    assert f'pancreasseg train --finetune default "{folder}"' in label(host)
     assert str(folder) in form.status
+    command = f'pancreasseg train --finetune default "{folder}"'
+    assert host.find("finetuneCommandLineEdit").text == command
+    host.click("copyFinetuneCommandButton")
+    assert slicer.app.clipboard().text() == command
+    host.find("trainingCaseCollapsibleButton").collapsed = True
+    host.find("trainingCaseCollapsibleButton").collapsed = False
+    form.wait(lambda: label(host) == "The folder holds 1 case to learn from.")
+    assert host.find("finetuneCommandLineEdit").text == command
     assert form.enabled("saveTrainingCaseButton") == [True]
 
 
@@ -89,7 +98,7 @@ def test_it_asks_before_it_replaces(form, host, tmp_path):
     press_save(form, host)
     assert count_cases(tmp_path) == (0, 1)
     assert "replaced as rejected" in label(host)
-    assert "--finetune" not in label(host)
+    assert not host.find("finetuneCommandLineEdit").isVisible()
 
 
 def test_folder_and_reader_are_remembered_but_not_in_the_scene(form, host, tmp_path):
