@@ -310,8 +310,12 @@ class CorrectionSession:
         self._marks_node.remove()
 
     def restart(self, reason: str) -> None:
-        """The segment was made anew: marks, preview and steps end, the session goes on."""
+        """The segment was made anew: marks, preview and steps end, the session goes on if there is a segment."""
         self._queue.clear()
+        if self.target.problem():
+            self.end(reason)
+            self.remove_marks()
+            return
         self._segment.restart(self.geometry)
         self._figures.begin(self._segment.state)
         self.sentence = reason

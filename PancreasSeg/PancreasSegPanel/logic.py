@@ -352,9 +352,12 @@ class PanelLogic:
         return bool(self._undo)
 
     def undo(self) -> bool:
-        """Take back the last result: the own segments become what they were; False if their node is gone."""
+        """Take back the last result, or a correction that was made on it since; False if their node is gone."""
         while self._undo:
-            taken = self._undo.pop()
+            taken = self._undo[-1]
+            if self.corrections.undo_on(taken.node_id, list(taken.before)):
+                return True
+            self._undo.pop()
             if own_segment.restore(slicer.mrmlScene, taken):
                 self.corrections.result_taken_back(taken.node_id, list(taken.before))
                 return True

@@ -86,18 +86,22 @@ class OpenCorrections:
                 self._probabilities.put(node, segment_id, run.job.ct, run.geometry, run.probability[label])
             else:
                 self._probabilities.forget(node.GetID(), segment_id)
-            self._restart(node.GetID(), segment_id, "The segment was made anew, so the marks on it have ended.")
+        for session in self._sessions_of(node.GetID(), list(run.segment_ids.values())):
+            session.restart("The segment was made anew, so the marks on it have ended.")
+
+    def undo_on(self, node_id: str, segment_ids: list[str]) -> bool:
+        """Take back the last correction of one of these segments; False if they were not corrected."""
+        return any(session.can_undo and session.undo() for session in self._sessions_of(node_id, segment_ids))
 
     def result_taken_back(self, node_id: str, segment_ids: list[str]) -> None:
         """A result was taken back: its segments are what they were before it."""
         for segment_id in segment_ids:
             self._probabilities.forget(node_id, segment_id)
-            self._restart(node_id, segment_id, "The result was taken back, so the marks on it have ended.")
+        for session in self._sessions_of(node_id, segment_ids):
+            session.restart("The result was taken back, so the marks on it have ended.")
 
-    def _restart(self, node_id: str, segment_id: str, reason: str) -> None:
-        for session in self.alive:
-            if (session.segmentation.GetID(), session.segment_id) == (node_id, segment_id):
-                session.restart(reason)
+    def _sessions_of(self, node_id: str, segment_ids: list[str]) -> list[CorrectionSession]:
+        return [s for s in self.alive if s.segmentation.GetID() == node_id and s.segment_id in segment_ids]
 
     def node_removed(self, node: Any) -> None:
         """A node left the scene: corrections of it end; marks leave with their segmentation."""

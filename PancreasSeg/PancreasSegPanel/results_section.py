@@ -109,7 +109,7 @@ class ResultsSection:
 
     def _undo(self, _checked: bool = False) -> None:
         done = self._logic.undo()
-        self._say("The last result was taken back." if done else "There is nothing left to take back.")
+        self._say("The last step was taken back." if done else "There is nothing left to take back.")
         self.refresh()
 
     def _show_3d(self, on: bool) -> None:

@@ -114,14 +114,26 @@ def test_segmenting_again_ends_the_marks_and_says_so(start, logic, client, axial
     assert now(session)[whole(stroke(session, OUTSIDE), axial)].all()
 
 
-def test_taking_the_result_back_ends_the_marks_on_it(start, logic, client, axial):
+def test_taking_back_begins_with_the_corrections_of_a_result(start, logic, client, axial):
     session = start(axial)
-    segment(logic, client, session.ct, session.segmentation, box=Box((9, 13, 11), (15, 18, 15)))
+    smaller = Box((9, 13, 11), (15, 18, 15))
+    segment(logic, client, session.ct, session.segmentation, box=smaller)
     session.add([stroke(session, OUTSIDE)])
     answer(logic, client)
+    session.direct(stroke(session, ELSEWHERE))
+    assert logic.undo() and logic.undo()  # minutes of work must not go with one click
+    assert np.array_equal(now(session), expected(axial, smaller))
     assert logic.undo()
-    assert "taken back" in session.sentence and not marked(session).any()
+    assert "taken back" in session.sentence and not session.can_undo and not session.has_preview
     assert np.array_equal(now(session), expected(axial))
+
+
+def test_a_segment_that_goes_with_its_result_ends_the_correction(start, logic, client, scene, axial):
+    session = start(axial)
+    assert logic.undo()
+    assert session.ended and scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    with pytest.raises(PancreasSegError):
+        session.add([stroke(session, OUTSIDE)])
 
 
 def saved_and_opened(scene, folder):
