@@ -92,7 +92,10 @@ def list_command(folder: Folder) -> None:
     from PancreasSegLib.data import count_cases, read_provenance
 
     records = read_provenance(folder) or {}
-    table = Table("Case", "State", "Reader", "Saved", "mL", "Read for", "Began from")
+    table = Table()
+    table.add_column("Case", no_wrap=True, min_width=17)
+    for heading in ("State", "Reader", "Saved", "mL", "Read for", "Began from"):
+        table.add_column(heading)
     for name, record in records.items():
         ml = ", ".join(f"{volume:.1f}" for volume in record.volume_ml.values())
         began = " ".join(record.model.values())
