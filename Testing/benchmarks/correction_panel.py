@@ -99,11 +99,9 @@ class CorrectionBench(Bench):
 def row(what: str, timed: list[Timed]) -> str:
     """Return a line of the table."""
     seconds = [stroke.seconds for stroke in timed]
-    drawing, after = max(t.drawing_ms for t in timed), max(t.after_ms for t in timed)
-    median, late = np.median(seconds), np.percentile(seconds, 95)
-    return (
-        f"| {what} | {len(timed)} | {median:.2f} | {late:.2f} | {max(seconds):.2f} | {drawing:.0f} | {after:.0f} |"
-    )
+    waited = f"{np.median(seconds):.2f} | {np.percentile(seconds, 95):.2f} | {max(seconds):.2f}"
+    blocks = (max(getattr(t, name) for t in timed) for name in ("drawing_ms", "after_ms", "computing_ms"))
+    return f"| {what} | {len(timed)} | {waited} | {' | '.join(f'{ms:.0f}' for ms in blocks)} |"
 
 
 def measure(bench: CorrectionBench, count: int) -> list[str]:
