@@ -1,5 +1,6 @@
 """A model learns from corrected cases, keeps what it knew, and says what it gained."""
 
+import dataclasses
 import json
 import shutil
 
@@ -14,7 +15,15 @@ from safetensors.torch import load_file
 from PancreasSegLib.cli.app import run
 from PancreasSegLib.data import Case, TrainingCase, read_dataset, save_training_case
 from PancreasSegLib.errors import CancelledError, DatasetError, RecipeError
-from PancreasSegLib.models import find_package, load_package, packages_folder, verify_package
+from PancreasSegLib.models import (
+    find_package,
+    load_package,
+    load_weights,
+    packages_folder,
+    verify_package,
+    write_package,
+)
+from PancreasSegLib.networks import build_network
 from PancreasSegLib.progress import CancelToken
 from PancreasSegLib.training import finetune_cases
 from PancreasSegLib.training.cache import CaseCache
@@ -101,6 +110,30 @@ def test_a_fine_tuned_model_can_be_fine_tuned(folders, tmp_path):
     package = load_package(finetune(again).package)
     assert package.description.count("fine-tuned") == 1
     assert len(package.sources) == 3
+
+
+def test_a_refiner_goes_along_unchanged(folders, tmp_path):
+    parent = load_package(folders["start"])
+    arguments = {"in_channels": 9, "out_channels": 1, "filters": [4, 4, 4], "strides": [1, 2, 2]}
+    arguments["kernel_size"] = [3, 3, 3]
+    stage = dataclasses.replace(
+        parent.stages[0],
+        role="refiner",
+        network="dynunet",
+        arguments=arguments,
+        weights=("models/other-name.safetensors",),
+        multiple_ijk=(4, 4, 4),
+        labels={"background": 0, "pancreas": 1},
+    )
+    weights = {name: load_weights(parent, parent.stages[0], i) for i, name in enumerate(parent.stages[0].weights)}
+    weights[stage.weights[0]] = build_network("dynunet", **arguments).state_dict()
+    with_refiner = dataclasses.replace(parent, refiner=stage)
+    folder = tmp_path / "with_refiner"
+    write_package(folder, with_refiner, weights, "# Card")
+    tuned = finetune(recipe(folders, tmp_path, "steps=1", "held_out=0", base=False, model=str(folder)))
+    package = load_package(tuned.package)
+    before, after = load_weights(load_package(folder), stage), load_weights(package, package.refiner)
+    assert all(torch.equal(before[key], after[key]) for key in before)
 
 
 def test_one_case_is_enough_and_nothing_is_claimed(folders, tmp_path):
