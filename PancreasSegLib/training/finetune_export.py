@@ -103,7 +103,7 @@ def export_finetuned(
     from safetensors.torch import load_file
 
     stages, states = [], {}
-    for stage in parent.all_stages:
+    for stage in parent.stages:
         files = tuple(f"models/{stage.role}-{member}.safetensors" for member in range(len(stage.weights)))
         for member, file in enumerate(files):
             states[file] = load_file(weights[file]) if file in weights else load_weights(parent, stage, member)
@@ -118,8 +118,7 @@ def export_finetuned(
         version=f"{parent.version.split('+')[0]}+{now:%Y%m%d.%H%M}",
         description=f"{parent.description.split('; fine-tuned')[0].rstrip('.')}; fine-tuned on {_cases(learnt)} "
         f"from {parent.name} {parent.version}",
-        stages=tuple(stage for stage in stages if stage.role != "refiner"),
-        refiner=next((stage for stage in stages if stage.role == "refiner"), None),
+        stages=tuple(stages),
         scores=_scores(parent, scores, data),
         sources=(*parent.sources, _source(data)),
         recipe={
