@@ -140,6 +140,7 @@ def _is_refining(client):
     return lines and " refine " in lines[-1] and "took" not in lines[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="ends processes by POSIX signals")
 def test_a_worker_that_dies_every_time_is_told_and_a_retry_brings_all(correct, tmp_path):
     deadly = tmp_path / "deadly"

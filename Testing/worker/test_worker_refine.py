@@ -14,6 +14,7 @@ from PancreasSegLib.errors import CancelledError, CorrectionLostError, MarkError
 from PancreasSegLib.refine import Correction, Mark
 from PancreasSegLib.volume import Box, Geometry, Volume
 from PancreasSegLib.worker import CorrectionChange, CorrectionState, Scan
+from PancreasSegLib.worker.correction_exchange import CorrectionExchange, CorrectionTask
 
 GRIDS = {
     "plain": Geometry((70, 60, 40), (2.0, 2.0, 3.0), (-50.0, 20.0, 400.0)),
@@ -164,18 +165,18 @@ def test_a_lost_correction_is_opened_again_by_itself(workers, launcher):
     assert client.log_path.read_text().count("correction-lost") == 1
 
 
-def test_a_worker_that_loses_everything_at_once_is_an_error(workers, launcher):
-    broken = """
-    from PancreasSegLib.errors import CorrectionLostError
-    from PancreasSegLib.worker import correction_sessions
-    def lose(self, *args):
+def test_a_worker_that_loses_everything_at_once_is_an_error(tmp_path):
+    calls = []
+
+    def lose(params):
+        calls.append(params)
         raise CorrectionLostError("Gone.")
-    correction_sessions.CorrectionSessions.refine = lose
-    """
-    client = workers(launcher(broken))
-    owner = Owner(client, GRIDS["plain"])
+
+    owner = Owner(None, GRIDS["plain"])
+    task = CorrectionTask("owner", owner.state, [owner.stroke(0.8)])
     with pytest.raises(CorrectionLostError, match="Gone"):
-        client.wait(owner.ask(owner.stroke(0.8)))
+        CorrectionExchange(tmp_path).ask(task, "hash", owner.grid, lose)
+    assert len(calls) == 1 and not list(tmp_path.iterdir())
 
 
 SLOW = """
@@ -190,7 +191,7 @@ Correction.add = slowly
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ends processes by POSIX signals")
-def test_killed_half_way_and_asked_again(workers, launcher):
+def test_killed_half_way_and_asked_again_then_cancelled(workers, launcher):
     client = workers(launcher(SLOW))
     owner = Owner(client, GRIDS["plain"])
     owner.add(owner.stroke(0.8))
@@ -204,13 +205,7 @@ def test_killed_half_way_and_asked_again(workers, launcher):
     assert not is_alive(first) and not list(client.log_path.parent.glob("ask-*"))
     owner.add(*marks)  # the same request once more is all it takes
     assert workers.note(client) != first
-
-
-def test_a_cancelled_stroke_is_not_there_afterwards(workers, launcher):
-    client = workers(launcher(SLOW))
-    owner = Owner(client, GRIDS["plain"])
-    owner.add(owner.stroke(0.8))
-    request = owner.ask(owner.stroke(0.9), owner.stroke(0.2))
+    request = owner.ask(owner.stroke(0.5), owner.stroke(0.4))  # and one that is cancelled is not there afterwards
     assert wait_until(lambda: "refine" in client.log_path.read_text().splitlines()[-1])
     client.cancel(request)
     with pytest.raises(CancelledError):
@@ -228,6 +223,7 @@ def test_a_mark_that_cannot_be_used_leaves_the_correction_as_it_was(client):
     owner.add(owner.stroke(0.7))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads memory from /proc")  # noqa: PTH110
 def test_thirty_strokes_do_not_grow_the_memory(client):
     owner = Owner(client, Geometry((160, 160, 80), (1.0, 1.0, 2.0)), "memory")
