@@ -201,6 +201,7 @@ class PancreasSegTest(ScriptedLoadableModuleTest):
         """Run all tests."""
         self.setUp()
         self.test_segment_phantom()
+        self.test_correct_phantom()
 
     def test_segment_phantom(self) -> None:
         """A generated CT becomes a segment named Pancreas at the place where it was built in."""
@@ -208,3 +209,11 @@ class PancreasSegTest(ScriptedLoadableModuleTest):
 
         volume_ml, dice = check_phantom(slicer.util.getModuleLogic("PancreasSeg"))
         self.delayDisplay(f"Pancreas of {volume_ml:.0f} mL, Dice {dice:.2f} against the phantom's own.")
+
+    def test_correct_phantom(self) -> None:
+        """Mouse events on a slice view change the segment of the test before, and undo brings it back."""
+        from PancreasSegPanel.self_test_brush import check_brush
+
+        ct = slicer.util.getNode("PancreasSeg phantom")
+        (segmentation,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+        self.delayDisplay(check_brush(slicer.util.getModuleWidget("PancreasSeg"), ct, segmentation))

@@ -345,3 +345,26 @@ def test_a_mark_outside_the_ct_is_told(reader):
     reader.draw("Red", reader.slices.line("Red", (95, 60), (96, 62)))
     assert "outside" in reader.told
     assert not reader.session.can_undo
+
+
+def test_what_the_worker_cannot_do_is_told_and_asked_again(reader, host):
+    from PancreasSegLib.errors import WorkerError
+
+    reader.start()
+    before = reader.now()
+    reader.take("include")
+    host.mouse.drag("Red", reader.way((36, 31, 19), (46, 31, 19)))
+    for _ in range(4):  # it is asked again by itself first
+        asked = reader.waiting()
+        for request in asked:
+            reader.client.fail(WorkerError("The worker stopped.", "Close other programs."), request)
+        reader.wait(lambda asked=asked: all(request.done for request in asked), 10)
+        host.process_events()
+    assert "The worker stopped." in reader.told and "Retry" in reader.told
+    assert host.find("updateButton").text == "Retry" and host.find("updateButton").enabled
+    assert reader.marked("Include").any() and (reader.now() == before).all()
+    host.click("updateButton")
+    reader.let_correct()
+    assert reader.now()[reader.marked("Include")].all()
+    assert host.find("updateButton").text == "Update"
+    assert "mL added" in reader.told
