@@ -41,11 +41,12 @@ def command(
         raise DatasetError(
             f"The dataset {content.name} has no label {organ}.", f"It has: {', '.join(content.labels)}."
         )
-    wanted = set(cases.split(",")) if cases else {case.name for case in content.cases}
-    chosen = [case for case in content.cases if case.name in wanted]
+    read = [case for case in content.cases if case.labels_present is None or organ in case.labels_present]
+    wanted = set(cases.split(",")) if cases else {case.name for case in read}
+    chosen = [case for case in read if case.name in wanted]
     if len(chosen) < len(wanted):
         absent = ", ".join(sorted(wanted - {case.name for case in chosen}))
-        raise DatasetError(f"The dataset {content.name} has no case {absent}.")
+        raise DatasetError(f"The dataset {content.name} has no case {absent} that was read for the {organ}.")
     segmenter = Segmenter.load(model, device=device)
     scores = []
     for score in evaluate_model(segmenter, chosen, content.labels[organ], label=organ, in_plane_mm=in_plane_mm):

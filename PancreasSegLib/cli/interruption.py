@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from PancreasSegLib.cli.terminal import note
+from PancreasSegLib.cli.terminal import verbosity
 from PancreasSegLib.progress import CancelToken
+
+_SENTENCE = b"\nEnding at the next good place, so that --resume can go on; Ctrl-C again ends it at once.\n"
 
 
 @contextlib.contextmanager
@@ -27,7 +30,9 @@ def cancelled_by_ctrl_c() -> Iterator[CancelToken]:
         if token.cancelled:
             raise KeyboardInterrupt
         token.cancel()
-        note("Ending at the next good place, so that --resume can go on; Ctrl-C again ends it at once.")
+        if not verbosity.quiet:
+            with contextlib.suppress(OSError):
+                os.write(2, _SENTENCE)  # not print: the signal may come inside an import or another print
 
     taken = {number: signal.signal(number, wish) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -49,7 +49,7 @@ def command(
         typer.Option("--name", help="Of the new model; default MODEL-finetuned.", rich_help_panel=_TUNING),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace a model of that name.", rich_help_panel=_TUNING)
+        bool, typer.Option("--force", help="Replace a model or a run of that name.", rich_help_panel=_TUNING)
     ] = False,
 ) -> None:
     """Train the networks of a recipe on an MSD-style folder and export a model package.
@@ -103,10 +103,10 @@ def _finetune(
     from PancreasSegLib.cli.terminal import show
     from PancreasSegLib.errors import RecipeError
     from PancreasSegLib.models import add_package, find_package, packages_folder
-    from PancreasSegLib.training.finetune_recipe import finetune_recipe
+    from PancreasSegLib.training.finetune_recipe import finetune_recipe, tuned_name
 
     settings = {"model": model, "dataset": dataset, "base": base}
-    recipe = finetune_recipe({**settings, "name": name or f"{find_package(model).name}-finetuned"}, overrides)
+    recipe = finetune_recipe({**settings, "name": name or tuned_name(find_package(model).name)}, overrides)
     if (packages_folder() / recipe.name).exists() and not force:
         raise RecipeError(
             f"There is a model {recipe.name} already.", "Give another --name, or --force to replace it."
@@ -115,7 +115,7 @@ def _finetune(
     from PancreasSegLib.training.finetune import finetune
 
     with cancelled_by_ctrl_c() as cancel, ProgressBar() as bar:
-        done = finetune(recipe, resume=resume, progress=bar, cancel=cancel)
+        done = finetune(recipe, resume=resume, restart=force, progress=bar, cancel=cancel)
     if done.scores.held_out or done.scores.base:
         show(_table(done))
     _refuse_if_worse(done, recipe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,6 +62,7 @@ def finetune(
     recipe: FinetuneRecipe,
     *,
     resume: bool = False,
+    restart: bool = False,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> Finetuned:
@@ -71,7 +73,9 @@ def finetune(
     recipe : FinetuneRecipe
         Model, folders and settings.
     resume : bool
-        Go on with a run that was cut off; otherwise a run folder that holds work is refused.
+        Go on with a run that was cut off.
+    restart : bool
+        Delete an earlier run of that name first; without either, a run folder that holds work is refused.
     progress : callable, optional
         Told of preparation, measuring and every 25th step.
     cancel : CancelToken, optional
@@ -95,9 +99,15 @@ def finetune(
     package = find_package(recipe.model)
     organ = _organ(package)
     folder = recipe.run_folder
-    if (folder / "split.json").is_file() and not resume:
-        raise RecipeError(f"{folder} already holds a run.", "Add --resume, or give another --name.")
+    begun = (folder / "split.json").is_file() and not resume
+    if begun and not restart:
+        raise RecipeError(
+            f"{folder} already holds a run.",
+            "--resume goes on with it, --force starts anew; or give another --name.",
+        )
     stages = {role: tuned_stage(package, package_stage(package, role), recipe) for role in recipe.stages}
+    if begun:
+        shutil.rmtree(folder)
     data = open_data(recipe, organ, resume=resume)
     _keep_parent(folder, package)
     write_finetune_recipe(recipe)

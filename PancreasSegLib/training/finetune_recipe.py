@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -97,6 +98,18 @@ def finetune_recipe(settings: dict[str, Any], overrides: Sequence[str] = ()) -> 
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         known = ", ".join(FinetuneRecipe.model_fields)
         raise RecipeError(f"The fine-tuning is wrong at {'; '.join(lines)}.", f"It knows: {known}.") from error
+
+
+def tuned_name(model: str) -> str:
+    """Return the name of what a model becomes when no other is given.
+
+    Examples
+    --------
+    >>> tuned_name("default"), tuned_name("default-finetuned"), tuned_name("default-finetuned-2")
+    ('default-finetuned', 'default-finetuned-2', 'default-finetuned-3')
+    """
+    found = re.fullmatch(r"(.+)-finetuned(?:-(\d+))?", model)
+    return f"{found[1]}-finetuned-{int(found[2] or 1) + 1}" if found else f"{model}-finetuned"
 
 
 def class_names(stage: Stage) -> tuple[str, ...]:

@@ -102,6 +102,9 @@ def test_the_command_learns_the_new_look_keeps_the_old_and_installs(folders, tmp
 
     assert run(command) == 2
     assert "There is a model mine already" in capsys.readouterr().err
+    assert run([*command, "--force", "steps=1", "held_out=0"]) == 0  # a new run in the place of the old one
+    assert "nothing could be measured" in capsys.readouterr().err
+    assert "finetuning" not in find_package("mine").scores
 
 
 def test_a_fine_tuned_model_can_be_fine_tuned(folders, tmp_path):
