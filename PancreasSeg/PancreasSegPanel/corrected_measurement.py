@@ -49,48 +49,43 @@ class CorrectedMeasurement:
         self._work, self._on_renewed = work, on_renewed
         self._first: tuple[CorrectionState, Measurement | None] | None = None
         self._measured: CorrectionState | None = None
+        self._wanted: tuple[CorrectionState, Geometry] | None = None
+        self._running = False
 
     def begin(self, state: CorrectionState) -> None:
         """Take the segment as it is as measured already."""
-        self._first, self._measured = (state, self._own()), state
+        self._first, self._measured, self._wanted = (state, self._own()), state, None
+
+    def dropped(self) -> None:
+        """The other thread's work was dropped: the next step begins it again."""
+        self._running, self._measured = False, None
 
     def renew(self, state: CorrectionState, geometry: Geometry) -> None:
         """Measure the segment again if it is another one; returns at once."""
-        if state is self._measured or self._first is None or self._own() is None:
+        self._wanted = (state, geometry)
+        self._next()
+
+    def _next(self) -> None:
+        """Begin to measure what is wanted, unless that is known or another measurement runs."""
+        if self._running or self._wanted is None or self._first is None:
             return
-        self._measured = state
+        state, geometry = self._wanted
         first, figures = self._first
-        if figures is None:
+        if state is self._measured or figures is None or self._own() is None:
             return
+        self._measured, self._running = state, True
         crop = None
         if state.box is not None:
-            hu = np.array(
-                voxels_of(self._ct)[state.box.slices_zyx]
-            )  # the node may go while the other thread reads
+            hu = np.array(voxels_of(self._ct)[state.box.slices_zyx])  # a copy: the node may go meanwhile
             crop = Volume(hu, state.box.geometry(geometry))
-        job = _Measuring(first, state, crop)
-        self._work(job, lambda done: self._take(state, figures, done))
+        self._work(_Measuring(first, state, crop), lambda done: self._take(figures, done))
 
-    def _take(self, state: CorrectionState, first: Measurement, done: BackgroundJob) -> None:
-        if done.error is not None or state is not self._measured or self._own() is None:
-            return  # corrected again meanwhile
-        found = done.result
-        if found is None:
-            self._keep(first)
-            return
-        extent, centre = found["extent_mm"], found["centre_lps"]
-        notes = [*first.notes, *([] if NOTE in first.notes else [NOTE])]
-        figures = replace(
-            first,
-            volume_ml=found["volume_ml"],
-            mean_hu=found["mean_hu"],
-            sd_hu=found["sd_hu"],
-            extent_mm=tuple(extent) if extent else None,
-            centre_lps=tuple(centre) if centre else None,
-            confidence=None,
-            notes=notes,
-        )
-        self._keep(figures)
+    def _take(self, first: Measurement, done: BackgroundJob) -> None:
+        self._running = False
+        begun_anew = self._first is None or self._first[1] is not first
+        if done.error is None and not begun_anew and self._own() is not None:
+            self._keep(first if done.result is None else _corrected(first, done.result))
+        self._next()
 
     def _keep(self, figures: Measurement) -> None:
         if self._own() != figures:
@@ -104,6 +99,20 @@ class CorrectedMeasurement:
         return (
             figures if segment is not None and figures is not None and figures.label == label_of(segment) else None
         )
+
+
+def _corrected(first: Measurement, found: dict[str, Any]) -> Measurement:
+    extent, centre = found["extent_mm"], found["centre_lps"]
+    return replace(
+        first,
+        volume_ml=found["volume_ml"],
+        mean_hu=found["mean_hu"],
+        sd_hu=found["sd_hu"],
+        extent_mm=tuple(extent) if extent else None,
+        centre_lps=tuple(centre) if centre else None,
+        confidence=None,
+        notes=[*first.notes, *([] if NOTE in first.notes else [NOTE])],
+    )
 
 
 class _Measuring:

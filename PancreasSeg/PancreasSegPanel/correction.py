@@ -325,6 +325,7 @@ class CorrectionSession:
     def worker_ended(self) -> None:
         """The worker was ended on purpose; strokes that it had are sent to the next one with the next stroke."""
         self._sender.renew()
+        self._figures.dropped()
         self._queue.worker_ended()
 
     # ------------------------------------------------------------------ inside

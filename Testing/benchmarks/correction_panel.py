@@ -1,13 +1,12 @@
-"""How long a reader waits after a stroke, and how long the panel's event loop is blocked meanwhile.
+"""How long a stroke takes from the brush to the segment, and how long the window's thread is held by it.
 
-Run from the project's root on a quiet machine; the panel runs in the test host, not in 3D Slicer::
+Run from the project's root on a quiet machine; no Qt is needed, the scene is that of slicer-core::
 
-    python Testing/benchmarks/correction_panel.py CT [--strokes 20] [--output correction_panel.md]
-    python Testing/benchmarks/correction_panel.py --phantom
+    python Testing/benchmarks/correction_panel.py [CT] [--strokes 30]
 
-The worker is the real one with the default model. Strokes of 15 mm are drawn by mouse events over the most
-doubtful slices, include and exclude in turn, with the slice views drawn whenever the application would draw them
-(by software here). The time of a stroke is that from the release of the mouse button to the changed segment.
+Without a CT a phantom of 512 x 512 x 100 voxels is generated. The default model segments it; then strokes of 15 mm
+are drawn across the outline, to include and to exclude in turn, and each is awaited as the panel does it: polled
+every 10 ms. The worker is the real one.
 """
 
 from __future__ import annotations
@@ -16,151 +15,127 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import dataclass
+import types
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from panel import PATIENCE_S, TESTING, Bench
 
-LENGTH_MM = 15.0
-
-
-@dataclass(frozen=True)
-class Timed:
-    """One stroke: seconds from release to segment, and blocks of the event loop in ms.
-
-    The longest one while drawing and after it, and the most that the main thread computed at a stretch after it,
-    whatever other programs did.
-    """
-
-    seconds: float
-    drawing_ms: float
-    after_ms: float
-    computing_ms: float
+PROJECT = Path(__file__).resolve().parents[2]
+POLL_S = 0.01
 
 
-class CorrectionBench(Bench):
-    """A host with a segmented CT, and a hand that draws."""
+def scene_and_logic() -> tuple[Any, Any]:
+    """Set up the scene that the panel takes for the application's, and the panel's logic."""
+    import slicer
 
-    def segment(self) -> None:
-        """Click Segment and wait."""
-        self.host.click("segmentButton")
-        self.host.process_events(lambda: self.idle, PATIENCE_S)
-        sys.path.append(str(TESTING / "gui"))
-        from slices import Slices
+    sys.path[:0] = [str(PROJECT), str(PROJECT / "PancreasSeg")]
+    scene, application = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
+    application.SetMRMLScene(scene)
+    segmentations = slicer.vtkSlicerSegmentationsModuleLogic()
+    segmentations.SetMRMLApplicationLogic(application)
+    segmentations.SetMRMLScene(scene)
+    slicer.mrmlScene, slicer.modules = scene, types.SimpleNamespace()
+    from PancreasSegPanel.logic import PanelLogic
+    from PancreasSegPanel.worker_client import make_client
 
-        self.slices = Slices(self.host, self.node)
-        self.session = self.host.widget.panel.correct.session()
-        self.host.live_views = True
-
-    def choose(self, *, sphere: bool, surface: bool) -> None:
-        """Choose how to draw, and whether the 3D surface follows."""
-        self.host.find("sphereBrushCheckBox").checked = sphere
-        if bool(self.host.find("show3DButton").checked) != surface:
-            self.host.click("show3DButton")
-
-    def strokes(self, count: int, view: str) -> list[Timed]:
-        """Draw strokes over the doubtful slices, and take them back."""
-        places = [np.array(place.position_ras) for place in self.session.doubtful_slices()]
-        measured = []
-        for number in range(count):
-            place = places[number % len(places)]
-            self.slices.jump(place)
-            tool = ("includeBrushButton", "excludeBrushButton")[number % 2]
-            if not self.host.find(tool).checked:
-                self.host.click(tool)
-            self.host.process_events()
-            measured.append(self.stroke(view, (number // len(places)) * 4.0))
-            if number % 2:  # an even number of steps back keeps the mask near what it was
-                for _ in range(2):
-                    self.host.click("undoCorrectionButton")
-        return measured
-
-    def stroke(self, view: str, shift_mm: float) -> Timed:
-        """Draw one stroke through the middle of a view."""
-        half = 0.5 * LENGTH_MM
-        line = self.slices.line(view, (-half, shift_mm), (0, shift_mm + 2), (half, shift_mm))
-        gaps = self.host.gaps
-        gaps.reset()
-        self.host.mouse.press(view, line[0])
-        self.host.mouse.draw(view, line)
-        drawing = gaps.longest
-        gaps.reset()
-        start = time.perf_counter()
-        self.host.mouse.release(view, line[-1])
-        self.host.process_events(lambda: not self.session.busy, PATIENCE_S)
-        seconds = time.perf_counter() - start
-        if self.session.error is not None:
-            raise self.session.error
-        return Timed(seconds, 1000 * drawing, 1000 * gaps.longest, 1000 * gaps.busiest)
+    return scene, PanelLogic(make_client)
 
 
-def row(what: str, timed: list[Timed]) -> str:
-    """Return a line of the table."""
-    seconds = [stroke.seconds for stroke in timed]
-    waited = f"{np.median(seconds):.2f} | {np.percentile(seconds, 95):.2f} | {max(seconds):.2f}"
-    blocks = (max(getattr(t, name) for t in timed) for name in ("drawing_ms", "after_ms", "computing_ms"))
-    return f"| {what} | {len(timed)} | {waited} | {' | '.join(f'{ms:.0f}' for ms in blocks)} |"
+def scan(path: str | None) -> Any:
+    """Read a CT, or generate one."""
+    if path is not None:
+        from PancreasSegLib import read_volume
+
+        return read_volume(path)
+    from PancreasSegLib.phantom import make_phantom
+
+    return make_phantom(0, spacing_mm=(0.78, 0.78, 2.5), range_mm=(-125.0, 125.0)).ct
 
 
-def measure(bench: CorrectionBench, count: int) -> list[str]:
-    """Draw in several ways and return the table's lines."""
-    lines = []
-    bench.choose(sphere=False, surface=False)
-    lines.append(row("the first stroke", bench.strokes(1, "Red")))
-    for what, view, sphere, surface in (
-        ("axial view", "Red", False, False),
-        ("coronal view", "Green", False, False),
-        ("axial view, sphere", "Red", True, False),
-        ("axial view, 3D surface shown", "Red", False, True),
-    ):
-        bench.choose(sphere=sphere, surface=surface)
-        lines.append(row(what, bench.strokes(count, view)))
-    return lines
+def strokes(session: Any, mask: np.ndarray, count: int) -> list[Any]:
+    """Strokes in axial slices across the outline, to include and to exclude in turn."""
+    from PancreasSegLib.refine import Mark
+
+    outline = np.argwhere(mask[:, :, 1:] != mask[:, :, :-1])
+    chosen = outline[np.random.default_rng(0).choice(len(outline), count, replace=False)]
+    grid = session.geometry
+    made = []
+    for number, (z, y, x) in enumerate(chosen):
+        middle = grid.index_to_lps((x, y, z))
+        half, normal = np.array([7.5, 0.0, 0.0]), (0.0, 0.0, 1.0)
+        line = [middle - half, middle + half]
+        made.append(Mark.stroke(line, grid, include=number % 2 == 0, radius_mm=2.0, normal_lps=normal))
+    return made
 
 
-def scan(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[Any, str]:
-    """Return the CT and its name."""
-    if arguments.phantom:
-        from PancreasSegLib.phantom import make_phantom
+def resident_mb(pid: int) -> float:
+    """Memory of a process in MB."""
+    import psutil
 
-        return make_phantom(seed=3).ct, "Phantom"
-    if arguments.ct:
-        from PancreasSegLib.io import read_volume
+    return psutil.Process(pid).memory_info().rss / 2**20
 
-        return read_volume(arguments.ct), arguments.ct.name.split(".")[0]
-    parser.error("name a CT, or use --phantom")
+
+def row(what: str, milliseconds: list[float]) -> str:
+    """One line of the table."""
+    median, high = np.percentile(milliseconds, [50, 95])
+    return f"| {what} | {median:.0f} | {high:.0f} | {max(milliseconds):.0f} |"
 
 
 def main() -> None:
-    """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ct", type=Path, nargs="?")
-    parser.add_argument("--phantom", action="store_true", help="a generated phantom instead of a CT")
-    parser.add_argument("--strokes", type=int, default=20, help="in each way of drawing")
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    sys.path.insert(0, str(TESTING))
-    volume, name = scan(arguments, parser)
-    bench = CorrectionBench()
-    bench.open(volume, name)
-    bench.segment()
-    table = [
-        "| strokes | number | median, s | 95 %, s | most, s | block drawing, ms | after it, ms | computing, ms |",
-        "|---|---|---|---|---|---|---|---|",
-        *measure(bench, arguments.strokes),
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("ct", nargs="?")
+    arguments.add_argument("--strokes", type=int, default=30)
+    options = arguments.parse_args()
+    scene, logic = scene_and_logic()
+    from PancreasSegPanel.self_test import add_volume
+
+    volume = scan(options.ct)
+    node = logic.segment(add_volume(scene, volume, "CT"))
+    session = logic.correct(node)
+    state = session._segment.state
+    mask = state.within(type(state.box).whole(session.geometry))[0]
+    marks = strokes(session, mask, options.strokes)
+    session.prepare()
+    while logic.pending:
+        logic.turn()
+    here, there = os.getpid(), logic.client.worker_pid
+    memory = []
+    whole, added, polled, back = [], [], [], []
+    for mark in marks:
+        start = time.perf_counter()
+        session.add([mark])
+        added.append(1000 * (time.perf_counter() - start))
+        longest = 0.0
+        while session.busy:
+            time.sleep(POLL_S)
+            begin = time.perf_counter()
+            logic.poll()
+            longest = max(longest, 1000 * (time.perf_counter() - begin))
+        whole.append(1000 * (time.perf_counter() - start))
+        polled.append(longest)
+        memory.append((resident_mb(here), resident_mb(there)))
+    while session.can_undo:
+        start = time.perf_counter()
+        session.undo()
+        back.append(1000 * (time.perf_counter() - start))
+    size = " x ".join(str(n) for n in volume.geometry.size_ijk)
+    (first_here, first_there), (last_here, last_there) = memory[min(4, len(memory) - 1)], memory[-1]
+    lines = [
+        f"{size} voxels, {len(marks)} strokes, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
+        "",
+        "| ms | median | 95 % | most |",
+        "|---|---|---|---|",
+        row("from the brush to the segment", whole),
+        row("window's thread: stroke recorded", added),
+        row("window's thread: answer written (longest turn)", polled),
+        row("window's thread: undo", back),
+        "",
+        f"Memory since the 5th stroke: panel {last_here - first_here:+.0f} MB to {last_here:.0f} MB, "
+        f"worker {last_there - first_there:+.0f} MB to {last_there:.0f} MB.",
     ]
-    size = " x ".join(map(str, volume.geometry.size_ijk))
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    head = f"{name}, {size} voxels; {os.cpu_count()} CPU cores, load {load}; in the test host, not 3D Slicer."
-    text = "\n".join([head, "", *table, ""])
-    sys.stdout.write(text)
-    if arguments.output:
-        title = "# Corrections in the panel, measured\n\nBy `Testing/benchmarks/correction_panel.py`.\n\n"
-        arguments.output.write_text(title + text, "utf-8")
-    bench.host.close()
+    sys.stdout.write("\n".join(lines) + "\n")
+    logic.close()
 
 
 if __name__ == "__main__":

@@ -313,6 +313,15 @@ def test_the_figures_follow_the_segment_and_come_back(start, logic, client, axia
     assert kept(session.segmentation) == first
 
 
+def test_figures_that_were_dropped_with_the_worker_are_measured_with_the_next_step(start, logic, axial):
+    session = start(axial)
+    session.direct(stroke(session, OUTSIDE))
+    logic.restart_worker()
+    session.direct(stroke(session, ELSEWHERE))
+    waited(logic)
+    assert kept(session.segmentation).volume_ml == pytest.approx(now(session).sum() * axial.voxel_volume_ml)
+
+
 def test_figures_of_another_segment_are_left_alone(start, logic, axial):
     session = start(axial)
     first = kept(session.segmentation)

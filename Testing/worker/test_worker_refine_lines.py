@@ -22,7 +22,7 @@ BOX = Box((5, 5, 5), (9, 8, 7))
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory):
     worker = RawWorker(tmp_path_factory.mktemp("raw"))
-    worker.hello()
+    assert "refine" in worker.hello()["methods"]
     hu = np.full(GRID.shape_zyx, 40, np.int16)
     np.save(worker.folder / "ct.npy", hu)
     params = {"hash": "ct", "array": array_reference("ct.npy", GRID)}
