@@ -116,6 +116,7 @@ def test_library_knows_nothing_of_the_application():
         ("networks", ("io", "data", "inference", "cli", "training", "roi")),
         ("inference", ("io", "cli", "training", "data")),
         ("metrics", ("training", "cli", "inference")),
+        ("refine", ("io", "networks", "models", "inference", "cli", "training", "data", "evaluation")),
         ("phantom", ("networks", "models", "inference", "cli", "training")),
     ],
 )

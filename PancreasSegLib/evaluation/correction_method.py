@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,30 @@ class PlainPainting:
         return mask[window.slices_zyx].copy()
 
 
+def _refine(start: CorrectionStart) -> Propagation:
+    return _with_network(None if start.package is None else str(start.package))
+
+
+@lru_cache(maxsize=4)
+def _with_network(package: str | None) -> Propagation:
+    from PancreasSegLib.inference.refiner import NetworkPropagation
+
+    # never the default's refiner for a package that has none: it may have seen the patients
+    return NetworkPropagation.load(package or "default") or WeightFree()
+
+
+def _random_walker(start: CorrectionStart) -> Propagation:
+    from PancreasSegLib.evaluation.other_refiners import RandomWalker
+
+    return RandomWalker()
+
+
+def _online_head(start: CorrectionStart) -> Propagation:
+    from PancreasSegLib.evaluation.other_refiners import OnlineHead
+
+    return OnlineHead()
+
+
 def _grow_from_seeds(start: CorrectionStart) -> Propagation:
     from PancreasSegLib.evaluation.grow_from_seeds import GrowFromSeeds
 
@@ -59,8 +84,15 @@ METHODS = {
     method.name: method
     for method in (
         CorrectionMethod(
-            "refine", "Correction as in the panel, without a network of its own", lambda _: WeightFree()
+            "refine", "As in the panel: the refiner of the model, weight-free if it has none", _refine
         ),
+        CorrectionMethod(
+            "weight-free", "Fronts over like HU, network and mask, random walk", lambda _: WeightFree()
+        ),
+        CorrectionMethod(
+            "random-walker", "Random walks from the marks, network and mask as priors", _random_walker
+        ),
+        CorrectionMethod("online-head", "Logistic regression fitted to the marks, random walk", _online_head),
         CorrectionMethod(
             "grow-from-seeds", "Grow-cut around the mark, as 3D Slicer's Grow from seeds", _grow_from_seeds
         ),

@@ -12,7 +12,14 @@ from PancreasSegLib.pictures.style import BACKGROUND, FAINT, OTHERS, OUTLINE, TE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {"refine": OUTLINE, "learned": OTHERS[3], "grow-from-seeds": OTHERS[0], "paint": OTHERS[7]}
+COLOURS = {
+    "refine": OUTLINE,
+    "weight-free": OTHERS[3],
+    "random-walker": OTHERS[1],
+    "online-head": OTHERS[2],
+    "grow-from-seeds": OTHERS[0],
+    "paint": OTHERS[7],
+}
 _MEASURES = {"dice": "Dice", "nsd_2mm": "Surface Dice at 2 mm"}
 
 

@@ -20,7 +20,7 @@ class RandomWalker(WindowPropagation):
         Of the priors against the neighbours.
     """
 
-    def __init__(self, weight: float = 0.02) -> None:
+    def __init__(self, weight: float = 0.1) -> None:
         self.weight = weight
 
     def corrected(self, window: Window) -> NDArray[np.float32]:
@@ -42,7 +42,7 @@ class OnlineHead(WindowPropagation):
         Weight of all voxels of the mask together, where the marks weigh 1.
     """
 
-    def __init__(self, held: float = 0.5) -> None:
+    def __init__(self, held: float = 3.0) -> None:
         self.held = held
 
     def corrected(self, window: Window) -> NDArray[np.float32]:

@@ -67,6 +67,8 @@ class WindowPropagation(ABC):
     """
 
     reach_mm = REACH_MM
+    inertia = 0.2
+    """A probability must pass one half by this much to change the mask: then hardly a mark makes it worse."""
 
     @abstractmethod
     def corrected(self, window: Window) -> NDArray[np.float32]:
@@ -92,6 +94,7 @@ class WindowPropagation(ABC):
         view = Window.of(grid, ct, probability, mask, marks, placed)
         weight = blend_weight(view)
         found = weight * self.corrected(view) + (1 - weight) * view.mask
+        found = (found + self.inertia * (2 * view.mask - 1)).astype(np.float32)
         return _applied(found, view.mask, grid, window, mask)
 
 
@@ -100,6 +103,8 @@ class WeightFree(WindowPropagation):
 
     Needs no weights and no torch, and works on a mask of any origin.
     """
+
+    inertia = 0.1
 
     def corrected(self, window: Window) -> NDArray[np.float32]:
         """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""

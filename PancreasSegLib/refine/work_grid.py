@@ -87,9 +87,14 @@ class WorkGrid:
         result = np.zeros(self.geometry.shape_zyx, dtype=np.uint8)
         for value in (INCLUDED, EXCLUDED):
             marked = part == value
-            if marked.any():
-                share = resample(marked, grid, self.geometry)
-                result[share > max(0.1, 0.5 * float(share.max()))] = value
+            if not marked.any():
+                continue
+            result[resample(marked, grid, self.geometry) > 0.5] = value
+            z, y, x = np.nonzero(marked)
+            index = self.geometry.lps_to_index(grid.index_to_lps(np.stack([x, y, z], axis=-1)))
+            nearest = np.floor(index + 0.5).astype(int)
+            inside = ((nearest >= 0) & (nearest < self.geometry.size_ijk)).all(axis=1)
+            result[tuple(nearest[inside, ::-1].T)] = value
         return result
 
     def sampled_volume(self, volume: Volume) -> NDArray[np.float32]:

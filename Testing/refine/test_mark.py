@@ -1,0 +1,78 @@
+"""Marks: what a brush, a point or an array covers on the CT's own grid."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from volume.random_grids import grids, voxel_positions
+
+from PancreasSegLib.errors import MarkError
+from PancreasSegLib.refine import Mark
+from PancreasSegLib.volume import Box, Geometry
+
+GRID = Geometry((60, 60, 30), (1.0, 1.0, 2.0))
+
+
+def whole(mark: Mark, geometry: Geometry) -> np.ndarray:
+    array = np.zeros(geometry.shape_zyx, bool)
+    array[mark.box.slices_zyx] = mark.voxels
+    return array
+
+
+def test_a_dab_of_a_sphere_brush_has_the_volume_of_the_sphere():
+    fine = Geometry((60, 60, 60), (0.5, 0.5, 0.5))
+    mark = Mark.stroke([[15, 15, 15]], fine, include=True, radius_mm=10)
+    assert mark.voxels.sum() * 0.125 == pytest.approx(4 / 3 * np.pi * 10**3, rel=0.02)
+
+
+def test_a_disc_brush_stays_in_its_slice():
+    mark = Mark.stroke([[20, 20, 20], [35, 30, 20]], GRID, include=False, radius_mm=4, normal_lps=(0, 0, -1))
+    assert mark.box.size_ijk[2] == 1 and mark.box.lower_ijk[2] == 10 and not mark.include
+
+
+@given(grids(max_size=12, max_angle=0.6), st.data())
+def test_marks_cover_the_voxels_near_the_line_in_every_orientation(geometry, data):
+    ends = [geometry.index_to_lps([data.draw(st.floats(0, n - 1)) for n in geometry.size_ijk]) for _ in range(2)]
+    mark = Mark.stroke(ends, geometry, include=True, radius_mm=3.0)
+    positions = voxel_positions(geometry)
+    along = ends[1] - ends[0]
+    share = ((positions - ends[0]) @ along) / max(along @ along, 1e-9)
+    distance = np.linalg.norm(positions - ends[0] - np.clip(share, 0, 1)[..., None] * along, axis=-1)
+    marked = whole(mark, geometry)
+    half_voxel = np.linalg.norm(geometry.spacing_mm) / 2
+    assert marked.any()
+    assert (distance[marked] <= 3.0 + 2 * half_voxel).all()
+    inside = distance <= 3.0 - 2 * half_voxel - min(geometry.spacing_mm)
+    assert marked[inside].all()
+
+
+def test_nothing_outside_the_ct_is_marked_and_what_is_wholly_outside_is_refused():
+    mark = Mark.stroke([[50, 30, 30], [90, 30, 30]], GRID, include=True, radius_mm=2)
+    assert mark.box.clipped(GRID) == mark.box and mark.box.upper_ijk[0] == 60
+    with pytest.raises(MarkError, match="outside the CT"):
+        Mark.point([200, 30, 30], GRID, include=True)
+
+
+@pytest.mark.parametrize("points", [[], [[1, 2]], [[np.nan, 0, 0]]])
+def test_positions_that_are_none_are_refused(points):
+    with pytest.raises(MarkError):
+        Mark.stroke(points, GRID, include=True, radius_mm=2)
+
+
+def test_a_brush_of_no_size_and_an_empty_array_are_refused():
+    with pytest.raises(MarkError, match="marks nothing"):
+        Mark.stroke([[20, 20, 20]], GRID, include=True, radius_mm=0)
+    with pytest.raises(MarkError, match="Nothing is marked"):
+        Mark.of_array(np.zeros(GRID.shape_zyx), GRID, include=True)
+    with pytest.raises(MarkError, match="do not lie"):
+        Mark.of_array(np.ones((2, 2, 2)), GRID, include=True)
+    with pytest.raises(MarkError, match="cannot be"):
+        Mark("lasso", True, Box((0, 0, 0), (1, 1, 1)), np.ones((1, 1, 1), bool))
+
+
+def test_the_pieces_of_a_long_mark_make_up_the_mark():
+    mark = Mark.stroke([[2, 30, 30], [58, 30, 30]], GRID, include=True, radius_mm=3)
+    pieces = mark.pieces(GRID, 20.0)
+    assert len(pieces) > 2 and all(piece.box.size_ijk[0] <= 20 for piece in pieces)
+    together = sum(whole(piece, GRID).astype(int) for piece in pieces)
+    assert np.array_equal(together == 1, whole(mark, GRID)) and together.max() == 1
