@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
+import vtk
 from numpy.typing import NDArray
 
 from PancreasSegLib.data import ACCEPTED, REJECTED, SavedCase, TrainingCase, save_training_case
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from PancreasSegPanel.logic import PanelLogic
 
 ORGAN = "pancreas"
+SNOMED_PANCREAS = "SCT^15776009^"
 INSTANCES = "DICOM.instanceUIDs"
 DICOM = "DICOM"
 
@@ -68,6 +70,7 @@ def training_case_of(
     segment = segmentation.GetSegmentation().GetSegment(segment_id) if segment_id else None
     if segment is None:
         raise PancreasSegError("There is no segment to save.", "Segment first, or choose one under Correct.")
+    _check_organ(segment, segment_id or "")
     session = logic.correct(segmentation, segment_id, ct)
     _check_settled(session)
     geometry = geometry_of(ct)
@@ -121,6 +124,20 @@ def fine_tuning_command(folder: Path, model: str = "") -> str:
     'pancreasseg train --finetune default "cases"'
     """
     return f'pancreasseg train --finetune {model or "default"} "{folder}"'
+
+
+def _check_organ(segment: Any, segment_id: str) -> None:
+    """Refuse a segment that says it is something else: every case in the folder is read for the pancreas."""
+    own = label_of(segment)
+    entry = vtk.mutable("")
+    segment.GetTag(segment.GetTerminologyEntryTagName(), entry)
+    name = segment.GetName() or segment_id
+    named = any(word in name.lower() for word in ("pancrea", "pankrea", "páncreas", "pâncreas"))
+    if own != ORGAN and (own or not (named or SNOMED_PANCREAS in str(entry))):
+        raise PancreasSegError(
+            f"The segment {name} is not said to be the pancreas, and only that is kept here.",
+            "Choose another segment under Correct, or name it Pancreas if that is what it outlines.",
+        )
 
 
 def _check_settled(session: CorrectionSession) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.data.provenance import ACCEPTED, STATES
 from PancreasSegLib.errors import DatasetError
 from PancreasSegLib.io.hounsfield import as_hounsfield, without_invalid
+from PancreasSegLib.io.image_file import MIN_SLICES
 from PancreasSegLib.volume import Volume
 
 _NAME_DIGITS = 12
@@ -71,6 +72,10 @@ class TrainingCase:
             If the CT holds too many NaN or infinite voxels.
         """
         shape = self.ct.geometry.shape_zyx
+        if min(shape) < MIN_SLICES:
+            raise DatasetError(
+                f"The CT has only {min(shape)} slices; {MIN_SLICES} are the least that can be learnt from."
+            )
         if self.state not in STATES:
             raise DatasetError(f"A case is {' or '.join(STATES)}, not {self.state!r}.")
         if tuple(self.mask.shape) != shape:

@@ -71,6 +71,7 @@ class FineTuner(NetworkTrainer):
         self._best: dict[str, torch.Tensor] = {}
         self._without_gain = 0
         self._looked_at = -1
+        self._watched: History | None = None
 
     def run(
         self, *, resume: bool = False, progress: ProgressCallback | None = None, cancel: CancelToken | None = None
@@ -90,6 +91,8 @@ class FineTuner(NetworkTrainer):
     def _loop(
         self, losses: History, scores: History, progress: ProgressCallback | None, cancel: CancelToken | None
     ) -> None:
+        columns = ["step", "seconds", "corrected", "base"]
+        self._watched = History(self.task.folder / "held_out.csv", columns, self.step)
         if self.validation and self._first is None:
             self._validate(scores)
         super()._loop(losses, scores, progress, cancel)
@@ -113,7 +116,10 @@ class FineTuner(NetworkTrainer):
         )
         means = mean_dice(dice, self.classes)
         scores.append(step=self.step, seconds=self.elapsed, **dict(zip(task.labels, means, strict=True)))
-        self._judge(*self._by_origin(dice))
+        new, base = self._by_origin(dice)
+        if self._watched is not None:
+            self._watched.append(step=self.step, seconds=self.elapsed, corrected=new, base=base)
+        self._judge(new, base)
 
     def _by_origin(self, dice: dict[str, list[float]]) -> tuple[float, float]:
         """Return the organ's mean Dice of corrected and of base cases, NaN where there are none."""

@@ -253,6 +253,7 @@ def test_labels_take_the_values_of_the_folder(tmp_path, make_case):
         ({"mask": np.full((12, 16, 20), 4, np.uint8)}, "value 4"),
         ({"marks": np.full((12, 16, 20), 3, np.uint8)}, "marks"),
         ({"state": "maybe"}, "maybe"),
+        ({"ct": Volume(np.zeros((4, 16, 20), np.int16), Geometry((20, 16, 4), (1, 1, 1)))}, "4 slices"),
         ({"labels": {"pancreas": 0}}, "values from 1"),
     ],
 )

@@ -15,6 +15,7 @@ from strokes import INSIDE, OUTSIDE, answer, now, stroke
 from PancreasSegLib.data import read_dataset
 from PancreasSegLib.errors import CaseExistsError, PancreasSegError
 from PancreasSegLib.io import read_labels, read_volume
+from PancreasSegLib.io.terminology import term_of
 from PancreasSegPanel import training_case_saving
 from PancreasSegPanel.ct_node import geometry_of, voxels_of
 from PancreasSegPanel.segmentation_run import Job
@@ -190,9 +191,16 @@ def test_what_cannot_be_saved_is_said(logic, client, add_ct, axial, scene):
     with pytest.raises(PancreasSegError, match="no segment"):
         training_case_of(logic, empty, ct=add_ct(axial))
     own = slicer.vtkSegment()
-    own.SetName("mine")
+    own.SetName("Duodenum")
     empty.GetSegmentation().AddSegment(own, "mine")
-    case = training_case_of(logic, empty, "mine", add_ct(axial))
+    ct = add_ct(axial)
+    with pytest.raises(PancreasSegError, match=r"Duodenum.*only that"):
+        training_case_of(logic, empty, "mine", ct)
+    own.SetTag(own.GetTerminologyEntryTagName(), term_of("pancreas").slicer_entry)
+    assert training_case_of(logic, empty, "mine", ct).labels == {"pancreas": 1}
+    own.SetTag(own.GetTerminologyEntryTagName(), "")
+    own.SetName("My pancreas")
+    case = training_case_of(logic, empty, "mine", ct)
     assert not case.mask.any()
     assert case.model == ""
     with pytest.raises(PancreasSegError, match="empty"):
@@ -210,3 +218,31 @@ def test_the_command_is_one_that_the_program_knows():
     assert words == ["pancreasseg", "train", "--finetune", "default", "C D/cases"]
     train = typer.main.get_command(app).commands["train"]
     assert any("--finetune" in parameter.opts for parameter in train.params)
+
+
+def test_the_list_says_what_a_fine_tuned_model_gained(tmp_path, monkeypatch):
+    import dataclasses
+    import sys
+    from pathlib import Path
+
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "cli"))
+    from bright_model import write_bright_model
+
+    from PancreasSegLib.models import load_package, load_weights, write_package
+    from PancreasSegPanel.model_list import model_choices
+
+    monkeypatch.setenv("PANCREASSEG_MODELS", str(tmp_path / "models"))
+    package = load_package(write_bright_model(tmp_path / "bright"))
+    dice = {"mean": 0.84, "min": 0.8, "max": 0.88, "cases": 2}
+    scores = {"finetuning": {"summary": {"dice": dice}, "before": 0.71}, "parent": {"name": "default"}}
+    tuned = dataclasses.replace(package, name="bright-finetuned", scores=scores)
+    stage = package.stages[0]
+    weights = {stage.weights[0]: load_weights(package, stage)}
+    write_package(tmp_path / "models" / "bright-finetuned", tuned, weights, "# Card")
+    choice = next(choice for choice in model_choices() if choice.name == "bright-finetuned")
+    assert choice.text.endswith("Dice 0.84")
+    assert "0.84, 0.71 before (cases: 2)" in choice.details
+    unmeasured = dataclasses.replace(tuned, scores={"parent": {"name": "default", "version": "2"}})
+    write_package(tmp_path / "models" / "bright-finetuned", unmeasured, weights, "# Card", overwrite=True)
+    choice = next(choice for choice in model_choices() if choice.name == "bright-finetuned")
+    assert choice.text.endswith("not measured")
