@@ -167,3 +167,35 @@ def test_a_fine_tuned_model_is_in_the_list_when_the_module_is_shown_again(form, 
     form.panel.enter()
     after = [combo.itemText(number) for number in range(combo.count)]
     assert [text for text in after if text not in before] == ["bright (version 1), not measured"]
+
+
+@pytest.mark.slow
+def test_from_the_click_to_a_new_model_in_the_list(host, tmp_path, monkeypatch):
+    """The real worker and the default model: a phantom is segmented and saved, the model learns, the list shows it."""
+    import shlex
+
+    from panel_in_host import PanelUser
+
+    from PancreasSegLib.cli.app import run
+    from PancreasSegLib.phantom import make_phantom
+    from PancreasSegPanel.self_test import add_volume
+
+    monkeypatch.setenv("PANCREASSEG_MODELS", str(tmp_path / "models"))
+    add_volume(host.scene, make_phantom(seed=0, spacing_mm=(2.5, 2.5, 4.0)).ct, "Phantom")
+    user = PanelUser(host)
+    user.open()
+    user.segment_and_wait()
+    host.find("trainingCaseCollapsibleButton").collapsed = False
+    fill(host, "trainingFolderLineEdit", str(tmp_path / "cases"))
+    press_save(user, host)
+    record = next(iter(read_provenance(tmp_path / "cases").values()))
+    assert record.model["name"] == "default"
+    assert record.volume_ml["pancreas"] > 20
+    command = shlex.split(host.find("finetuneCommandLineEdit").text)
+    settings = [f"output={tmp_path / 'runs'}", "steps=1", "device=cpu", "--threads", "1"]
+    assert run([*command[1:], *settings]) == 0
+    user.panel.exit()
+    user.panel.enter()
+    combo = host.find("modelComboBox")
+    texts = [combo.itemText(number) for number in range(combo.count)]
+    assert any(text.startswith("default-finetuned (version 2+") for text in texts)

@@ -180,7 +180,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(folders, tmp_path):
 
 def test_a_run_does_not_go_on_with_other_cases(folders, tmp_path):
     cases = write_corrected(tmp_path / "cases", [20, 21])
-    settings = recipe(folders, tmp_path, "steps=1", base=False, dataset=cases)
+    settings = recipe(folders, tmp_path, "steps=1", "held_out=0", base=False, dataset=cases)
     finetune(settings)
     write_corrected(cases, [22])
     with pytest.raises(RecipeError, match="others than when"):
