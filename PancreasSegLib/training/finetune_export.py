@@ -204,7 +204,22 @@ def _card(
         "## Measured",
         "",
     ]
-    return "\n".join(lines + _measured_lines(scores)) + "\n"
+    return "\n".join(lines + _measured_lines(scores) + _parents_card(parent)) + "\n"
+
+
+def _parents_card(parent: ModelPackage) -> list[str]:
+    """Return the card of the model that it comes from: its data and known failures are this one's, too."""
+    path = parent.path / "MODEL_CARD.md"
+    if not path.is_file():
+        return []
+    return [
+        "",
+        "---",
+        "",
+        f"The card of {parent.name} {parent.version}, from which it comes:",
+        "",
+        path.read_text("utf-8"),
+    ]
 
 
 def _measured_lines(scores: FinetuneScores | None) -> list[str]:

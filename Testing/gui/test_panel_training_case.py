@@ -171,7 +171,7 @@ def test_a_fine_tuned_model_is_in_the_list_when_the_module_is_shown_again(form, 
 
 @pytest.mark.slow
 def test_from_the_click_to_a_new_model_in_the_list(host, tmp_path, monkeypatch):
-    """The real worker and the default model: segment a phantom, save it, let the model learn, see it in the list."""
+    """The real worker and the default model: segment a phantom, save it, learn, find the new model."""
     import shlex
 
     from panel_in_host import PanelUser

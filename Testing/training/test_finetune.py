@@ -112,6 +112,7 @@ def test_a_fine_tuned_model_can_be_fine_tuned(folders, tmp_path):
     again = recipe(folders, tmp_path, "steps=1", "held_out=0", base=False, model=str(first.package), name="again")
     package = load_package(finetune(again).package)
     assert package.description.count("fine-tuned") == 1
+    assert "The card of start 3, from which it comes" in (package.path / "MODEL_CARD.md").read_text("utf-8")
     assert len(package.sources) == 3
 
 
