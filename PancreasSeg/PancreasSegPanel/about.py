@@ -11,9 +11,9 @@ nothing leaves the machine.</p>
 <li>Choose the CT. The line below it says whether it looks like one.</li>
 <li>Optional: <b>Propose</b> shows the region where the pancreas is looked for; move its handles.</li>
 <li><b>Segment</b> (Ctrl+Return). <b>Cancel</b> (Esc) stops at once. The application stays usable.</li>
-<li>The result is the segment <i>Pancreas</i>. Where it is wrong, take <b>Include</b> (1) or <b>Exclude</b> (2) and draw
-a short line in a slice view: the mask mends itself. <b>Ctrl+Z</b> takes it back, <b>N</b> goes to the next doubtful
-slice, <b>Esc</b> puts the tool away.</li>
+<li>The result is the segment <i>Pancreas</i>. Where it is wrong, take <b>Include</b> (1) or <b>Exclude</b> (2)
+and draw a short line in a slice view: the mask mends itself. <b>Ctrl+Z</b> takes it back, <b>N</b> goes to the
+next doubtful slice, <b>Esc</b> puts the tool away.</li>
 </ol>
 <p>Other segments are never changed. Voxels that the Segment Editor's masking settings protect, and those of
 segments

@@ -46,7 +46,9 @@ def test_what_the_code_asks_for_is_in_the_form():
 
 def test_what_can_be_clicked_does_something():
     form = ElementTree.parse(FORM)
-    bound = {w.get("name") for w in form.iter("widget") if w.find("property[@name='SlicerParameterName']") is not None}
+    bound = {
+        w.get("name") for w in form.iter("widget") if w.find("property[@name='SlicerParameterName']") is not None
+    }
     captions = {label.get("name") for label in form.iter("widget") if label.get("class") == "QLabel"}
     idle = {name for name in named() if name.endswith(ACTS)} - used() - bound - captions
     sections = {name for name, kind in named().items() if kind == "ctkCollapsibleButton"}
@@ -55,6 +57,8 @@ def test_what_can_be_clicked_does_something():
 
 def test_the_tab_key_reaches_what_can_be_used():
     stops = {stop.text for stop in ElementTree.parse(FORM).iter("tabstop")}
-    buttons = {name for name, kind in named().items() if kind in ("QPushButton", "QCheckBox", "QComboBox", "QLineEdit")}
+    buttons = {
+        name for name, kind in named().items() if kind in ("QPushButton", "QCheckBox", "QComboBox", "QLineEdit")
+    }
     assert not buttons - stops
     assert not stops - set(named())
