@@ -87,6 +87,7 @@ def test_undo_leaves_what_was_edited_since(start, logic, client, axial):
     edit_elsewhere(session, (now(session) & ~hole) | elsewhere)
     session.undo()
     assert np.array_equal(now(session), before | elsewhere)
+    assert marked(session, "Erased")[hole].all()  # still what the user said last
 
 
 def test_a_completed_neighbour_survives_and_the_user_is_told(start, logic, client, axial):
