@@ -52,8 +52,6 @@ class PreparedCase:
         What scans of one patient share; the name by default.
     base : bool
         Whether it is there against forgetting, beside what is to be learnt.
-    content : str
-        SHA-256 of the CT, empty where it was not taken.
     """
 
     name: str
@@ -64,7 +62,6 @@ class PreparedCase:
     read: tuple[int, ...] | None = None
     patient: str = ""
     base: bool = False
-    content: str = ""
 
     def __post_init__(self) -> None:
         if not self.patient:
