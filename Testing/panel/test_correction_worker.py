@@ -17,7 +17,7 @@ from PancreasSegLib.volume import Box, Geometry, Volume
 
 sys.path.append(str(Path(__file__).parents[1] / "worker"))
 
-from worker_processes import PATIENCE_S, is_alive, wait_until, write_launcher
+from worker_processes import PATIENCE_S, is_alive, method_of_the_worker, wait_until, write_launcher
 
 GRID = Geometry((90, 80, 60), (1.5, 1.5, 2.5), (-60.0, 25.0, 310.0))
 BLOCK = Box((20, 25, 20), (70, 50, 40))
@@ -75,7 +75,7 @@ def until(logic, true):
 
 def test_the_segment_is_what_the_library_makes_of_the_strokes(correct):
     logic, session, ct = correct()
-    twin = Correction(ct, now(session))
+    twin = Correction(ct, now(session), propagation=method_of_the_worker())
     session.prepare()
     for number, include in enumerate((True, True, False, True)):
         mark = stroke(number + 3, include)
@@ -110,7 +110,7 @@ Correction.add = slowly
 @pytest.mark.skipif(sys.platform == "win32", reason="ends processes by POSIX signals")
 def test_a_worker_killed_during_a_correction_loses_no_stroke(correct, tmp_path):
     logic, session, ct = correct(write_launcher(tmp_path, SLOW.format(seconds=0.5)))
-    twin = Correction(ct, now(session))
+    twin = Correction(ct, now(session), propagation=method_of_the_worker())
     marks = [stroke(n, include=bool(n % 3)) for n in (3, 4, 5)]
     for mark in marks:
         session.add([mark])
@@ -157,7 +157,7 @@ def test_a_worker_that_dies_every_time_is_told_and_a_retry_brings_all(correct, t
     Correction.add = die
     """
     logic, session, ct = correct(write_launcher(tmp_path, fault))
-    twin = Correction(ct, now(session))
+    twin = Correction(ct, now(session), propagation=method_of_the_worker())
     marks = [stroke(3), stroke(4, include=False)]
     for mark in marks:
         session.add([mark])

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from worker_processes import is_alive, oblique, wait_until
+from worker_processes import is_alive, method_of_the_worker, oblique, wait_until
 
 from PancreasSegLib.errors import CancelledError, CorrectionLostError, MarkError, WorkerError
 from PancreasSegLib.refine import Correction, Mark
@@ -38,7 +38,7 @@ class Owner:
         crop = Volume(np.full(self.box.size_ijk[::-1], 0.6, np.float16), self.box.geometry(grid))
         crop = crop if probability else None
         self.state = CorrectionState(self.box, mask, np.zeros_like(mask), crop)
-        self.twin = Correction(Volume(hu, grid), self.whole()[0], crop)
+        self.twin = Correction(Volume(hu, grid), self.whole()[0], crop, propagation=method_of_the_worker())
 
     def whole(self):
         return self.state.within(Box.whole(self.grid))
