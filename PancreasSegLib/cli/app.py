@@ -29,6 +29,7 @@ from PancreasSegLib.cli import (
     roi,
     segment,
     train,
+    train_refiner,
 )
 from PancreasSegLib.cli.background import any_running
 from PancreasSegLib.cli.problem import problem_of
@@ -55,6 +56,7 @@ share_options(data.app)
 app.add_typer(data.app, name="data")
 app.command("evaluate")(with_shared_options(evaluate.command))
 app.command("cross-validate")(with_shared_options(cross_validate.command))
+app.command("train-refiner")(with_shared_options(train_refiner.command))
 app.command("benchmark-correction")(with_shared_options(benchmark_correction.command))
 
 

@@ -6,6 +6,7 @@ fails half-way forgets the correction, so that it never goes on from a state tha
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -14,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from PancreasSegLib.errors import CorrectionLostError, MarkError
+from PancreasSegLib.errors import CorrectionLostError, MarkError, PancreasSegError
 from PancreasSegLib.refine import Change, Correction, Mark
+from PancreasSegLib.refine.propagation import Propagation, WeightFree
 from PancreasSegLib.volume import Geometry, Volume
 from PancreasSegLib.worker.arrays import REPLY_PREFIX
 from PancreasSegLib.worker.correction_files import read_mark, read_part, read_probability, write_part
 from PancreasSegLib.worker.parameters import Params, value_of
+
+_log = logging.getLogger(__name__)
 
 _KEPT = 2  # each holds a mask and a map of marks of the scan's size
 _MOST_MARKS = 1000
@@ -38,6 +42,7 @@ class CorrectionSessions:
     def __init__(self) -> None:
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._warm = False
+        self._propagation: Propagation | None = None
         self._answers = 0
 
     def refine(self, params: Params, volume: str, ct: Volume, folder: Path) -> Params:
@@ -97,7 +102,7 @@ class CorrectionSessions:
         state = value_of(params, "open", dict)
         reference = state.get("probability")
         probability = None if reference is None else read_probability(folder, reference)
-        correction = Correction(ct, None, probability, steps=0)
+        correction = Correction(ct, None, probability, propagation=self._method(), steps=0)
         if state.get("box_ijk") is not None:
             box, mask, marks = read_part(folder, state, ct.geometry, "open")
             correction.put(box, mask, np.zeros_like(mask) if marks is None else marks)
@@ -122,6 +127,18 @@ class CorrectionSessions:
             "removed_ml": change.removed_ml,
         }
 
+    def _method(self) -> Propagation:
+        """Return how marks are carried further: by the default model's refiner, without torch weight-free."""
+        if self._propagation is None:
+            try:
+                from PancreasSegLib.inference.refiner import propagation_of
+
+                self._propagation = propagation_of("default")
+            except (ImportError, PancreasSegError) as error:
+                _log.warning("corrections are weight-free, the refiner cannot be loaded: %s", error)
+                self._propagation = WeightFree()
+        return self._propagation
+
     def _warm_up(self) -> None:
         """Import what a first stroke would have to wait for."""
         if self._warm:
@@ -129,7 +146,8 @@ class CorrectionSessions:
         voxels = np.full((12, 24, 24), -80, np.int16)
         voxels[4:8, 8:16, 8:16] = 90
         toy = Volume(voxels, Geometry((24, 24, 12), (1.0, 1.0, 2.0)))
-        Correction(toy).add([Mark.point((12.0, 12.0, 12.0), toy.geometry, include=True)])
+        point = Mark.point((12.0, 12.0, 12.0), toy.geometry, include=True)
+        Correction(toy, propagation=self._method()).add([point])
         self._warm = True
 
 

@@ -188,6 +188,7 @@ class Session:
 
         held = self._held(params)
         running.token.check()
+        self._await_torch(running)
         if self._corrections is None:
             self._corrections = CorrectionSessions()
         return self._corrections.refine(params, params["volume"], held.volume, self._folder())

@@ -95,6 +95,7 @@ def test_nothing_changes_beyond_the_reach_and_unchanged_voxels_stay(case):
 
 def test_marks_are_hard_and_a_later_mark_overrules_an_earlier_one(case):
     correction = Correction(case.ct, case.mask, case.probability)
+    # plainly wrong, but the user says so
     fat = Mark.point(
         CENTRE + np.array([0, 15, 0]), case.ct.geometry, include=True
     )  # plainly wrong, but the user says so

@@ -1,0 +1,152 @@
+"""The refiner's training: simulated readers, a network that learns from them, and the package that holds it."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from refine.belly import belly, dice
+
+from PancreasSegLib.errors import CancelledError, RecipeError
+from PancreasSegLib.inference.refiner import NetworkPropagation, propagation_of
+from PancreasSegLib.models.metadata import REFINER_CHANNELS
+from PancreasSegLib.networks import build_network
+from PancreasSegLib.progress import CancelToken
+from PancreasSegLib.refine import Correction, Mark
+from PancreasSegLib.refine.evidence import CHANNELS, Evidence, Window
+from PancreasSegLib.training.export import export_run
+from PancreasSegLib.training.recipe import RefinerRecipe, load_recipe
+from PancreasSegLib.training.refiner.case import RefinerCase
+from PancreasSegLib.training.refiner.run import train_refiner
+from PancreasSegLib.training.refiner.session import SHAPE_ZYX, Session
+from PancreasSegLib.training.refiner.trainer import RefinerTrainer, refiner_arguments, refiner_scores
+from PancreasSegLib.training.run import train_networks
+
+SMALL = RefinerRecipe(
+    arguments={
+        "filters": [4, 8, 8],
+        "kernel_size": [[3, 3, 3]] * 3,
+        "strides": [[1, 2, 2], [2, 2, 2], [2, 2, 2]],
+        "norm": "instance",
+    },
+    batch_size=1,
+    steps=30,
+    spoilt_share=0.2,
+)
+
+
+@pytest.fixture(scope="module")
+def case():
+    made = belly()
+    return RefinerCase.of("a", made.ct, made.organ, made.mask, made.probability)
+
+
+def test_a_case_keeps_its_content_on_disk(case, tmp_path):
+    case.save(tmp_path / "a.npz")
+    back = RefinerCase.load(tmp_path / "a.npz")
+    assert back.name == "a" and np.array_equal(back.reference, case.reference)
+    assert np.abs(back.hu - case.hu).max() <= 0.5 and np.abs(back.probability - case.probability).max() <= 0.003
+
+
+def test_a_reader_marks_what_is_wrong_goes_on_from_the_answer_and_repeats(case):
+    def read(seed):
+        session = Session(case, RefinerRecipe(), np.random.default_rng(seed))
+        steps = []
+        while (lesson := session.lesson()) is not None:
+            wrong = session.mask != case.reference
+            steps.append((int(session.marks.sum()), lesson))
+            assert wrong[session.marks == 1].any() or wrong[session.marks == 2].any()
+            session.take(1 / (1 + np.exp(-lesson.score)))
+            assert session.mask[session.marks == 1].all() and not session.mask[session.marks == 2].any()
+        return steps
+
+    steps = read(5)
+    assert 3 <= len(steps) <= 8
+    for _, lesson in steps:
+        assert lesson.images.shape == (CHANNELS, *SHAPE_ZYX) and 0 < lesson.weight.max() <= 1
+        assert set(np.unique(lesson.reference)) <= {0.0, 1.0}
+    again = read(5)
+    assert [n for n, _ in again] == [n for n, _ in steps]
+    assert all(np.array_equal(a.images, b.images) for (_, a), (_, b) in zip(steps, again, strict=True))
+
+
+def test_the_network_begins_as_the_weight_free_evidence(case, tmp_path):
+    trainer = RefinerTrainer([case], SMALL, tmp_path, torch.device("cpu"), torch.float32)
+    lesson = Session(case, SMALL, np.random.default_rng(0)).lesson()
+    assert not refiner_scores(trainer.network.eval(), torch.from_numpy(lesson.images)[None]).any()
+
+
+def test_it_learns_and_resumes(case, tmp_path):
+    recipe = SMALL.model_copy(update={"steps": 100})
+    trainer = RefinerTrainer([case], recipe, tmp_path, torch.device("cpu"), torch.float32)
+    token = CancelToken()
+
+    def stop(event):
+        if event.fraction >= 0.5:
+            token.cancel()
+
+    with pytest.raises(CancelledError):
+        trainer.run(progress=stop, cancel=token)
+    resumed = RefinerTrainer([case], recipe, tmp_path, torch.device("cpu"), torch.float32)
+    resumed.run(resume=True)
+    rows = list(csv.DictReader((tmp_path / "losses.csv").open()))
+    losses = [float(row["loss"]) for row in rows]
+    assert [int(row["step"]) for row in rows] == [25, 50, 75, 100]
+    assert min(losses[2:]) < 0.9 * losses[0]
+
+
+def test_a_trained_refiner_is_no_worse_than_none_on_what_it_learnt(case, tmp_path):
+    recipe = SMALL.model_copy(update={"steps": 120})
+    network = RefinerTrainer([case], recipe, tmp_path, torch.device("cpu"), torch.float32).run()
+    made = belly()
+    scores = []
+    for propagation in (None, NetworkPropagation(network, precision="fp32")):
+        correction = Correction(made.ct, made.mask, made.probability, propagation=propagation)
+        for start, end, include in (((12, 0, 0), (38, 0, 0), True), ((14, 30, 0), (38, 30, 0), False)):
+            points = np.array([30.0, -40.0, 200.0]) + np.array([start, end])
+            correction.add([Mark.stroke(points, made.ct.geometry, include=include, radius_mm=2.0)])
+        scores.append(dice(correction.mask, made.organ))
+    assert scores[1] > scores[0]
+
+
+def test_the_whole_way_from_cross_validation_to_a_package_with_a_refiner(recipe_file):
+    recipe = load_recipe(recipe_file, ["stages.segmenter.steps=3"])
+    with pytest.raises(RecipeError, match="has none"):
+        train_refiner(recipe)
+    small = SMALL.model_copy(update={"steps": 3})
+    recipe = recipe.model_copy(update={"refiner": small, "fold": 0})
+    with pytest.raises(RecipeError, match="no model package of fold 0"):
+        train_refiner(recipe)
+    for fold in (0, 1):
+        trained = recipe.model_copy(update={"fold": fold})
+        train_networks(trained)
+        export_run(trained)
+    weights = train_refiner(recipe)
+    assert train_refiner(recipe, resume=True) == weights
+    with pytest.raises(RecipeError, match="already holds a run"):
+        train_refiner(recipe)
+    folder = export_run(recipe)
+    propagation = propagation_of(folder)
+    assert isinstance(propagation, NetworkPropagation)
+    other = recipe.model_copy(update={"fold": 1})
+    assert NetworkPropagation.load(export_run(other)) is None  # not trained yet: a package without one
+
+
+def test_the_network_s_answer_is_added_to_the_evidence(case):
+    window = Window(
+        case.hu[:24, :64, :64],
+        case.probability[:24, :64, :64],
+        case.reference[:24, :64, :64].astype(np.float32),
+        np.zeros(SHAPE_ZYX, np.uint8),
+        np.zeros(SHAPE_ZYX, np.uint8),
+        (3.0, 1.5, 1.5),
+    )
+    network = build_network(SMALL.network, **refiner_arguments(SMALL))
+    last = [module for module in network.modules() if isinstance(module, torch.nn.Conv3d)][-1]
+    torch.nn.init.zeros_(last.weight), torch.nn.init.constant_(last.bias, 1.5)
+    found = NetworkPropagation(network, precision="fp32").corrected(window)
+    assert np.allclose(found, 1 / (1 + np.exp(-(Evidence.of(window).score + 1.5))), atol=1e-4)
+
+
+def test_a_package_s_refiner_takes_the_images_that_are_made():
+    assert REFINER_CHANNELS == CHANNELS
