@@ -2,7 +2,8 @@
 
 The whole use; in an application a timer calls ``poll`` every 50 ms, a script calls ``wait``::
 
-    from PancreasSegLib.worker import Scan, WorkerClient
+    from PancreasSegLib.refine import Mark
+    from PancreasSegLib.worker import CorrectionState, Scan, WorkerClient
 
     client = WorkerClient()                                  # nothing starts yet
     scan = Scan(voxels, geometry, key="node 7, modified 3")  # (z, y, x) HU; the same key is not sent twice
