@@ -243,10 +243,12 @@ def test_a_preview_is_accepted_or_rejected(reader, host):
     preview = reader.marked("Preview")
     assert preview.sum() > before.sum()
     assert "Accept" in reader.told
-    host.click("rejectButton")
+    host.press(Qt.Key_R)
     assert (reader.now() == before).all()
     assert not reader.marked("Preview").any() and not reader.marked("Include").any()
     assert not host.find("acceptButton").isVisible()
+    reader.draw("Red", line)
+    host.click("rejectButton")
     reader.draw("Red", line)
     host.press(Qt.Key_A)
     assert (reader.now() == preview).all()
@@ -254,7 +256,10 @@ def test_a_preview_is_accepted_or_rejected(reader, host):
     assert (reader.now() == before).all()
 
 
-def test_without_update_at_once_marks_wait_for_the_button(reader, host):
+@pytest.mark.parametrize("by", ["button", "key"])
+def test_without_update_at_once_marks_wait_to_be_applied(reader, host, by):
+    from PySide6.QtCore import Qt
+
     reader.start()
     before = reader.now()
     host.click("autoUpdateCheckBox")
@@ -265,7 +270,10 @@ def test_without_update_at_once_marks_wait_for_the_button(reader, host):
     assert (reader.now() == before).all()
     assert reader.marked("Include").any()  # seen at once
     assert "2 marks" in reader.told
-    host.click("updateButton")
+    if by == "button":
+        host.click("updateButton")
+    else:
+        host.press(Qt.Key_U, Qt.ControlModifier)
     reader.let_correct()
     assert reader.now()[reader.marked("Include")].all()
     assert not host.find("updateButton").enabled
