@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -18,11 +16,6 @@ if TYPE_CHECKING:
     from PancreasSegLib.volume import Geometry
     from PancreasSegPanel.correct_tools import Tool
     from PancreasSegPanel.slice_brush import Stroke
-
-
-def import_early() -> None:
-    """Import in a thread what strokes need, a fifth of a second: the first one shall not wait for it."""
-    threading.Thread(target=import_module, args=("scipy.spatial",), daemon=True).start()
 
 
 def mark_of_stroke(stroke: Stroke, geometry: Geometry, tool: Tool, radius_mm: float, sphere: bool) -> Mark:
@@ -79,32 +72,62 @@ def _disc(
 
     A voxel belongs to the slice when the slice passes through it, so that every place of the view is marked.
     """
-    from scipy.spatial import cKDTree
-
     spacing = np.asarray(geometry.spacing_mm)
-    index = geometry.lps_to_index(points)
     flat = np.sqrt(np.clip(1 - (geometry.matrix.T @ normal) ** 2, 0, 1))  # share of the radius along each axis
     reach = radius_mm * flat / spacing + 1.0
-    lower = np.maximum(np.floor(index.min(0) - reach).astype(int), 0)
-    upper = np.minimum(np.ceil(index.max(0) + reach).astype(int) + 1, geometry.size_ijk)
-    if (upper <= lower).any():
+    around = _around(geometry.lps_to_index(points), reach, geometry)
+    if around is None:
         return None
-    box = Box(tuple(lower), tuple(upper))
-    x, y, z = np.ogrid[tuple(slice(a, b) for a, b in zip(lower, upper, strict=True))]
-    steps = (geometry.matrix * spacing).T @ normal  # mm along the normal for a step along i, j, k
-    start = float(normal @ (geometry.index_to_lps((0.0, 0.0, 0.0)) - points[0]))
-    height = (start + x * steps[0] + y * steps[1] + z * steps[2]).transpose(2, 1, 0)
-    half = 0.5 * np.abs(steps).sum()
-    voxels = (height > -half) & (height <= half)
-    centres = geometry.index_to_lps(np.argwhere(voxels)[:, ::-1] + lower.astype(np.float64))
-    on_slice = centres - height[voxels][:, None] * normal
+    box, (x0, y0, z0) = around, around.lower_ijk
+    voxels = np.zeros(box.size_ijk[::-1], dtype=bool)
+    for start, end in pairwise(_thinned(points, 0.1 * radius_mm)):
+        part = _around(geometry.lps_to_index(np.stack([start, end])), reach, geometry)
+        if part is not None:
+            (x, y, z), (u, v, w) = part.lower_ijk, part.upper_ijk
+            inside = voxels[z - z0 : w - z0, y - y0 : v - y0, x - x0 : u - x0]
+            inside |= _covered(part, start, end, normal, geometry, radius_mm)
     line = _dense(points, 0.5 * float(spacing.min()))
-    distance, _ = cKDTree(line).query(on_slice, distance_upper_bound=radius_mm + 1e-6)
-    voxels[voxels] = distance <= radius_mm
     under = np.round(geometry.lps_to_index(line)).astype(int)  # marked however small the brush is
-    i, j, k = (under[((under >= lower) & (under < upper)).all(1)] - lower).T
+    i, j, k = (under[((under >= box.lower_ijk) & (under < box.upper_ijk)).all(1)] - box.lower_ijk).T
     voxels[k, j, i] = True
     return (box, voxels) if voxels.any() else None
+
+
+def _around(index: NDArray[np.float64], reach: NDArray[np.float64], geometry: Geometry) -> Box | None:
+    """Return the box around voxel indices, None where it lies beside the grid."""
+    lower = np.maximum(np.floor(index.min(0) - reach).astype(int), 0)
+    upper = np.minimum(np.ceil(index.max(0) + reach).astype(int) + 1, geometry.size_ijk)
+    return Box(tuple(lower), tuple(upper)) if (upper > lower).all() else None
+
+
+def _covered(
+    box: Box,
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    normal: NDArray[np.float64],
+    geometry: Geometry,
+    radius_mm: float,
+) -> NDArray[np.bool_]:
+    """Return which voxels of a box a disc covers that goes from one place to another."""
+    steps = geometry.matrix * np.asarray(geometry.spacing_mm)
+    z, y, x = np.ogrid[box.slices_zyx]
+    first = geometry.index_to_lps((0.0, 0.0, 0.0)) - start
+    offset = first + x[..., None] * steps[:, 0] + y[..., None] * steps[:, 1] + z[..., None] * steps[:, 2]
+    height = offset @ normal
+    way = end - start
+    along = np.clip(offset @ way / max(float(way @ way), 1e-12), 0.0, 1.0)
+    beside = offset - height[..., None] * normal - along[..., None] * way
+    half = 0.5 * float(np.abs(steps.T @ normal).sum())
+    return (height > -half) & (height <= half) & ((beside**2).sum(axis=-1) <= radius_mm**2)
+
+
+def _thinned(points: NDArray[np.float64], step_mm: float) -> NDArray[np.float64]:
+    """Return the first point, those at least `step_mm` further along, and the last: two or more."""
+    kept = [points[0]]
+    for point in points[1:-1]:
+        if np.linalg.norm(point - kept[-1]) >= step_mm:
+            kept.append(point)
+    return np.array([*kept, points[-1]])
 
 
 def _dense(points: NDArray[np.float64], step_mm: float) -> NDArray[np.float64]:

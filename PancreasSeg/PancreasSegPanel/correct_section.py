@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 
 from PancreasSegLib.errors import PancreasSegError
-from PancreasSegPanel.brush_marks import import_early, mark_of_point, mark_of_stroke
+from PancreasSegPanel.brush_marks import mark_of_point, mark_of_stroke
 from PancreasSegPanel.correct_hand import Hand
 from PancreasSegPanel.correct_shortcuts import Shortcuts
 from PancreasSegPanel.correct_tools import TOOLS, Tool
@@ -244,7 +244,6 @@ class CorrectSection:
         session = self._session_or_none()
         if session is None:
             return False
-        import_early()
         self.editor.drop_effect()
         self._do(lambda session: session.prepare())
         return True
