@@ -1,5 +1,6 @@
 """The refiner's training: simulated readers, a network that learns from them, and the package that holds it."""
 
+import copy
 import csv
 
 import numpy as np
@@ -15,7 +16,7 @@ from PancreasSegLib.progress import CancelToken
 from PancreasSegLib.refine import Correction, Mark
 from PancreasSegLib.refine.evidence import CHANNELS, Evidence, Window
 from PancreasSegLib.training.export import export_run
-from PancreasSegLib.training.recipe import RefinerRecipe, load_recipe
+from PancreasSegLib.training.recipe import OptimizerRecipe, RefinerRecipe, load_recipe
 from PancreasSegLib.training.refiner.case import RefinerCase
 from PancreasSegLib.training.refiner.run import train_refiner
 from PancreasSegLib.training.refiner.session import SHAPE_ZYX, Session
@@ -24,14 +25,16 @@ from PancreasSegLib.training.run import train_networks
 
 SMALL = RefinerRecipe(
     arguments={
-        "filters": [4, 8, 8],
+        "filters": [8, 16, 16],
         "kernel_size": [[3, 3, 3]] * 3,
         "strides": [[1, 2, 2], [2, 2, 2], [2, 2, 2]],
         "norm": "instance",
     },
+    optimizer=OptimizerRecipe(learning_rate=0.01, weight_decay=0.0, ema=0.9, clip_norm=5.0),
     batch_size=1,
-    steps=30,
-    spoilt_share=0.2,
+    steps=100,
+    spoilt_share=0.0,
+    mask_only_share=0.0,
 )
 
 
@@ -76,37 +79,39 @@ def test_the_network_begins_as_the_weight_free_evidence(case, tmp_path):
     assert not refiner_scores(trainer.network.eval(), torch.from_numpy(lesson.images)[None]).any()
 
 
-def test_it_learns_and_resumes(case, tmp_path):
-    recipe = SMALL.model_copy(update={"steps": 100})
-    trainer = RefinerTrainer([case], recipe, tmp_path, torch.device("cpu"), torch.float32)
-    token = CancelToken()
+def corrected_dice(network):
+    """Dice after one line over what is missing and one over what is too much."""
+    made = belly()
+    correction = Correction(
+        made.ct, made.mask, made.probability, propagation=NetworkPropagation(network, precision="fp32")
+    )
+    for start, end, include in (((12, 0, 0), (38, 0, 0), True), ((14, 30, 0), (38, 30, 0), False)):
+        points = np.array([30.0, -40.0, 200.0]) + np.array([start, end])
+        correction.add([Mark.stroke(points, made.ct.geometry, include=include, radius_mm=2.0)])
+    return dice(correction.mask, made.organ)
+
+
+@pytest.mark.slow
+def test_it_overfits_one_case_through_an_interruption(case, tmp_path):
+    def trainer():
+        return RefinerTrainer([case], SMALL, tmp_path, torch.device("cpu"), torch.float32)
+
+    token, begun = CancelToken(), trainer()
+    silent = corrected_dice(copy.deepcopy(begun.network))
 
     def stop(event):
         if event.fraction >= 0.5:
             token.cancel()
 
     with pytest.raises(CancelledError):
-        trainer.run(progress=stop, cancel=token)
-    resumed = RefinerTrainer([case], recipe, tmp_path, torch.device("cpu"), torch.float32)
-    resumed.run(resume=True)
-    rows = list(csv.DictReader((tmp_path / "losses.csv").open()))
+        begun.run(progress=stop, cancel=token)
+    network = trainer().run(resume=True)
+    with (tmp_path / "losses.csv").open() as file:
+        rows = list(csv.DictReader(file))
     losses = [float(row["loss"]) for row in rows]
     assert [int(row["step"]) for row in rows] == [25, 50, 75, 100]
-    assert min(losses[2:]) < 0.9 * losses[0]
-
-
-def test_a_trained_refiner_is_no_worse_than_none_on_what_it_learnt(case, tmp_path):
-    recipe = SMALL.model_copy(update={"steps": 120})
-    network = RefinerTrainer([case], recipe, tmp_path, torch.device("cpu"), torch.float32).run()
-    made = belly()
-    scores = []
-    for propagation in (None, NetworkPropagation(network, precision="fp32")):
-        correction = Correction(made.ct, made.mask, made.probability, propagation=propagation)
-        for start, end, include in (((12, 0, 0), (38, 0, 0), True), ((14, 30, 0), (38, 30, 0), False)):
-            points = np.array([30.0, -40.0, 200.0]) + np.array([start, end])
-            correction.add([Mark.stroke(points, made.ct.geometry, include=include, radius_mm=2.0)])
-        scores.append(dice(correction.mask, made.organ))
-    assert scores[1] > scores[0]
+    assert losses[3] < 0.75 * losses[0]
+    assert corrected_dice(network) > silent + 0.03
 
 
 def test_the_whole_way_from_cross_validation_to_a_package_with_a_refiner(recipe_file):
@@ -143,7 +148,8 @@ def test_the_network_s_answer_is_added_to_the_evidence(case):
     )
     network = build_network(SMALL.network, **refiner_arguments(SMALL))
     last = [module for module in network.modules() if isinstance(module, torch.nn.Conv3d)][-1]
-    torch.nn.init.zeros_(last.weight), torch.nn.init.constant_(last.bias, 1.5)
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.constant_(last.bias, 1.5)
     found = NetworkPropagation(network, precision="fp32").corrected(window)
     assert np.allclose(found, 1 / (1 + np.exp(-(Evidence.of(window).score + 1.5))), atol=1e-4)
 
