@@ -153,12 +153,11 @@ class Correction:
         spoken = [mark for mark in marks if mark.kind != "region"]
         window = _around(marks)
         if spoken:
-            window = _union(window, _around(spoken).grown(self.propagation.reach_mm, self.ct.geometry))
+            window = window.union(_around(spoken).grown(self.propagation.reach_mm, self.ct.geometry))
         before, marks_before = self._cut(window)
         marked = marks_before.copy()
         for mark in marks:
-            inner = _inside(mark.box, window)
-            marked[inner][mark.voxels] = INCLUDED if mark.include else EXCLUDED
+            marked[mark.box.slices_in(window)][mark.voxels] = INCLUDED if mark.include else EXCLUDED
         # The marks count from here on, so that the propagation sees them among the former ones.
         self._marks[window.slices_zyx] = marked
         try:
@@ -175,7 +174,7 @@ class Correction:
     def _propagate(self, mark: Mark) -> None:
         window = mark.box.grown(self.propagation.reach_mm, self.ct.geometry)
         seeds = np.zeros(window.size_ijk[::-1], dtype=np.uint8)
-        seeds[_inside(mark.box, window)][mark.voxels] = INCLUDED if mark.include else EXCLUDED
+        seeds[mark.box.slices_in(window)][mark.voxels] = INCLUDED if mark.include else EXCLUDED
         found = self.propagation(self.ct, self.probability, self._mask, self._marks, window, seeds)
         self._mask[window.slices_zyx] = found
 
@@ -250,8 +249,7 @@ class Correction:
         inner = Box.of_mask((mask != before) | (marked != marks_before))
         if inner is None:
             inner = Box((0, 0, 0), (1, 1, 1))
-        lower = np.add(box.lower_ijk, inner.lower_ijk)
-        placed = Box(tuple(lower), tuple(lower + inner.size_ijk))
+        placed = box.part(inner)
         part = inner.slices_zyx
         change = Change(
             placed,
@@ -280,16 +278,5 @@ def _of_shape(array: NDArray, shape: tuple[int, int, int]) -> NDArray:
 def _around(marks: Sequence[Mark]) -> Box:
     box = marks[0].box
     for mark in marks[1:]:
-        box = _union(box, mark.box)
+        box = box.union(mark.box)
     return box
-
-
-def _union(one: Box, other: Box) -> Box:
-    lower = np.minimum(one.lower_ijk, other.lower_ijk)
-    return Box(tuple(lower), tuple(np.maximum(one.upper_ijk, other.upper_ijk)))
-
-
-def _inside(box: Box, window: Box) -> tuple[slice, slice, slice]:
-    """Return the slices of `box` in an array cut to `window`."""
-    lower = np.subtract(box.lower_ijk, window.lower_ijk)
-    return Box(tuple(lower), tuple(lower + box.size_ijk)).slices_zyx

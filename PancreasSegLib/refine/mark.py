@@ -91,8 +91,7 @@ class Mark:
         inner = Box.of_mask(voxels)
         if inner is None:
             raise MarkError("Nothing is marked.", "Draw inside the CT.")
-        lower = np.add(outer.lower_ijk, inner.lower_ijk)
-        placed = Box(tuple(lower), tuple(lower + inner.size_ijk))
+        placed = outer.part(inner)
         return cls(kind, include, placed, np.ascontiguousarray(voxels[inner.slices_zyx]) > 0)
 
     @classmethod

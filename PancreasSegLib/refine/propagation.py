@@ -89,8 +89,7 @@ class WindowPropagation(ABC):
             return mask[window.slices_zyx].copy()
         placed = np.zeros(mask.shape, dtype=np.uint8)
         placed[window.slices_zyx] = seeds
-        lower = np.add(window.lower_ijk, marked.lower_ijk)
-        grid = WorkGrid.around(Box(tuple(lower), tuple(lower + marked.size_ijk)), ct.geometry, self.reach_mm)
+        grid = WorkGrid.around(window.part(marked), ct.geometry, self.reach_mm)
         view = Window.of(grid, ct, probability, mask, marks, placed)
         weight = blend_weight(view)
         found = weight * self.corrected(view) + (1 - weight) * view.mask
@@ -137,11 +136,8 @@ def _applied(
         return result
     # One voxel more, so that no rim of a removed part is left on a finer grid.
     zone = binary_dilation(changed, np.ones((3, 3, 3), dtype=bool))
-    covered = grid.covered()
-    lower = np.maximum(covered.lower_ijk, window.lower_ijk)
-    upper = np.minimum(covered.upper_ijk, window.upper_ijk)
-    inner = Box(tuple(lower), tuple(upper))
-    part = Box(tuple(lower - window.lower_ijk), tuple(upper - window.lower_ijk)).slices_zyx
+    inner = grid.covered().intersection(window)
+    part = inner.slices_in(window)
     near = grid.restored(zone.astype(np.float32), inner) > 0.25
     result[part] = np.where(near, grid.restored(found, inner) > 0.5, result[part])
     return result
