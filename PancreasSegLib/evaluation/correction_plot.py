@@ -20,6 +20,7 @@ COLOURS = {
     "grow-from-seeds": OTHERS[0],
     "paint": OTHERS[7],
 }
+_MOST_SHADED = 3  # more would hide each other
 _MEASURES = {"dice": "Dice", "nsd_2mm": "Surface Dice at 2 mm"}
 
 
@@ -66,14 +67,16 @@ def write_plot(path: str | Path, summary: dict[str, Any], title: str) -> None:
         handles,
         list(methods),
         loc="upper right",
-        bbox_to_anchor=(0.99, 0.995),
+        bbox_to_anchor=(0.99, 0.95),
         ncols=len(methods),
         frameon=False,
         labelcolor=TEXT,
         fontsize=10,
     )
     figure.text(0.01, 0.965, title, color=TEXT, fontsize=12, va="center")
-    figure.text(0.01, 0.92, "Median over cases, quartiles shaded", color=FAINT, fontsize=9, va="center")
+    shaded = "" if len(methods) <= _MOST_SHADED else f" of {next(iter(methods))}"
+    note = f"Median over cases, quartiles{shaded} shaded"
+    figure.text(0.01, 0.925, note, color=FAINT, fontsize=9, va="center")
     write_figure(path, figure)
 
 
@@ -90,9 +93,9 @@ def _draw_curves(axes: Axes, methods: dict[str, Any], group: str, measure: str) 
         curve = method["groups"][group]["curves"][measure]
         x = np.arange(len(curve))
         colour = colour_of(name, number)
-        axes.fill_between(
-            x, [p["q1"] for p in curve], [p["q3"] for p in curve], color=colour, alpha=0.18, linewidth=0
-        )
+        if number == 0 or len(methods) <= _MOST_SHADED:
+            low, high = [p["q1"] for p in curve], [p["q3"] for p in curve]
+            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
         axes.plot(x, [p["median"] for p in curve], color=colour, linewidth=1.8, marker="o", markersize=3)
     if measure == "dice":
         for goal in (0.85, 0.90):
