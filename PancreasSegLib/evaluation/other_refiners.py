@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.refine.evidence import Evidence, Window
 from PancreasSegLib.refine.mark import INCLUDED, UNMARKED
-from PancreasSegLib.refine.propagation import WindowPropagation
+from PancreasSegLib.refine.propagation import WindowPropagation, walk_from_marks
 from PancreasSegLib.refine.random_walk import random_walk
 
 
@@ -25,9 +25,7 @@ class RandomWalker(WindowPropagation):
 
     def corrected(self, window: Window) -> NDArray[np.float32]:
         """Return the probability of the organ inside a window."""
-        prior, marked = _prior(window)
-        smooth = Evidence.of(window).smooth_hu
-        return random_walk(prior, marked, smooth, window.spacing_zyx, weight=self.weight)
+        return walk_from_marks(window, Evidence.of(window).smooth_hu, self.weight)
 
 
 class OnlineHead(WindowPropagation):
@@ -58,14 +56,6 @@ class OnlineHead(WindowPropagation):
         smooth = Evidence.of(window).smooth_hu
         fixed = window.marks != UNMARKED
         return random_walk(found.astype(np.float32), fixed, smooth, window.spacing_zyx)
-
-
-def _prior(window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the belief of network and mask with the marks put in, and where marks are."""
-    marked = window.marks != UNMARKED
-    prior = (0.5 * window.probability + 0.5 * window.mask).astype(np.float32)
-    prior[marked] = window.marks[marked] == INCLUDED
-    return prior, marked
 
 
 def _features(window: Window) -> NDArray[np.float64]:

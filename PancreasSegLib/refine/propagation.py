@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.refine.evidence import Evidence, Window
-from PancreasSegLib.refine.mark import INCLUDED, UNMARKED
+from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, UNMARKED
 from PancreasSegLib.refine.random_walk import random_walk
 from PancreasSegLib.refine.work_grid import WorkGrid
 from PancreasSegLib.volume import Box, Volume
@@ -63,11 +63,12 @@ class Propagation(Protocol):
 class WindowPropagation(ABC):
     """Works on a window of the work grid, and gives way to the mask as it was towards the end of its reach.
 
-    What a method leaves as it is stays so to the voxel, however fine the CT's grid.
+    What a method leaves as it is stays so to the voxel, however fine the CT's grid. Inclusions alone take nothing
+    away, exclusions alone add nothing.
     """
 
     reach_mm = REACH_MM
-    inertia = 0.2
+    inertia = 0.1
     """A probability must pass one half by this much to change the mask: then hardly a mark makes it worse."""
 
     @abstractmethod
@@ -94,7 +95,11 @@ class WindowPropagation(ABC):
         weight = blend_weight(view)
         found = weight * self.corrected(view) + (1 - weight) * view.mask
         found = (found + self.inertia * (2 * view.mask - 1)).astype(np.float32)
-        return _applied(found, view.mask, grid, window, mask)
+        before = mask[window.slices_zyx]
+        after = _applied(found, view.mask, grid, window, before)
+        if (seeds == EXCLUDED).any():
+            return after & before if not (seeds == INCLUDED).any() else after
+        return after | before
 
 
 class WeightFree(WindowPropagation):
@@ -102,8 +107,6 @@ class WeightFree(WindowPropagation):
 
     Needs no weights and no torch, and works on a mask of any origin.
     """
-
-    inertia = 0.1
 
     def corrected(self, window: Window) -> NDArray[np.float32]:
         """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""
@@ -114,6 +117,24 @@ class WeightFree(WindowPropagation):
         marked = window.marks != UNMARKED
         prior[marked] = window.marks[marked] == INCLUDED
         return random_walk(prior, marked | (weight == 0), evidence.smooth_hu, window.spacing_zyx)
+
+
+def walk_from_marks(window: Window, smooth_hu: NDArray[np.float32], weight: float = 0.1) -> NDArray[np.float32]:
+    """Return the probability that random walks from all marks give, with network and mask as priors (Grady 2005).
+
+    Parameters
+    ----------
+    window : Window
+        What is known.
+    smooth_hu : ndarray of float32, shape (z, y, x)
+        HU with little noise.
+    weight : float
+        Of the priors against the neighbours.
+    """
+    marked = window.marks != UNMARKED
+    prior = (0.5 * window.probability + 0.5 * window.mask).astype(np.float32)
+    prior[marked] = window.marks[marked] == INCLUDED
+    return random_walk(prior, marked, smooth_hu, window.spacing_zyx, weight=weight)
 
 
 def blend_weight(window: Window) -> NDArray[np.float32]:
@@ -127,10 +148,10 @@ def blend_weight(window: Window) -> NDArray[np.float32]:
 def _applied(
     found: NDArray[np.float32], before: NDArray[np.float32], grid: WorkGrid, window: Box, mask: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Return the mask inside `window` with what was found, and only where it differs from what was before."""
+    """Return `mask`, which is cut to `window`, with what was found where that differs from what was before."""
     from scipy.ndimage import binary_dilation
 
-    result = mask[window.slices_zyx].copy()
+    result = mask.copy()
     changed = (found > 0.5) != (before > 0.5)
     if not changed.any():
         return result
