@@ -175,6 +175,8 @@ def test_progress_rises_and_cancel_stops_before_the_next_correction():
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(PancreasSegError, match=r"no correction method magic.*refine, weight-free, .*grow-from-seeds, paint"):
+    with pytest.raises(
+        PancreasSegError, match=r"no correction method magic.*refine, weight-free, .*grow-from-seeds, paint"
+    ):
         methods_named(["paint", "magic"])
     assert [item.name for item in methods_named(["paint", "refine", "paint"])] == ["paint", "refine"]
