@@ -14,14 +14,14 @@ from PancreasSegLib.inference.device import choose_device, choose_precision
 from PancreasSegLib.models import ModelPackage, build_stage_network, find_package
 from PancreasSegLib.networks.instance_norm import keep_channels_last
 from PancreasSegLib.refine.evidence import Evidence, Window
-from PancreasSegLib.refine.propagation import WeightFree, WindowPropagation, walk_from_marks
+from PancreasSegLib.refine.propagation import WeightFree, WindowPropagation, smoothed
+
+_MOST = 0.75
+"""Most that the network says, in log-odds: it sways what is open, and cannot silence a reader on an unknown CT."""
 
 
 class NetworkPropagation(WindowPropagation):
-    """Adds a network's score to the weight-free evidence, and asks a random walk from the marks as well.
-
-    The mean of both is taken: as far as the network alone goes, with half as many marks that make a mask worse
-    (``benchmark-correction``).
+    """Adds a network's score to the weight-free evidence, and smooths what comes out up to HU edges.
 
     Trained on the masks of one model, it works on masks of any origin; it sees the CT, the mask, a probability
     where there is one, and the marks. Use :meth:`load`.
@@ -35,6 +35,8 @@ class NetworkPropagation(WindowPropagation):
     precision : str
         ``auto``, ``fp32``, ``bf16`` or ``fp16``.
     """
+
+    inertia = 0.15
 
     def __init__(self, network: nn.Module, device: str = "cpu", precision: str = "auto") -> None:
         self.device = choose_device(device)
@@ -69,9 +71,10 @@ class NetworkPropagation(WindowPropagation):
             scores = self._network(images)
         if scores.shape[2:] != images.shape[2:]:
             scores = F.interpolate(scores.float(), size=images.shape[2:], mode="trilinear")
-        total = scores[0, 0].float().cpu().numpy() + evidence.score
-        walked = walk_from_marks(window, evidence.smooth_hu)
-        return np.asarray(0.5 / (1 + np.exp(-total)) + 0.5 * walked, dtype=np.float32)
+        say = scores[0, 0].float().clamp(-_MOST, _MOST).cpu().numpy()
+        total = say + evidence.score
+        found = (1 / (1 + np.exp(-total))).astype(np.float32)
+        return smoothed(window, found, evidence.smooth_hu, weight=0.3)
 
 
 def propagation_of(model: str | Path = "default", device: str = "cpu") -> WindowPropagation:

@@ -111,30 +111,31 @@ class WeightFree(WindowPropagation):
     def corrected(self, window: Window) -> NDArray[np.float32]:
         """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""
         evidence = Evidence.of(window)
-        prior = (1 / (1 + np.exp(-evidence.score))).astype(np.float32)
-        weight = blend_weight(window)
-        prior = weight * prior + (1 - weight) * window.mask
-        marked = window.marks != UNMARKED
-        prior[marked] = window.marks[marked] == INCLUDED
-        return random_walk(prior, marked | (weight == 0), evidence.smooth_hu, window.spacing_zyx)
+        found = (1 / (1 + np.exp(-evidence.score))).astype(np.float32)
+        return smoothed(window, found, evidence.smooth_hu, weight=0.5)
 
 
-def walk_from_marks(window: Window, smooth_hu: NDArray[np.float32], weight: float = 0.1) -> NDArray[np.float32]:
-    """Return the probability that random walks from all marks give, with network and mask as priors (Grady 2005).
+def smoothed(
+    window: Window, probability: NDArray[np.float32], smooth_hu: NDArray[np.float32], weight: float
+) -> NDArray[np.float32]:
+    """Smooth what was found up to HU edges; marks, and all beyond the reach of the new ones, stay.
 
     Parameters
     ----------
     window : Window
         What is known.
+    probability : ndarray of float32, shape (z, y, x)
+        Of the organ, as found.
     smooth_hu : ndarray of float32, shape (z, y, x)
         HU with little noise.
     weight : float
-        Of the priors against the neighbours.
+        Of what was found against its neighbours, see :func:`random_walk`.
     """
+    near = blend_weight(window)
+    prior = (near * probability + (1 - near) * window.mask).astype(np.float32)
     marked = window.marks != UNMARKED
-    prior = (0.5 * window.probability + 0.5 * window.mask).astype(np.float32)
     prior[marked] = window.marks[marked] == INCLUDED
-    return random_walk(prior, marked, smooth_hu, window.spacing_zyx, weight=weight)
+    return random_walk(prior, marked | (near == 0), smooth_hu, window.spacing_zyx, weight=weight)
 
 
 def blend_weight(window: Window) -> NDArray[np.float32]:

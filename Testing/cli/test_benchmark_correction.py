@@ -13,11 +13,10 @@ from bright_model import make_abdomen
 
 from PancreasSegLib.cli import benchmark_correction
 from PancreasSegLib.cli.app import run
+from PancreasSegLib.evaluation.correction_method import METHODS
 from PancreasSegLib.inference import Segmenter
 from PancreasSegLib.io import read_labels, write_mask, write_volume
 from PancreasSegLib.volume import Volume
-
-METHODS = ["refine", "grow-from-seeds", "paint"]
 
 
 @pytest.fixture(scope="session")

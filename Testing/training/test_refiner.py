@@ -15,7 +15,7 @@ from PancreasSegLib.networks import build_network
 from PancreasSegLib.progress import CancelToken
 from PancreasSegLib.refine import Correction, Mark
 from PancreasSegLib.refine.evidence import CHANNELS, Evidence, Window
-from PancreasSegLib.refine.propagation import walk_from_marks
+from PancreasSegLib.refine.propagation import smoothed
 from PancreasSegLib.training.export import export_run
 from PancreasSegLib.training.recipe import OptimizerRecipe, RefinerRecipe, load_recipe
 from PancreasSegLib.training.refiner.case import RefinerCase
@@ -139,12 +139,14 @@ def test_the_whole_way_from_cross_validation_to_a_package_with_a_refiner(recipe_
 
 
 def test_the_network_s_answer_is_added_to_the_evidence(case):
+    marks = np.zeros(SHAPE_ZYX, np.uint8)
+    marks[12, 30:34, 20:40] = 1
     window = Window(
         case.hu[:24, :64, :64],
         case.probability[:24, :64, :64],
         case.reference[:24, :64, :64].astype(np.float32),
-        np.zeros(SHAPE_ZYX, np.uint8),
-        np.zeros(SHAPE_ZYX, np.uint8),
+        marks,
+        marks,
         (3.0, 1.5, 1.5),
     )
     network = build_network(SMALL.network, **refiner_arguments(SMALL))
@@ -153,8 +155,9 @@ def test_the_network_s_answer_is_added_to_the_evidence(case):
     torch.nn.init.constant_(last.bias, 1.5)
     found = NetworkPropagation(network, precision="fp32").corrected(window)
     evidence = Evidence.of(window)
-    alone = 1 / (1 + np.exp(-(evidence.score + 1.5)))
-    assert np.allclose(found, (alone + walk_from_marks(window, evidence.smooth_hu)) / 2, atol=1e-4)
+    alone = 1 / (1 + np.exp(-(evidence.score + 0.75)))
+    expected = smoothed(window, alone.astype(np.float32), evidence.smooth_hu, weight=0.3)
+    assert np.allclose(found, expected, atol=1e-4) and not np.allclose(found, window.mask)
 
 
 def test_a_package_s_refiner_takes_the_images_that_are_made():
