@@ -154,7 +154,7 @@ class Photographer:
             "correct_exclude.png",
             "excludeBrushButton",
             mask & ~self.truth,
-            ("the model marked too much here", "a line with Exclude", "one line later: a sliver is left"),
+            ("the model marked too much here", "a line with Exclude", "one line later: a rest is left"),
         )
         self.correct(
             "correct_include.png",
