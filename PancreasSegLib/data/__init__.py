@@ -2,7 +2,7 @@
 
 from PancreasSegLib.data.dataset import Case, Dataset, read_dataset
 from PancreasSegLib.data.provenance import ACCEPTED, REJECTED, CaseRecord, read_provenance
-from PancreasSegLib.data.splits import patient_folds
+from PancreasSegLib.data.splits import Split, patient_folds, read_split, write_split
 from PancreasSegLib.data.training_case import TrainingCase
 from PancreasSegLib.data.training_folder import SavedCase, check_folder, count_cases, save_training_case
 
@@ -13,11 +13,14 @@ __all__ = [
     "CaseRecord",
     "Dataset",
     "SavedCase",
+    "Split",
     "TrainingCase",
     "check_folder",
     "count_cases",
     "patient_folds",
     "read_dataset",
     "read_provenance",
+    "read_split",
     "save_training_case",
+    "write_split",
 ]
