@@ -11,6 +11,7 @@ Examples
 >>> network = build_stage_network(package, package.stage("segmenter"))  # doctest: +SKIP
 """
 
+from PancreasSegLib.models.card import update_package_card
 from PancreasSegLib.models.checksums import read_checksums, verify_package
 from PancreasSegLib.models.metadata import load_package
 from PancreasSegLib.models.package import ModelPackage, Stage
@@ -43,6 +44,7 @@ __all__ = [
     "read_checksums",
     "remove_package",
     "scan_packages",
+    "update_package_card",
     "verify_package",
     "write_package",
 ]

@@ -84,10 +84,10 @@ def write_package(
     with new_folder(folder, overwrite) as part:
         for name, weights in state_dicts.items():
             _save_weights(part, name, weights, half)
-        _write_json(part / METADATA_FILE, metadata)
+        write_json(part / METADATA_FILE, metadata)
         config = inference_config(package)
         if config is not None:
-            _write_json(part / INFERENCE_FILE, config)
+            write_json(part / INFERENCE_FILE, config)
         (part / "MODEL_CARD.md").write_text(model_card, encoding="utf-8")
         text = (
             licence_text
@@ -121,9 +121,20 @@ def _save_weights(folder: Path, name: str, weights: Mapping[str, Tensor], half: 
     path.write_bytes(save(stored, metadata={"format": "pt"}))
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write an object as a package's files hold it.
+
+    Raises
+    ------
+    ModelPackageError
+        If it is no plain JSON, as NaN is not.
+    """
+    try:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ModelPackageError(f"{path.name} cannot be written as JSON: {error}.") from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def bundle_metadata(package: ModelPackage, about: Mapping[str, Any]) -> dict[str, Any]:
