@@ -1,4 +1,4 @@
-"""Pictures of a result: a montage for the reader, a small preview for training.
+"""Pictures of a result: a montage for the reader, surfaces in three dimensions, a small preview of a case.
 
 The names below are loaded on first use: matplotlib costs half a second.
 """
@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PancreasSegLib.pictures.case_preview import write_case_preview
     from PancreasSegLib.pictures.montage import write_montage
+    from PancreasSegLib.pictures.surface_picture import write_surface_picture
 
-_HOME = {"write_case_preview": "case_preview", "write_montage": "montage"}
+_HOME = {
+    "write_case_preview": "case_preview",
+    "write_montage": "montage",
+    "write_surface_picture": "surface_picture",
+}
 
-__all__ = ["write_case_preview", "write_montage"]
+__all__ = ["write_case_preview", "write_montage", "write_surface_picture"]
 
 
 def __getattr__(name: str) -> Any:

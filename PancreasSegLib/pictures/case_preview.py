@@ -26,7 +26,7 @@ def write_case_preview(
     *,
     slices: int = 5,
 ) -> None:
-    """Write a row of axial slices with the reference outlined in green and the prediction in orange.
+    """Write a row of axial slices with the reference outlined in blue and the prediction in orange.
 
     Parameters
     ----------

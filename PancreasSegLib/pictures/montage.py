@@ -14,12 +14,14 @@ from PancreasSegLib.pictures.slice_view import Outline, draw_slice
 from PancreasSegLib.pictures.style import (
     DISCLAIMER,
     FAINT,
-    OTHERS,
     OUTLINE,
     TEXT,
+    halo,
+    label_colours,
     new_figure,
     write_figure,
 )
+from PancreasSegLib.pictures.surface_scene import Solid, SurfaceScene
 from PancreasSegLib.pictures.surface_view import draw_surface
 from PancreasSegLib.volume import Box, Volume
 
@@ -40,8 +42,12 @@ def write_montage(
     statistics: Mapping[str, Any] | None = None,
     title: str | None = None,
     probability: Volume | None = None,
+    organ: str | None = None,
 ) -> None:
     """Write one picture of a segmentation: nine axial slices, a coronal view, the surface and the figures.
+
+    Where the mask holds several labels the view is set on all of them, each is named once beside its outline, and
+    the surfaces are shown together; `organ` sets the view on one.
 
     Slices are shown as radiologists read them whatever the file's axes: the patient's right on the left, anterior
     or superior up, true proportions, W 400 L 40. A dotted line is where the probability falls to 0.2.
@@ -55,14 +61,15 @@ def write_montage(
     mask : ndarray, shape (z, y, x)
         Labels on the CT's own grid.
     labels : mapping of str to int, optional
-        Meaning of the values; the view is set on ``"pancreas"``, or else on the first. Default: all that is not
-        zero is pancreas.
+        Meaning of the values. Default: all that is not zero is pancreas.
     statistics : mapping, optional
         ``Segmentation.statistics``, or that of one label. Volume and HU are computed where they are absent.
     title : str, optional
         Headline, such as the scan's name.
     probability : Volume, optional
         Foreground probability on a crop of the CT's grid (same axes, any spacing).
+    organ : str, optional
+        The label that the view is set on, the others being drawn where they come into it.
 
     Raises
     ------
@@ -86,7 +93,7 @@ def write_montage(
             f"The mask of shape {tuple(mask.shape)} does not lie on the CT's grid, {volume.geometry.shape_zyx}."
         )
     scan, axes = volume.canonical()
-    view = _View(scan, axes.apply(mask), dict(labels or {}), probability)
+    view = _View(scan, axes.apply(mask), dict(labels or {}), probability, organ)
     figure = new_figure(_WIDTH_PX, _HEIGHT_PX)
     grid = figure.add_gridspec(
         _ROWS, 2 * _COLUMNS + 3, left=0.006, right=0.994, top=0.945, bottom=0.05, wspace=0.02, hspace=0.02
@@ -99,8 +106,7 @@ def write_montage(
             axial = figure.add_subplot(grid[row, 2 * column : 2 * column + 2])
             view.draw_axial(axial, k, bar_mm=50.0 if n == 0 else None)
         view.draw_coronal(figure.add_subplot(grid[:2, 2 * _COLUMNS :]))
-        solid = figure.add_subplot(grid[2, 2 * _COLUMNS :], projection="3d", facecolor="none")
-        draw_surface(solid, view.organ_crop(), scan.geometry.spacing_mm, OUTLINE, width_ratio=_SURFACE_RATIO)
+        view.draw_solid(figure.add_subplot(grid[2, 2 * _COLUMNS :], projection="3d", facecolor="none"))
     _draw_texts(figure, view, title, statistics)
     write_figure(path, figure)
 
@@ -108,13 +114,38 @@ def write_montage(
 class _View:
     """The CT, the mask and the probability on canonical axes, and what of them is shown."""
 
-    def __init__(self, scan: Volume, mask: NDArray, labels: dict[str, int], probability: Volume | None) -> None:
+    def __init__(
+        self,
+        scan: Volume,
+        mask: NDArray,
+        labels: dict[str, int],
+        probability: Volume | None,
+        organ: str | None = None,
+    ) -> None:
         self.scan, self.mask, self.labels = scan, mask, labels
-        self.name = "pancreas" if not labels or "pancreas" in labels else next(iter(labels))
+        self.name = organ or ("pancreas" if not labels or "pancreas" in labels else next(iter(labels)))
         self.value = labels.get(self.name)
-        self.organ = mask != 0 if self.value is None else mask == self.value
+        self.present = [name for name, value in labels.items() if (mask == value).any()]
+        self.several = organ is None and len(self.present) > 1
+        every = self.several or self.value is None
+        self.organ = (
+            np.isin(mask, list(labels.values()) or np.unique(mask[mask != 0])) if every else mask == self.value
+        )
+        self.colours = label_colours(list(labels), self.name)
         self.box = Box.of_mask(self.organ)
         self.probability = probability.canonical()[0] if probability is not None else None
+        self._named_at = self._largest_slices()
+
+    def _largest_slices(self) -> dict[int, list[str]]:
+        """Return, for each slice shown, the labels that are largest there: where each is named."""
+        named: dict[int, list[str]] = {}
+        if not self.several:
+            return named
+        levels = self.levels()
+        for name in self.present:
+            areas = [np.count_nonzero(self.mask[k] == self.labels[name]) for k in levels]
+            named.setdefault(levels[int(np.argmax(areas))], []).append(name)
+        return named
 
     def organ_crop(self) -> NDArray[np.bool_]:
         """Return the organ inside its box."""
@@ -154,6 +185,7 @@ class _View:
         if likely is not None:
             outlines.insert(0, Outline(likely, OUTLINE, 1.0, 0.2, "dotted"))
         centre = geometry.index_to_lps(((i0 + i1) / 2, (j0 + j1) / 2, k))
+        self._write_names(axes, k, rows, columns)
         draw_slice(
             axes,
             _window(self.scan.voxels[k], rows, columns, -1024),
@@ -174,9 +206,9 @@ class _View:
         half = max(0, round(1.5 / geometry.spacing_mm[1]))
         slab = self.scan.voxels[::-1, max(0, j - half) : j + half + 1].mean(axis=1, dtype=np.float32)
         outlines = self._outlines(self.mask[::-1, j])
-        if self.box is not None:
+        if self.box is not None and not self.several:
             outlines.insert(0, Outline(self.organ.any(axis=1)[::-1], OUTLINE, 0.8, style="dotted"))
-        note = "   (dotted: silhouette)" if self.box is not None else ""
+        note = "   (dotted: silhouette)" if self.box is not None and not self.several else ""
         place = geometry.index_to_lps((geometry.size_ijk[0] / 2, j, geometry.size_ijk[2] / 2))[1]
         draw_slice(
             axes,
@@ -187,6 +219,38 @@ class _View:
             bar_mm=100.0,
         )
 
+    def draw_solid(self, axes: Any) -> None:
+        """Draw the surface of the organ, or of all labels together."""
+        spacing = self.scan.geometry.spacing_mm
+        if not self.several:
+            draw_surface(axes, self.organ_crop(), spacing, OUTLINE, width_ratio=_SURFACE_RATIO)
+            return
+        solids = [Solid(name, self.mask == self.labels[name], self.colours[name]) for name in self.present]
+        SurfaceScene(solids, spacing).draw(axes, "front")
+
+    def _write_names(self, axes: Any, k: int, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        """Write the names of the labels that are largest on slice `k`, each in the midst of its area."""
+        from scipy import ndimage
+
+        dx, dy, _ = self.scan.geometry.spacing_mm
+        for name in self._named_at.get(k, []):
+            inside = _window(self.mask[k] == self.labels[name], rows, columns, 0)
+            if not inside.any():
+                continue
+            depth = ndimage.distance_transform_edt(np.pad(inside, 1), (dy, dx))[1:-1, 1:-1]
+            row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+            axes.text(
+                (column + 0.5) * dx,
+                (row + 0.5) * dy,
+                name.replace("_", " "),
+                color=TEXT,
+                fontsize=8.5,
+                ha="center",
+                va="center",
+                path_effects=halo(),
+                clip_on=True,
+            )
+
     def draw_middle(self, axes: Any) -> None:
         """Draw the whole middle slice, for a scan without the organ."""
         geometry = self.scan.geometry
@@ -195,11 +259,10 @@ class _View:
 
     def _outlines(self, part: NDArray) -> list[Outline]:
         """Return the borders of all labels on a slice, the organ's last and strongest."""
-        others = [value for name, value in self.labels.items() if name != self.name]
+        others = [(name, value) for name, value in self.labels.items() if name != self.name]
+        width = 1.1 if self.several else 0.8
         lines = [
-            Outline(part == value, OTHERS[n % len(OTHERS)], 0.8)
-            for n, value in enumerate(others)
-            if (part == value).any()
+            Outline(part == value, self.colours[name], width) for name, value in others if (part == value).any()
         ]
         organ = part != 0 if self.value is None else part == self.value
         return [*lines, Outline(organ, OUTLINE)]
@@ -245,18 +308,25 @@ def _draw_nothing(figure: Any, grid: Any, view: _View) -> None:
 def _draw_texts(figure: Any, view: _View, title: str | None, statistics: Mapping[str, Any] | None) -> None:
     figure.text(0.01, 0.972, title or "PancreasSeg", color=TEXT, fontsize=14, weight="bold", va="center")
     figure.text(0.99, 0.972, DISCLAIMER, color=FAINT, fontsize=11, ha="right", va="center")
-    figure.text(0.01, 0.022, _caption(view, statistics), color=TEXT, fontsize=12, va="center")
+    caption = figure.text(0.01, 0.022, _caption(view, statistics), color=TEXT, fontsize=12, va="center")
+    if (width := caption.get_window_extent().width) > 0.98 * _WIDTH_PX:
+        caption.set_fontsize(12 * 0.98 * _WIDTH_PX / width)
     x = 0.99
-    names = [name for name, value in view.labels.items() if name != view.name and (view.mask == value).any()]
-    for n, name in enumerate(names):
+    if view.several:
+        return
+    for name in (name for name in view.present if name != view.name):
         text = figure.text(
-            x, 0.022, name.replace("_", " "), color=OTHERS[n % len(OTHERS)], fontsize=10, ha="right", va="center"
+            x, 0.022, name.replace("_", " "), color=view.colours[name], fontsize=10, ha="right", va="center"
         )
         x -= text.get_window_extent().width / _WIDTH_PX + 0.008
 
 
 def _caption(view: _View, statistics: Mapping[str, Any] | None) -> str:
-    """Return the line of figures: volume, HU, extent, confidence."""
+    """Return the line of figures: volume, HU, extent, confidence; of several labels the volumes."""
+    if view.several:
+        voxel = view.scan.geometry.voxel_volume_ml
+        volumes = {name: np.count_nonzero(view.mask == view.labels[name]) * voxel for name in view.present}
+        return "   ·   ".join(f"{name.replace('_', ' ')} {volume:.1f} mL" for name, volume in volumes.items())
     name = view.name.replace("_", " ").capitalize()
     if view.box is None:
         return f"{name}: nothing found (0 mL)"

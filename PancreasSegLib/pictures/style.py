@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,37 @@ BACKGROUND = "#101214"
 TEXT = "#e8e8e8"
 FAINT = "#9aa0a6"
 OUTLINE = "#ffa826"  # prediction
-REFERENCE = "#33d17a"
-# Further labels of a mask; told apart also by those who do not see red and green.
-OTHERS = ("#56b4e9", "#f0e442", "#cc79a7", "#009e73", "#d55e00", "#8da0cb", "#e5c494", "#b3b3b3")
+REFERENCE = "#4cc9f0"  # beside orange, green is lost on one man in twelve
+# Further labels of a mask, each as far as can be from those before it (OKLab) for common sight and for protan and
+# deutan sight (Machado et al. 2009), light enough for dark tissue.
+OTHERS = ("#56b4e9", "#f0e442", "#e6004d", "#804dff", "#80ffff", "#996699", "#99cc99", "#b39966")
 DISCLAIMER = "Research use, not a medical device"
 
 WINDOW_LEVEL_HU = 40.0
 WINDOW_WIDTH_HU = 400.0
+
+
+def label_colours(names: Sequence[str], organ: str | None = None) -> dict[str, str]:
+    """Return a colour for each label: the prediction's for the organ, the others' in their order.
+
+    After the ninth label colours come again; pictures name the labels in writing as well.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Labels.
+    organ : str, optional
+        The label that counts; ``"pancreas"`` or else the first where nothing is said.
+
+    Examples
+    --------
+    >>> label_colours(["liver", "pancreas"])
+    {'liver': '#56b4e9', 'pancreas': '#ffa826'}
+    """
+    if organ is None:
+        organ = "pancreas" if "pancreas" in names else next(iter(names), None)
+    others = [name for name in names if name != organ]
+    return {name: OUTLINE if name == organ else OTHERS[others.index(name) % len(OTHERS)] for name in names}
 
 
 def new_figure(width_px: int, height_px: int, dpi: int = 100) -> Figure:

@@ -12,15 +12,15 @@ from PancreasSegLib.pictures.style import OUTLINE, REFERENCE
 HEADER = 34
 
 
-def test_reference_green_prediction_orange_side_by_side(phantom, tmp_path):
+def test_reference_and_prediction_side_by_side(phantom, tmp_path):
     truth = phantom.labels.voxels == 8
     moved = np.roll(truth, 2, axis=2)  # to the patient's left: to the right in the picture
     write_case_preview(tmp_path / "v.png", phantom.ct, truth, moved, "case 1, Dice 0.7")
     pixels = pixels_of(tmp_path / "v.png")[HEADER:]
-    green, orange = where_colour(pixels, REFERENCE), where_colour(pixels, OUTLINE)
-    assert green.sum() > 300 and orange.sum() > 300
+    blue, orange = where_colour(pixels, REFERENCE), where_colour(pixels, OUTLINE)
+    assert blue.sum() > 300 and orange.sum() > 300
     for panel in np.array_split(np.arange(pixels.shape[1]), 5):
-        left = np.nonzero(green[:, panel])[1].min()
+        left = np.nonzero(blue[:, panel])[1].min()
         assert np.nonzero(orange[:, panel])[1].min() > left + 3
 
 

@@ -107,6 +107,16 @@ def test_other_labels_and_the_probability_are_drawn(phantom, tmp_path):
     assert more > 1.05 * less
 
 
+def test_the_view_is_set_on_all_labels_or_on_one(phantom, tmp_path):
+    labels = {"left kidney": 3, "pancreas": 8}
+    for name, organ in (("all", None), ("one", "pancreas")):
+        write_montage(tmp_path / f"{name}.png", phantom.ct, phantom.labels.voxels, labels=labels, organ=organ)
+    every, one = (pixels_of(tmp_path / f"{name}.png") for name in ("all", "one"))
+    assert where_colour(every, OUTLINE)[AXIAL].sum() < 0.7 * where_colour(one, OUTLINE)[AXIAL].sum()
+    assert where_colour(every, OTHERS[0])[SURFACE].sum() > 200  # the surface of the kidney
+    assert where_colour(one, OTHERS[0])[SURFACE].sum() == 0
+
+
 def test_an_empty_mask_still_gives_a_picture(phantom, tmp_path):
     write_montage(tmp_path / "e.png", phantom.ct, np.zeros_like(phantom.labels.voxels), labels={"pancreas": 1})
     pixels = pixels_of(tmp_path / "e.png")
