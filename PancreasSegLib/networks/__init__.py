@@ -21,6 +21,7 @@ from PancreasSegLib.networks.architecture import Architecture, Argument
 from PancreasSegLib.networks.outputs import training_outputs
 from PancreasSegLib.networks.registry import (
     NETWORKS,
+    PRESETS,
     build_network,
     describe,
     find_network,
@@ -30,6 +31,7 @@ from PancreasSegLib.networks.registry import (
 
 __all__ = [
     "NETWORKS",
+    "PRESETS",
     "Architecture",
     "Argument",
     "build_network",

@@ -66,6 +66,49 @@ def segresnet(
     }
 
 
+def segresnet_ds(
+    *,
+    in_channels: int = 1,
+    out_channels: int = 2,
+    spatial_dims: int = 3,
+    filters: Sequence[int] = (32, 64, 128, 256),
+    blocks_down: Sequence[int] = (1, 2, 2, 4),
+    norm: Layer = "instance",
+    activation: Layer = "relu",
+    deep_supervision: bool = False,
+    heads: int | None = None,
+    upsample: str = "deconv",
+) -> dict[str, Any]:
+    """Arguments of SegResNet with deep supervision.
+
+    Parameters
+    ----------
+    filters : sequence of int
+        Channels of each level, the finest first; each twice the one before.
+    blocks_down : sequence of int
+        Residual blocks of each level of the encoder; the decoder has one a level.
+    heads : int or None
+        Coarser levels with scores of their own under deep supervision, 1 to levels - 2; None for all.
+    upsample : str
+        "deconv", "pixelshuffle" or "nontrainable" (linear).
+    """
+    filters = doubling("filters", filters, 3)
+    most = len(filters) - 2
+    heads = most if heads is None else heads
+    if not 1 <= heads <= most:
+        raise NetworkError(f"heads is {heads}.", f"With {len(filters)} levels there can be 1 to {most}.")
+    return {
+        "spatial_dims": dimensions(spatial_dims),
+        **channels(in_channels, out_channels),
+        "init_filters": filters[0],
+        "blocks_down": tuple(positive_numbers("blocks_down", blocks_down, len(filters), len(filters))),
+        "norm": norm_layer(norm),
+        "act": activation_layer(activation),
+        "dsdepth": 1 + heads if deep_supervision else 1,
+        "upsample_mode": _choice("upsample", upsample, ("deconv", "pixelshuffle", "nontrainable")),
+    }
+
+
 def unet(
     *,
     in_channels: int = 1,
@@ -262,6 +305,15 @@ CONVOLUTIONAL = (
         f"{_NETS}:SegResNet",
         lambda arguments: (2 ** (len(arguments["blocks_down"]) - 1),) * arguments["spatial_dims"],
         monai=lambda _: "SegResNet",
+    ),
+    Architecture(
+        "segresnet-ds",
+        "SegResNet with transposed convolutions and deep supervision, the workhorse of Auto3DSeg.",
+        "Myronenko et al., MICCAI 2023, arXiv:2308.10008; Myronenko, arXiv:1810.11654",
+        segresnet_ds,
+        f"{_NETS}:SegResNetDS",
+        lambda arguments: (2 ** (len(arguments["blocks_down"]) - 1),) * arguments["spatial_dims"],
+        monai=lambda _: "SegResNetDS",
     ),
     Architecture(
         "unet",

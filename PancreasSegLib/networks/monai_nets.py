@@ -39,6 +39,30 @@ class SegResNet(_SingleScores, nets.SegResNet):
     """:class:`monai.networks.nets.SegResNet`."""
 
 
+class SegResNetDS(nets.SegResNetDS):
+    """:class:`monai.networks.nets.SegResNetDS`."""
+
+    def forward(self, x: Tensor) -> Scores:
+        """Scores ``(n, classes, z, y, x)``; in training a list from fine to coarse."""
+        outputs = super().forward(x)
+        return [outputs] if self.training and isinstance(outputs, Tensor) else outputs
+
+
+class HighResNet(_SingleScores, nets.HighResNet):
+    """:class:`monai.networks.nets.HighResNet`."""
+
+
+class FlexibleUNet(_SingleScores, nets.FlexibleUNet):
+    """:class:`monai.networks.nets.FlexibleUNet`, its encoder without the layers that only classify."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        # they take part in no output, and distributed training stumbles over weights without gradients
+        for unused in ("_conv_head", "_bn1", "_fc", "fc"):
+            if isinstance(getattr(self.encoder, unused, None), nn.Module):
+                setattr(self.encoder, unused, nn.Identity())
+
+
 class UNet(_SingleScores, nets.UNet):
     """:class:`monai.networks.nets.UNet`."""
 

@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING, Any
 from PancreasSegLib.errors import NetworkError
 from PancreasSegLib.networks.architecture import Architecture
 from PancreasSegLib.networks.convolutional import CONVOLUTIONAL
+from PancreasSegLib.networks.dilated import HIGHRESNET
+from PancreasSegLib.networks.encoders import ENCODER_NETWORKS
+from PancreasSegLib.networks.imported import IMPORTED
+from PancreasSegLib.networks.mednext import MEDNEXT
 from PancreasSegLib.networks.nnunet import NNUNETS
+from PancreasSegLib.networks.presets import PRESETS as _PRESETS
 from PancreasSegLib.networks.transformer import TRANSFORMERS
 
 if TYPE_CHECKING:
     from torch import nn
 
-NETWORKS: dict[str, Architecture] = {a.name: a for a in (*NNUNETS, *CONVOLUTIONAL, *TRANSFORMERS)}
+NETWORKS: dict[str, Architecture] = {
+    a.name: a for a in (*NNUNETS, *CONVOLUTIONAL, MEDNEXT, HIGHRESNET, *ENCODER_NETWORKS, *TRANSFORMERS)
+}
 """The architectures by name."""
+
+PRESETS: dict[str, Architecture] = {a.name: a for a in _PRESETS}
+"""Published sizes of some of them by name; they can be used wherever an architecture can."""
 
 
 def find_network(name: str) -> Architecture:
@@ -26,11 +36,14 @@ def find_network(name: str) -> Architecture:
     NetworkError
         If there is none of that name; the hint lists the names.
     """
-    if name in NETWORKS:
-        return NETWORKS[name]
-    close = difflib.get_close_matches(str(name).lower().replace("_", "-"), NETWORKS, 1)
+    known = NETWORKS | PRESETS
+    if name in known:
+        return known[name]
+    if name in IMPORTED:
+        return IMPORTED[name]
+    close = difflib.get_close_matches(str(name).lower().replace("_", "-"), known, 1)
     meant = f"Did you mean {close[0]}? " if close else ""
-    raise NetworkError(f"There is no network {name!r}.", f"{meant}Choose one of {', '.join(NETWORKS)}.")
+    raise NetworkError(f"There is no network {name!r}.", f"{meant}Choose one of {', '.join(known)}.")
 
 
 def build_network(name: str, *, lean: bool = False, **arguments: Any) -> nn.Module:
@@ -39,7 +52,7 @@ def build_network(name: str, *, lean: bool = False, **arguments: Any) -> nn.Modu
     Parameters
     ----------
     name : str
-        A key of :data:`NETWORKS`.
+        A key of :data:`NETWORKS` or :data:`PRESETS`.
     lean : bool
         Where there is one, build the equal network of plain torch layers (same state dict, same scores), which
         spares the import of MONAI, well over a second of a cold start.
@@ -100,7 +113,7 @@ def input_multiple(name: str, **arguments: Any) -> tuple[int, int, int]:
     Parameters
     ----------
     name : str
-        A key of :data:`NETWORKS`.
+        A key of :data:`NETWORKS` or :data:`PRESETS`.
     **arguments
         Those that the network is built with.
 
@@ -132,7 +145,7 @@ def monai_definition(name: str, **arguments: Any) -> dict[str, Any] | None:
     Parameters
     ----------
     name : str
-        A key of :data:`NETWORKS`.
+        A key of :data:`NETWORKS` or :data:`PRESETS`.
     **arguments
         Those that the network is built with.
 

@@ -20,7 +20,8 @@ from PancreasSegLib.networks.arguments import (
 )
 
 _NETS = "PancreasSegLib.networks.monai_nets"
-_UNETR_TOKEN = 16
+TOKEN = 16
+"""Width of UNETR's tokens, of which every size is a multiple."""
 _SWIN_MULTIPLE = 32
 
 
@@ -107,8 +108,8 @@ def unetr(
     """
     dims = dimensions(spatial_dims)
     size = each_axis("image_size", image_size, dims)
-    if any(n % _UNETR_TOKEN for n in size):
-        raise NetworkError(f"image_size is {image_size!r}.", f"Give multiples of {_UNETR_TOKEN}.")
+    if any(n % TOKEN for n in size):
+        raise NetworkError(f"image_size is {image_size!r}.", f"Give multiples of {TOKEN}.")
     return {
         "spatial_dims": dims,
         **channels(in_channels, out_channels),
@@ -139,7 +140,7 @@ TRANSFORMERS = (
         "Hatamizadeh et al., WACV 2022, arXiv:2103.10504",
         unetr,
         f"{_NETS}:UNETR",
-        lambda arguments: (_UNETR_TOKEN,) * arguments["spatial_dims"],
+        lambda arguments: (TOKEN,) * arguments["spatial_dims"],
         needs=("einops",),
     ),
 )
