@@ -128,7 +128,7 @@ class _View:
         self.present = [name for name, value in labels.items() if (mask == value).any()]
         self.several = organ is None and len(self.present) > 1
         every = self.several or self.value is None
-        self.organ = (
+        self.organ: NDArray[np.bool_] = (
             np.isin(mask, list(labels.values()) or np.unique(mask[mask != 0])) if every else mask == self.value
         )
         self.colours = label_colours(list(labels), self.name)
