@@ -131,9 +131,12 @@ class Cascade:
             region = self._region(roi, proposal, outcome)
         crop: Box | None = None
         if region is not None:
-            localiser = self.networks.get("localiser", self.networks["segmenter"])
-            place = self._localised(localiser, region, roi, outcome)
-            outcome.reason, crop = place.reason, self._crop(place)
+            if self.settings.single_pass and "localiser" not in self.networks:
+                crop = region.grown(self.settings.proposal_margin_mm, self.ct.geometry)
+            else:
+                localiser = self.networks.get("localiser", self.networks["segmenter"])
+                place = self._localised(localiser, region, roi, outcome)
+                outcome.reason, crop = place.reason, self._crop(place)
         if crop is not None:
             found, grid = self._segmented(crop, roi)
             with self.tracker.stage("restore", "back to the grid of the CT"):

@@ -69,7 +69,8 @@ class NetworkCost:
         return self.peak_values_per_voxel * bytes_per_value * voxels / (1 << 20)
 
 
-_USUAL = NetworkCost(500.0, 600.0, 180.0, 110.0)  # a U-Net with 32 filters at the finest level
+USUAL_COST = NetworkCost(500.0, 600.0, 180.0, 110.0)
+"""Of a U-Net with 32 filters at the finest level."""
 
 
 def measure_cost(network: nn.Module, in_channels: int, shape_zyx: tuple[int, int, int]) -> NetworkCost:
@@ -99,7 +100,7 @@ def measure_cost(network: nn.Module, in_channels: int, shape_zyx: tuple[int, int
             network(torch.zeros((1, in_channels, *shape_zyx)))
     except (RuntimeError, ValueError) as error:  # a network that wants another size: the forecast is then rougher
         _log.debug("the cost of %s cannot be counted: %s", type(network).__name__, error)
-        return _USUAL
+        return USUAL_COST
     finally:
         for hook in hooks:
             hook.remove()

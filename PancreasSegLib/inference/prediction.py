@@ -15,7 +15,7 @@ from PancreasSegLib.inference.device import choose_precision
 from PancreasSegLib.inference.memory import available_memory_mb
 from PancreasSegLib.inference.result import SegmentationWarning
 from PancreasSegLib.inference.settings import CascadeSettings
-from PancreasSegLib.inference.stage_grid import takes_one_size
+from PancreasSegLib.inference.stage_grid import keeps_patch
 from PancreasSegLib.inference.windows import Shape, Tiling, plan_windows, run_windows
 
 if TYPE_CHECKING:
@@ -134,13 +134,13 @@ def plan_stage(network: StageNetwork, shape: Shape, settings: CascadeSettings, m
     """Return the windows of a stage over an image of `shape` (z, y, x)."""
     stage = network.stage
     x, y, z = stage.patch_ijk
-    mx, my, mz = stage.patch_ijk if takes_one_size(stage) else stage.multiple_ijk
+    mx, my, mz = stage.patch_ijk if keeps_patch(stage) else stage.multiple_ijk
     return plan_windows(
         shape,
         (z, y, x),
         (mz, my, mx),
         overlap=settings.overlap,
-        whole_axis=1.0 if takes_one_size(stage) else settings.whole_axis,
+        whole_axis=1.0 if keeps_patch(stage) else settings.whole_axis,
         most_voxels=most,
     )
 

@@ -44,8 +44,8 @@ class Segmenter:
         Its stages by role.
     threads : int
         CPU threads.
-    settings : CascadeSettings
-        How the cascade behaves.
+    settings : CascadeSettings, optional
+        How the cascade behaves; by default as the package wants it.
     checksums : dict of str to str
         SHA-256 of the weights, for the provenance.
 
@@ -72,7 +72,7 @@ class Segmenter:
         self.package = package
         self.networks = dict(networks)
         self.threads = threads
-        self.settings = settings or CascadeSettings()
+        self.settings = settings or CascadeSettings(**package.settings)
         self._checksums = dict(checksums or {})
         self._proposals: WeakKeyDictionary[Volume, RoiProposal] = WeakKeyDictionary()
         self._warnings: list[SegmentationWarning] = []

@@ -38,6 +38,9 @@ class CascadeSettings:
         Expected Dice below which a warning is given; and below which a small find is refused, as it is drawn where
         no pancreas is in view: one below the usual volume, or one below `doubtful_ml` at the scan's first or last
         slice. A region given by the user is evidence enough against that.
+    single_pass : bool
+        Whether a package without a localiser segments the whole region at once, as the programs that imported
+        models come from do, instead of looking for the organ first.
     least_organs : int
         Neighbouring organs that must be in view, where the network knows them.
     least_extent_mm : float
@@ -53,6 +56,7 @@ class CascadeSettings:
     doubtful_probability: float = 0.7
     widen_mm: float = 60.0
     extra_scales: tuple[float, ...] = (0.9, 1.1)
+    single_pass: bool = False
     threshold: float = 0.5
     smallest_ml: float = 2.0
     usual_ml: tuple[float, float] = (15.0, 250.0)

@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from PancreasSegLib.inference.cost import NetworkCost, leaf_modules, measure_cost
+from PancreasSegLib.inference.cost import USUAL_COST, NetworkCost, leaf_modules, measure_cost
 from PancreasSegLib.inference.device import Precision
 from PancreasSegLib.inference.stage_grid import takes_one_size
 from PancreasSegLib.models import Stage
+from PancreasSegLib.models.axes import NetworkAxes
+from PancreasSegLib.networks.imported import TORCHSCRIPT
 from PancreasSegLib.networks.instance_norm import keep_channels_last
 
 
@@ -40,6 +42,7 @@ class StageNetwork:
         self.stage = stage
         self.device, self.precision = torch.device("cpu"), precision
         self.in_channels = 2 if stage.hu_mask == "channel" else 1
+        self._axes = NetworkAxes(stage.axes)
         self._networks = [keep_channels_last(network).eval() for network in networks]
         self._cost: NetworkCost | None = None
         self._home = (device, precision)
@@ -48,11 +51,14 @@ class StageNetwork:
     @property
     def cost(self) -> NetworkCost:
         """Cost of one member, counted on first use by a small pass on the CPU."""
+        if self.stage.network == TORCHSCRIPT:
+            return USUAL_COST  # its layers cannot be seen from outside
         if self._cost is None:
             device, precision = self.device, self.precision
             self.move(torch.device("cpu"), precision)
             x, y, z = self._probe_ijk()
-            self._cost = measure_cost(self._networks[0], self.in_channels, (z, y, x))
+            a, b, c = self._axes.of_zyx((z, y, x))
+            self._cost = measure_cost(self._networks[0], self.in_channels, (a, b, c))
             self.move(device, precision)
         return self._cost
 
@@ -97,20 +103,29 @@ class StageNetwork:
         Returns
         -------
         ndarray of float32, shape (len(keep), z, y, x)
-            Softmax probabilities, averaged over the members.
+            Probabilities by the stage's activation, averaged over the members.
         """
         layout = torch.channels_last_3d if self.precision.channels_last else torch.contiguous_format
-        x = torch.from_numpy(np.ascontiguousarray(image))[None].to(self.device).contiguous(memory_format=layout)
+        seen = np.ascontiguousarray(self._axes.apply(image))
+        x = torch.from_numpy(seen)[None].to(self.device).contiguous(memory_format=layout)
         total: torch.Tensor | None = None
         for number, network in enumerate(self._networks):
             with _watched(network, self.cost.shares, number, self.members, on_work), self._autocast():
                 scores = network(x)
-            part = torch.softmax(scores.float() / self.stage.temperature, dim=1)[0, list(keep)]
+            part = self._activated(scores.float() / self.stage.temperature)[list(keep)]
             total = part if total is None else total.add_(part)
         assert total is not None
         on_work(1.0)
-        result: NDArray[np.float32] = (total / self.members).cpu().contiguous().numpy()
+        found = self._axes.invert((total / self.members).cpu().numpy())
+        result: NDArray[np.float32] = np.ascontiguousarray(found)
         return result
+
+    def _activated(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities (classes, ...) of scores (1, channels, ...), the background first."""
+        if self.stage.activation == "softmax":
+            return torch.softmax(scores, dim=1)[0]
+        labels = torch.sigmoid(scores)[0]
+        return torch.cat([1 - labels.amax(dim=0, keepdim=True), labels])
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         if self.precision.name == "fp32":

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from PancreasSegLib.errors import ModelPackageError, NetworkError
+from PancreasSegLib.models.axes import OURS, are_axes
 from PancreasSegLib.models.checksums import file_inside, verify_files
 from PancreasSegLib.models.json_fields import JsonFields
 from PancreasSegLib.models.package import ModelPackage, Stage
 from PancreasSegLib.networks import find_network, input_multiple
+from PancreasSegLib.networks.imported import TORCHSCRIPT
 
 METADATA_FILE = "configs/metadata.json"
 FORMAT_VERSION = 1
@@ -19,7 +21,12 @@ REFINER_CHANNELS = 9
 """Images that a refiner takes; the room ``refine`` says which (a test holds the two together)."""
 ROLES = ("localiser", "segmenter", "refiner")
 HU_MASKS = ("none", "mask", "channel")
-WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth")
+ACTIVATIONS = ("softmax", "sigmoid")
+PROGRAM_SUFFIX = ".ts"
+WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", PROGRAM_SUFFIX)
+_LATER = {"axes": OURS, "activation": "softmax"}
+_MOST_OVERLAP = 0.9
+_MOST_SCALES = 4
 _MAX_METADATA_BYTES = 8 << 20
 
 
@@ -138,7 +145,30 @@ def parse_metadata(content: Any, folder: Path) -> ModelPackage:
         licence=block.text("licence", ""),
         recipe=block.mapping("recipe", {}),
         refiner=refiner,
+        settings=_parse_settings(block),
     )
+
+
+def _parse_settings(block: JsonFields) -> dict[str, Any]:
+    """Read the settings of the cascade that a package may choose: enough to feed a network as its maker did."""
+    found = JsonFields(block.mapping("settings", {}), block.file, f"{block.place}.settings")
+    if set(found.value) - {"overlap", "extra_scales", "single_pass"}:
+        raise block.error("settings", "made of overlap, extra_scales and single_pass")
+    settings: dict[str, Any] = {}
+    if "overlap" in found.value:
+        settings["overlap"] = found.number("overlap")
+        if not 0 <= settings["overlap"] <= _MOST_OVERLAP:
+            raise found.error("overlap", f"from 0 to {_MOST_OVERLAP}")
+    if "extra_scales" in found.value:
+        scales = found.numbers("extra_scales", len(found.items("extra_scales")), positive=True)
+        settings["extra_scales"] = scales
+        if len(scales) > _MOST_SCALES or any(not 0.5 <= v <= 2 for v in scales):
+            raise found.error("extra_scales", f"at most {_MOST_SCALES} numbers from 0.5 to 2")
+    if "single_pass" in found.value:
+        settings["single_pass"] = found.get("single_pass")
+        if not isinstance(settings["single_pass"], bool):
+            raise found.error("single_pass", "true or false")
+    return settings
 
 
 def is_package_name(name: str) -> bool:
@@ -171,7 +201,11 @@ def _parse_stage(fields: JsonFields) -> Stage:
         labels=fields.labels("labels"),
         hu_mask=fields.choice("hu_mask", HU_MASKS, "none"),
         temperature=fields.number("temperature", positive=True) if "temperature" in fields.value else 1.0,
+        axes=fields.text("axes", OURS),
+        activation=fields.choice("activation", ACTIVATIONS, "softmax"),
     )
+    if not are_axes(stage.axes):
+        raise fields.error("axes", "three letters of L or R, P or A, S or I")
     _check_network(stage, fields)
     return stage
 
@@ -194,6 +228,9 @@ def _check_network(stage: Stage, fields: JsonFields) -> None:
             )
     else:
         _check_channels(stage, arguments, fields)
+    programs = [name.endswith(PROGRAM_SUFFIX) for name in stage.weights]
+    if programs != [stage.network == TORCHSCRIPT] * len(programs):
+        raise fields.error("weights", f"files in {PROGRAM_SUFFIX} for the network {TORCHSCRIPT} and for it alone")
     if any(have % need for have, need in zip(stage.multiple_ijk, multiple, strict=True)):
         raise fields.error("multiple_ijk", f"a multiple of {list(multiple)}, which the network's strides ask for")
     if any(have % need for have, need in zip(stage.patch_ijk, stage.multiple_ijk, strict=True)):
@@ -202,15 +239,15 @@ def _check_network(stage: Stage, fields: JsonFields) -> None:
 
 def _check_channels(stage: Stage, arguments: dict[str, Any], fields: JsonFields) -> None:
     channels = 2 if stage.hu_mask == "channel" else 1
+    # a sigmoid has no channel for the background, so labels count from 1 all the same
+    classes = arguments["out_channels"] + (stage.activation == "sigmoid")
     if arguments["in_channels"] != channels:
         raise fields.error(
             "arguments", f"those of a network with {channels} input channel(s), as hu_mask asks for"
         )
     foreground = {name: value for name, value in stage.labels.items() if value > 0}
-    if "pancreas" not in foreground or max(foreground.values()) >= arguments["out_channels"]:
-        raise fields.error(
-            "labels", f"a pancreas among at most {arguments['out_channels'] - 1} labels of the network"
-        )
+    if "pancreas" not in foreground or max(foreground.values()) >= classes:
+        raise fields.error("labels", f"a pancreas among at most {classes - 1} labels of the network")
 
 
 def pancreasseg_block(package: ModelPackage) -> dict[str, Any]:
@@ -219,15 +256,22 @@ def pancreasseg_block(package: ModelPackage) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "name": package.name,
         "labels": package.labels,
-        "stages": [asdict(stage) for stage in package.stages],
+        "stages": [_stage_block(stage) for stage in package.stages],
         "scores": package.scores,
         "sources": package.sources,
         "licence": package.licence,
         "recipe": package.recipe,
     }
     if package.refiner is not None:
-        block["refiner"] = asdict(package.refiner)
+        block["refiner"] = _stage_block(package.refiner)
+    if package.settings:
+        block["settings"] = package.settings
     try:
         return json.loads(json.dumps(block, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ModelPackageError(f"The package {package.name} cannot be written as JSON: {error}.") from error
+
+
+def _stage_block(stage: Stage) -> dict[str, Any]:
+    """Write a stage; fields that older versions do not know only where they say something."""
+    return {name: v for name, v in asdict(stage).items() if name not in _LATER or v != _LATER[name]}

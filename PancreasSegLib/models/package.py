@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from PancreasSegLib.models.axes import OURS
+from PancreasSegLib.networks.imported import IMPORTED
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -42,6 +45,12 @@ class Stage:
     temperature : float
         Scores are divided by it before the softmax, so that the probabilities are as sure as they are right on
         patients never seen (temperature scaling: Guo et al., ICML 2017, arXiv:1706.04599); 1 leaves them alone.
+    axes : str
+        Where the axes of the network's images lead, in the order of the array: ours are ``"SPL"``; see
+        :class:`PancreasSegLib.models.axes.NetworkAxes`. All other fields are along i, j, k whatever it says.
+    activation : str
+        ``"softmax"``; or ``"sigmoid"``, for networks that score each label by itself and the background not at
+        all: the label of value v is their channel v - 1.
     """
 
     role: str
@@ -57,6 +66,13 @@ class Stage:
     labels: dict[str, int]
     hu_mask: str = "none"
     temperature: float = 1.0
+    axes: str = OURS
+    activation: str = "softmax"
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether the network came from another program: it then sees windows of its patch's size alone."""
+        return self.network in IMPORTED
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,8 @@ class ModelPackage:
         The recipe that made it.
     refiner : Stage or None
         The network for interactive correction, which is no stage of a run.
+    settings : dict
+        Fields of :class:`PancreasSegLib.inference.CascadeSettings` that this package wants other than by default.
     """
 
     name: str
@@ -96,6 +114,7 @@ class ModelPackage:
     licence: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
     refiner: Stage | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def all_stages(self) -> tuple[Stage, ...]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-import pickle
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PancreasSegLib.errors import ModelPackageError, NetworkError, UntrustedModelError
+from PancreasSegLib.errors import ModelPackageError, NetworkError
+from PancreasSegLib.models.checkpoint import read_checkpoint, state_dict_in
 from PancreasSegLib.models.checksums import file_inside, verify_files
 from PancreasSegLib.models.package import ModelPackage, Stage
+from PancreasSegLib.models.program import load_program
 from PancreasSegLib.networks import build_network
+from PancreasSegLib.networks.imported import TORCHSCRIPT
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_SAFE_TORCH = (2, 6)
 _LARGEST_KERNEL = 5**3
 
 
@@ -46,19 +48,37 @@ def load_weights(package: ModelPackage, stage: Stage, member: int = 0) -> dict[s
     ModelPackageError
         If it is missing, damaged, not weights, or holds NaN or infinite values.
     """
-    if not 0 <= member < len(stage.weights):
-        raise ModelPackageError(
-            f"The {stage.role} of {package.name} has no member {member}.", f"It has {len(stage.weights)}."
-        )
-    name = stage.weights[member]
+    name = _member(package, stage, member)
     verify_files(package.path, [name])
     path = file_inside(package.path, name)
-    weights = _load_safetensors(path) if path.suffix == ".safetensors" else _load_checkpoint(path)
+    if path.suffix == ".safetensors":
+        weights = _load_safetensors(path)
+    else:
+        weights = state_dict_in(read_checkpoint(path), path)
+    check_finite(weights, path)
+    return weights
+
+
+def check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse weights that are not numbers.
+
+    Raises
+    ------
+    ModelPackageError
+        If any value is NaN or infinite; the sentence names the tensor.
+    """
     for key, value in weights.items():
         # a sum meets every value, and takes a hundredth of the time that isfinite takes on float16
         if value.is_floating_point() and not math.isfinite(float(value.float().sum())):
             raise ModelPackageError(f"{path} holds NaN or infinite values in {key}.", "The training went wrong.")
-    return weights
+
+
+def _member(package: ModelPackage, stage: Stage, member: int) -> str:
+    if not 0 <= member < len(stage.weights):
+        raise ModelPackageError(
+            f"The {stage.role} of {package.name} has no member {member}.", f"It has {len(stage.weights)}."
+        )
+    return stage.weights[member]
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
@@ -69,45 +89,6 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelPackageError(f"{path} is not a safetensors file: {error}.") from error
-
-
-def _load_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Load a state dict from a ``.pt`` file, bare or under ``state_dict``, ``model`` or ``network``."""
-    import torch
-
-    if tuple(int(n) for n in torch.__version__.split("+")[0].split(".")[:2]) < _SAFE_TORCH:
-        # CVE-2025-32434: before torch 2.6 a crafted file runs code in spite of weights_only=True
-        raise UntrustedModelError(
-            f"{path} is a pickle, and torch {torch.__version__} can be tricked into running code by one.",
-            "Update torch to 2.6 or later, or use a package with safetensors.",
-        )
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UntrustedModelError(
-            f"{path} holds more than tensors and would run code when loaded.",
-            "Ask its maker for safetensors, or for a file with the state dict alone.",
-        ) from error
-    except RuntimeError as error:
-        if "TorchScript" in str(error):
-            raise UntrustedModelError(
-                f"{path} is a TorchScript program, which runs code.", "Ask its maker for safetensors."
-            ) from error
-        raise ModelPackageError(f"{path} is not a torch checkpoint: {str(error).splitlines()[0]}.") from error
-    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ModelPackageError(f"{path} is not a torch checkpoint: {str(error).splitlines()[0]}.") from error
-    for key in ("state_dict", "model", "network"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not content or not all(_is_weight(k, v) for k, v in content.items()):
-        raise ModelPackageError(f"{path} holds no state dict: names with a tensor each.")
-    return content
-
-
-def _is_weight(key: Any, value: Any) -> bool:
-    import torch
-
-    return isinstance(key, str) and isinstance(value, torch.Tensor)
 
 
 def build_stage_network(package: ModelPackage, stage: Stage, member: int = 0, *, lean: bool = True) -> nn.Module:
@@ -134,13 +115,34 @@ def build_stage_network(package: ModelPackage, stage: Stage, member: int = 0, *,
     ModelPackageError
         If the weights cannot be loaded or do not fit the network; the sentence names what differs.
     """
+    if stage.network == TORCHSCRIPT:
+        name = _member(package, stage, member)
+        verify_files(package.path, [name])
+        return load_program(file_inside(package.path, name))
     weights = load_weights(package, stage, member)
     path = package.path / stage.weights[member]
-    _check_size(path, stage, weights)
     try:
-        network = build_network(stage.network, lean=lean, **stage.arguments)
+        return network_with(stage, weights, path, lean=lean)
     except NetworkError as error:
         raise ModelPackageError(f"The {stage.role} of {package.path}: {error.message}", error.hint) from error
+
+
+def network_with(stage: Stage, weights: Mapping[str, Tensor], path: Path, *, lean: bool = True) -> nn.Module:
+    """Build a stage's network and give it weights; see :func:`build_stage_network`.
+
+    Parameters
+    ----------
+    stage : Stage
+        Network and arguments.
+    weights : mapping of str to Tensor
+        Its weights.
+    path : Path
+        Where they come from, for the errors.
+    lean : bool
+        As for :func:`build_stage_network`.
+    """
+    _check_size(path, stage, weights)
+    network = build_network(stage.network, lean=lean, **stage.arguments)
     expected = network.state_dict()
     _check_fit(path, expected, weights)
     full = {key: value.to(expected[key].dtype) for key, value in weights.items()}
@@ -148,20 +150,31 @@ def build_stage_network(package: ModelPackage, stage: Stage, member: int = 0, *,
     return network.requires_grad_(False).eval()
 
 
-def _check_size(path: Path, stage: Stage, weights: dict[str, Tensor]) -> None:
+def _check_size(path: Path, stage: Stage, weights: Mapping[str, Tensor]) -> None:
     """Refuse a network far larger than its weights before memory is taken for it.
 
     A layer of n channels holds a kernel of n² weights or more. (Building on torch's ``meta`` device takes no
     memory either, but over a second to import what it needs.)
     """
-    widths = [stage.arguments.get(name, 0) for name in ("filters", "width", "hidden_size", "mlp_size")]
-    widest = max(max(width) if isinstance(width, (list, tuple)) else width for width in widths)
+    named = [stage.arguments.get(name, 0) for name in ("filters", "width", "hidden_size", "mlp_size", "options")]
+    widest = max(_whole_numbers(named), default=0)
     largest = max((value.numel() for value in weights.values()), default=0)
     if widest**2 > _LARGEST_KERNEL * largest:
         raise ModelPackageError(f"{path} does not fit its network: it is too small for {widest} channels.")
 
 
-def _check_fit(path: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+def _whole_numbers(value: Any) -> Iterator[int]:
+    """Yield the whole numbers in nested arguments."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _whole_numbers(item)
+    elif isinstance(value, int):
+        yield value
+
+
+def _check_fit(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
     missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     if missing or extra:
         what = f"lacks {missing[0]}" if missing else f"holds {extra[0]}, which the network lacks"
