@@ -22,7 +22,7 @@ def command(
 
     Writes cases.csv and summary.json into output/name/cross-validation.
     """
-    from PancreasSegLib.cli.evaluate import cohort_table
+    from PancreasSegLib.cli.evaluation_tables import cohort_table
     from PancreasSegLib.cli.progress_bar import ProgressBar
     from PancreasSegLib.cli.terminal import note, show
     from PancreasSegLib.training.recipe import load_recipe

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,22 @@ import numpy as np
 from PancreasSegLib.evaluation.case_score import CaseScore
 from PancreasSegLib.io.atomic import atomic_path
 
-MEASURES = ("dice", "nsd_1mm", "nsd_2mm", "nsd_3mm", "nsd_5mm", "hd95_mm", "volume_error_ml", "seconds")
+MEASURES = (
+    "dice",
+    "iou",
+    "nsd_1mm",
+    "nsd_2mm",
+    "nsd_3mm",
+    "nsd_5mm",
+    "hd95_mm",
+    "assd_mm",
+    "precision",
+    "recall",
+    "volume_error_ml",
+    "absolute_volume_error_ml",
+    "seconds",
+)
+_ENDLESS = 1e150  # stands for infinity where quantiles are interpolated
 
 
 @dataclass(frozen=True)
@@ -25,7 +40,7 @@ class Cohort:
     Attributes
     ----------
     scores : tuple of CaseScore
-        One a case.
+        One a case (and label).
     about : dict
         Model, dataset, split: whatever a reader needs to repeat the measurement.
     """
@@ -33,23 +48,33 @@ class Cohort:
     scores: tuple[CaseScore, ...]
     about: dict[str, Any]
 
-    def summary(self) -> dict[str, dict[str, float | None]]:
-        """Return mean, SD, median, quartiles and extremes of each measure; infinite distances count as missing.
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in order of first appearance."""
+        return tuple(dict.fromkeys(score.label for score in self.scores))
 
-        ``volume_error_ml`` is signed; ``absolute_volume_error_ml`` is its magnitude. ``cases`` tells over how many
-        finite values a row was taken.
+    def of_label(self, label: str) -> Cohort:
+        """Return the scores of one label."""
+        return Cohort(tuple(score for score in self.scores if score.label == label), self.about)
+
+    def values(self, measure: str) -> list[float]:
+        """Return a measure of every score; ``absolute_volume_error_ml`` is the magnitude of the signed one."""
+        if measure == "absolute_volume_error_ml":
+            return [abs(score.volume_error_ml) for score in self.scores]
+        return [float(getattr(score, measure)) for score in self.scores]
+
+    def summary(self) -> dict[str, dict[str, float | None]]:
+        """Return mean, SD, median, quartiles and extremes of each measure.
+
+        ``volume_error_ml`` is signed; ``absolute_volume_error_ml`` is its magnitude. Mean, SD and extremes are
+        taken over the finite values, ``cases`` of them; the ``infinite`` ones (distances to an empty mask) count
+        in median and quartiles as the largest, and None stands for a quantile among them.
         """
-        columns = {name: [float(getattr(score, name)) for score in self.scores] for name in MEASURES}
-        columns["absolute_volume_error_ml"] = [abs(value) for value in columns["volume_error_ml"]]
-        return {name: _spread(values) for name, values in columns.items()}
+        return {name: spread(self.values(name)) for name in MEASURES}
 
     def to_json(self) -> dict[str, Any]:
         """Return everything, with numbers that JSON has no word for as None."""
-        cases = [
-            {name: _plain(value) for name, value in asdict(score).items()}
-            | {"volume_error_ml": score.volume_error_ml}
-            for score in self.scores
-        ]
+        cases = [score.to_json() for score in self.scores]
         return {"about": self.about, "summary": self.summary(), "cases": cases}
 
 
@@ -62,32 +87,43 @@ def write_cohort(folder: str | Path, cohort: Cohort) -> None:
         If the folder cannot be written.
     """
     target = Path(folder)
-    with atomic_path(target / "cases.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        names = [field.name for field in fields(CaseScore)]
-        writer.writerow([*names, "volume_error_ml"])
-        for score in cohort.scores:
-            row = [getattr(score, name) for name in names] + [score.volume_error_ml]
-            writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
+    write_rows(target / "cases.csv", (score.row() for score in cohort.scores))
     with atomic_path(target / "summary.json") as temporary:
         temporary.write_text(json.dumps(cohort.to_json(), indent=2, allow_nan=False), encoding="utf-8")
 
 
-def _spread(values: Sequence[float]) -> dict[str, float | None]:
-    finite = np.asarray([value for value in values if math.isfinite(value)])
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows of the same keys as CSV, numbers with six digits; whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        for number, row in enumerate(rows):
+            if number == 0:
+                writer.writerow(row)
+            writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row.values()])
+
+
+def spread(values: Sequence[float]) -> dict[str, float | None]:
+    """Return mean, SD, median, quartiles, extremes and counts of some values; NaN counts as absent."""
+    known = np.asarray([value for value in values if not math.isnan(value)], dtype=np.float64)
+    finite = known[np.isfinite(known)]
     if finite.size == 0:
-        return {"mean": None, "cases": 0}
+        return {"mean": None, "cases": 0, "infinite": int(known.size)}
+    bounded = np.clip(known, -_ENDLESS, _ENDLESS)
+    quartiles = [float(q) if abs(q) < _ENDLESS / 1e6 else None for q in np.quantile(bounded, (0.25, 0.5, 0.75))]
     return {
         "mean": float(finite.mean()),
         "sd": float(finite.std(ddof=1)) if finite.size > 1 else None,
-        "median": float(np.median(finite)),
-        "q1": float(np.quantile(finite, 0.25)),
-        "q3": float(np.quantile(finite, 0.75)),
+        "median": quartiles[1],
+        "q1": quartiles[0],
+        "q3": quartiles[2],
         "min": float(finite.min()),
         "max": float(finite.max()),
         "cases": int(finite.size),
+        "infinite": int(known.size - finite.size),
     }
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,15 +1,15 @@
-"""Run a model on cases with references."""
+"""Run a loaded model on cases with references, one organ at a time."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from PancreasSegLib.data import Case
-from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.evaluation.case_score import CaseScore, score_mask
+from PancreasSegLib.evaluation.model_source import predict_by_model
+from PancreasSegLib.evaluation.traits import traits_of
 from PancreasSegLib.inference import Segmenter
 from PancreasSegLib.io import read_labels, read_volume
 from PancreasSegLib.progress import CancelToken
@@ -53,26 +53,41 @@ def evaluate_model(
         ct, reference = read_volume(case.image, assume_ct=True), read_labels(case.label)
         organ = Volume((reference.voxels == value).astype(np.uint8), reference.geometry)
         if in_plane_mm is not None:
-            ct, organ = _in_plane(ct, organ, in_plane_mm)
-        started = time.perf_counter()
-        mask, confidence, error = np.zeros(organ.voxels.shape, dtype=bool), float("nan"), ""
-        try:
-            result = segmenter.segment(ct, cancel=cancel)
-            mask = result.mask == result.labels[label]
-            confidence = float(result.statistics[label]["confidence"])
-        except PancreasSegError as problem:
-            if problem.code == "cancelled":
-                raise
-            error = str(problem)
-        seconds = time.perf_counter() - started
+            ct, organ = in_plane(ct, organ, in_plane_mm)
+        found = predict_by_model(segmenter, ct, [label], cancel)
+        inside = organ.voxels > 0
         yield score_mask(
-            case.name, mask, organ.voxels > 0, ct.geometry, confidence=confidence, seconds=seconds, error=error
+            case.name,
+            found.masks[label],
+            inside,
+            ct.geometry,
+            confidence=found.confidence.get(label, float("nan")),
+            seconds=found.seconds,
+            error=found.error,
+            label=label,
+            patient=case.patient,
+            traits=traits_of(ct.geometry, inside, ct),
+            confidence_curve=found.curves.get(label, ()),
         )
 
 
-def _in_plane(ct: Volume, organ: Volume, spacing: float) -> tuple[Volume, Volume]:
-    """Return both at another in-plane spacing; the mask by its soft edge, so that it stays smooth."""
-    target = geometry_with_spacing(ct.geometry, (spacing, spacing, ct.geometry.spacing_mm[2]))
+def in_plane(ct: Volume, mask: Volume, spacing_mm: float) -> tuple[Volume, Volume]:
+    """Return a CT and a label map at another in-plane spacing; labels by their soft edges.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU.
+    mask : Volume
+        Label values on the same grid.
+    spacing_mm : float
+        Of the i and j axes.
+    """
+    target = geometry_with_spacing(ct.geometry, (spacing_mm, spacing_mm, ct.geometry.spacing_mm[2]))
     voxels = np.round(resample(ct.voxels, ct.geometry, target)).astype(np.int16)
-    mask = (resample(organ.voxels, organ.geometry, target) > 0.5).astype(np.uint8)
-    return Volume(voxels, target, ct.source), Volume(mask, target)
+    labels = np.zeros(target.shape_zyx, dtype=mask.voxels.dtype)
+    for value in np.unique(mask.voxels):
+        if value:
+            part = (mask.voxels == value).astype(np.uint8)
+            labels[resample(part, mask.geometry, target) > 0.5] = value
+    return Volume(voxels, target, ct.source), Volume(labels, target)

@@ -103,16 +103,31 @@ def surface_distances(mask: ArrayLike, reference: ArrayLike, spacing_mm: Sequenc
     """
     a, b = as_masks(mask, reference)
     spacing = check_spacing(spacing_mm)
-    (points_a, areas_a), (points_b, areas_b) = _surface(a, spacing), _surface(b, spacing)
+    (points_a, areas_a), (points_b, areas_b) = surface_elements(a, spacing), surface_elements(b, spacing)
     return SurfaceDistances(
         *_ascending(_distances(points_a, points_b), areas_a), *_ascending(_distances(points_b, points_a), areas_b)
     )
 
 
-def _surface(
+def surface_elements(
     mask: NDArray[np.bool_], spacing: tuple[float, float, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Positions (n, 3) in mm and areas (n,) in mm² of a mask's surface elements."""
+    """Find the elements of a mask's surface.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (z, y, x)
+        The mask.
+    spacing : tuple of 3 float
+        In mm along i, j, k.
+
+    Returns
+    -------
+    points : ndarray, shape (n, 3)
+        Positions (z, y, x) in mm from the outer corner of the array's first voxel.
+    areas : ndarray, shape (n,)
+        In mm².
+    """
     box = bounding_slices(mask)
     if box is None:
         return np.zeros((0, 3)), np.zeros(0)

@@ -12,14 +12,14 @@ from PancreasSegLib.pictures.style import TEXT
 if TYPE_CHECKING:
     from mpl_toolkits.mplot3d import Axes3D
 
-_STEP_MM = 2.0
-_ELEVATION_DEG = 12.0
+STEP_MM = 2.0
+ELEVATION_DEG = 12.0
 _SMOOTHING_MM = 1.6
 _LIGHT = np.array([-0.35, -0.75, 0.56])  # from the front, above, the patient's right
 
 
 def surface_mesh(
-    mask: NDArray, spacing_mm: tuple[float, float, float], step_mm: float = _STEP_MM
+    mask: NDArray, spacing_mm: tuple[float, float, float], step_mm: float = STEP_MM
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """Return a smoothed surface of a mask on canonical axes.
 
@@ -80,10 +80,10 @@ def draw_surface(
 
     # matplotlib sorts and fills some 10 000 triangles in half a second: larger organs get larger ones
     volume_mm3 = float(mask.sum()) * float(np.prod(spacing_mm))
-    step = _STEP_MM * max(1.0, (volume_mm3 / 120e3) ** (1 / 3))
+    step = STEP_MM * max(1.0, (volume_mm3 / 120e3) ** (1 / 3))
     vertices, faces, _ = surface_mesh(mask, spacing_mm, step)
     triangles = vertices[faces]
-    colours = _shaded(triangles, vertices.mean(0), colour)
+    colours = shaded_colours(triangles, vertices.mean(0), colour)
     surface = Poly3DCollection(triangles, facecolors=colours, edgecolors=colours, linewidths=0.3)
     axes.add_collection3d(surface)
     surface.set_clip_on(False)
@@ -92,8 +92,8 @@ def draw_surface(
     axes.set_ylim(low[1], high[1])
     axes.set_zlim(low[2], high[2])
     axes.set_proj_type("ortho")
-    axes.set_box_aspect(tuple(high - low), zoom=_zoom(high - low, width_ratio))
-    axes.view_init(elev=_ELEVATION_DEG, azim=-90)
+    axes.set_box_aspect(tuple(high - low), zoom=zoom_to_fit(high - low, width_ratio))
+    axes.view_init(elev=ELEVATION_DEG, azim=-90)
     axes.set_axis_off()
     mark: dict[str, Any] = {"transform": axes.transAxes, "color": TEXT, "ha": "center", "va": "center"}
     axes.text2D(0.5 - 0.48 * width_ratio, 0.9, "R", fontsize=10, **mark)
@@ -101,8 +101,18 @@ def draw_surface(
     axes.text2D(0.5, 0.02, "surface, from the front", fontsize=9, **mark)
 
 
-def _shaded(triangles: NDArray, centre: NDArray, colour: str) -> NDArray[np.float64]:
-    """Return the colour of each triangle: ambient and diffuse light (Lambert) and a little gloss (Phong)."""
+def shaded_colours(triangles: NDArray, centre: NDArray, colour: str | NDArray) -> NDArray[np.float64]:
+    """Return the colour of each triangle: ambient and diffuse light (Lambert) and a little gloss (Phong).
+
+    Parameters
+    ----------
+    triangles : ndarray, shape (m, 3, 3)
+        Corners in mm.
+    centre : ndarray, shape (3,)
+        A point inside.
+    colour : str, or ndarray of shape (m, 3)
+        Before the light falls on it; one for all triangles, or red, green, blue (0 to 1) of each.
+    """
     from matplotlib.colors import to_rgb
 
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
@@ -111,12 +121,13 @@ def _shaded(triangles: NDArray, centre: NDArray, colour: str) -> NDArray[np.floa
     facing = outward * normals @ (_LIGHT / np.linalg.norm(_LIGHT))
     shade = 0.30 + 0.70 * np.clip(facing, 0, 1) + 0.10 * np.clip(-facing, 0, 1)
     gloss = 0.25 * np.clip(facing, 0, 1) ** 24
-    return np.clip(np.asarray(to_rgb(colour)) * shade[:, None] + gloss[:, None], 0, 1)
+    plain = np.asarray(to_rgb(colour) if isinstance(colour, str) else colour)
+    return np.clip(plain * shade[:, None] + gloss[:, None], 0, 1)
 
 
-def _zoom(extent_mm: NDArray, width_ratio: float) -> float:
+def zoom_to_fit(extent_mm: NDArray, width_ratio: float) -> float:
     """Return the zoom at which the surface fills its room; matplotlib fits the box's diagonal into the axes."""
-    turn = np.deg2rad(_ELEVATION_DEG)
+    turn = np.deg2rad(ELEVATION_DEG)
     height = extent_mm[2] * np.cos(turn) + extent_mm[1] * np.sin(turn)
     needed = max(height / 0.84, extent_mm[0] / (0.85 * width_ratio))
     return float(np.linalg.norm(extent_mm) / needed / 0.93)

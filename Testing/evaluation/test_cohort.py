@@ -56,6 +56,7 @@ class Answer:
     mask: np.ndarray
     labels: dict = field(default_factory=lambda: {"pancreas": 1})
     statistics: dict = field(default_factory=lambda: {"pancreas": {"confidence": 0.8}})
+    probability: dict = field(default_factory=dict)
 
 
 class Oracle:

@@ -1,0 +1,228 @@
+"""Predictions from files that any program has written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from PancreasSegLib.data import Case
+from PancreasSegLib.errors import DatasetError, GeometryError
+from PancreasSegLib.evaluation.prediction import Prediction, empty_prediction
+from PancreasSegLib.evaluation.prediction_files import PredictionFiles, same_labels, stem_of
+from PancreasSegLib.io import read_labels
+from PancreasSegLib.models.checksums import sha256
+from PancreasSegLib.progress import CancelToken
+from PancreasSegLib.volume import Geometry, Volume, labels_on_grid
+
+MISSING = ("refuse", "empty", "skip")
+_SAME_MM = 0.1
+
+
+class FolderSource:
+    """Reads the predictions of cases from a folder; see :class:`PredictionFiles` for the names it understands.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in tables.
+    folder : Path
+        Where the files lie.
+    known : mapping of str to int
+        The dataset's labels.
+    values : mapping of str to int, optional
+        Values of labels in the files. Without it those of a ``dataset.json`` among the files, else the dataset's.
+        Where one label alone is compared, a file with no other value than 1 (or 255) is a mask of it.
+    strict_grid : bool
+        Refuse a file on another grid than its reference; otherwise it is resampled to the nearest voxel.
+    missing : {"refuse", "empty", "skip"}
+        What to do with a case without a file: refuse to go on, count an empty mask, or leave the case out.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such folder, or no image in it.
+    """
+
+    costly = False
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        known: Mapping[str, int],
+        *,
+        values: Mapping[str, int] | None = None,
+        strict_grid: bool = False,
+        missing: str = "refuse",
+    ) -> None:
+        if missing not in MISSING:
+            raise DatasetError(
+                f"Missing predictions cannot be treated as {missing!r}.", f"Use {' or '.join(MISSING)}."
+            )
+        self.name, self.strict_grid, self.missing = name, strict_grid, missing
+        self.files = PredictionFiles(folder)
+        self._known = dict(known)
+        self._values = dict(values) if values else self.files.declared_labels()
+        self.about: dict[str, Any] = {
+            "kind": "files",
+            "folder": folder.name,
+            "label_values": self._values,
+            "other_grids": "refused" if strict_grid else "resampled to the nearest voxel of the reference",
+            "missing_files": missing,
+        }
+        self._binary: bool | None = None
+
+    def labels(self, known: Mapping[str, int]) -> tuple[str, ...]:
+        """Return which labels the files hold, as far as that can be told without reading all of them."""
+        if self._values is not None:
+            return tuple(name for name, value in same_labels(known, self._values).items() if value)
+        return tuple(name for name, value in known.items() if value)
+
+    def chosen(self, cases: Sequence[Case], labels: Sequence[str]) -> tuple[list[Case], list[str]]:
+        """Return the cases that are compared, and sentences about files that are missing or left over.
+
+        Raises
+        ------
+        DatasetError
+            If files are missing and that is not allowed, or no case has a file.
+        """
+        absent = [case.name for case in cases if not self._paths(case, labels)]
+        if len(absent) == len(cases):
+            raise DatasetError(
+                f"None of the {len(cases)} cases has a prediction in {self.files.folder}.",
+                f"The file of the first case would be called {cases[0].name}.nii.gz.",
+            )
+        if absent and self.missing == "refuse":
+            raise DatasetError(
+                f"{len(absent)} of {len(cases)} cases have no prediction in {self.files.folder}: {_some(absent)}.",
+                "Choose cases with --case; or count empty masks for them with --missing empty, or leave them out "
+                "with --missing skip.",
+            )
+        sentences = []
+        if absent:
+            done = "count as empty masks" if self.missing == "empty" else "are left out"
+            sentences.append(f"{self.name}: {len(absent)} cases without a file {done}: {_some(absent)}.")
+        extra = self.files.extra([case.name for case in cases], labels)
+        if extra:
+            sentences.append(
+                f"{self.name}: {len(extra)} files belong to no case and are not read: {_some(extra)}."
+            )
+        kept = [case for case in cases if case.name not in absent] if self.missing == "skip" else list(cases)
+        return kept, sentences
+
+    def order(self, cases: Sequence[Case]) -> list[Case]:
+        """Return the cases as they are."""
+        return list(cases)
+
+    def key(self, case: Case, labels: Sequence[str]) -> dict[str, Any]:
+        """Return the SHA-256 of the files, and how they are read."""
+        paths = self._paths(case, labels)
+        return {"files": {name: sha256(path) for name, path in paths.items()}, "values": self._values}
+
+    def predict(
+        self, case: Case, ct: Volume, labels: Mapping[str, int], cancel: CancelToken | None = None
+    ) -> Prediction:
+        """Read the masks of a case, on the grid of `ct`.
+
+        Raises
+        ------
+        DatasetError
+            If the values in a file do not fit the labels, or its grid is refused.
+        PancreasSegError
+            If a file cannot be read.
+        """
+        if cancel:
+            cancel.check()
+        paths = self._paths(case, tuple(labels))
+        if not paths:
+            return empty_prediction(tuple(labels), ct.geometry, error="There is no prediction of this case.")
+        notes: list[str] = []
+        masks = {name: np.zeros(ct.geometry.shape_zyx, dtype=bool) for name in labels}
+        if "" in paths:
+            read = self._aligned(paths[""], ct.geometry, notes)
+            values = self._values_in(read, labels, paths[""])
+            masks = {name: read == value for name, value in values.items()}
+        else:
+            for name, path in paths.items():
+                masks[name] = self._aligned(path, ct.geometry, notes) != 0
+        confidence = _reported_confidence(next(iter(paths.values())), tuple(labels))
+        return Prediction(masks, confidence, notes=tuple(notes))
+
+    def _paths(self, case: Case, labels: Sequence[str]) -> dict[str, Path]:
+        """Return the map of all labels under an empty name, else the masks by label."""
+        path = self.files.label_map(case.name)
+        return {"": path} if path is not None else self.files.label_masks(case.name, labels)
+
+    def _aligned(self, path: Path, grid: Geometry, notes: list[str]) -> NDArray:
+        """Return the values of a file on the reference's grid."""
+        found = read_labels(path)
+        if found.geometry.matches(grid, _SAME_MM):
+            return found.voxels
+        if self.strict_grid:
+            raise DatasetError(
+                f"{path} does not lie on the grid of its reference.",
+                "Resample it, or leave out --strict-grid to have that done.",
+            )
+        try:
+            moved = labels_on_grid(found, grid)
+        except GeometryError as error:
+            raise DatasetError(
+                f"{path} cannot be compared with its reference. {error.message}", error.hint
+            ) from error
+        notes.append(f"{path.name} lies on another grid and was resampled to the nearest voxel.")
+        return moved
+
+    def _values_in(self, read: NDArray, labels: Mapping[str, int], path: Path) -> dict[str, int]:
+        """Return the value of each label in a file, after a look at what is in it."""
+        if self._values is not None:
+            values = same_labels(labels, self._values)
+            lacking = [name for name in labels if name not in values]
+            if lacking:
+                raise DatasetError(
+                    f"Nothing says which value {lacking[0]} has in {self.files.folder}.",
+                    "Give --value NAME=VALUE.",
+                )
+            return values
+        present = {int(value) for value in np.unique(read)} - {0}
+        if len(labels) > 1 or not present:
+            return dict(labels)
+        (name, value), *_ = labels.items()
+        binary = len(present) == 1 and present <= {1, 255} and value not in present
+        if self._binary not in (None, binary):
+            raise DatasetError(
+                f"Some files in {self.files.folder} hold a single label and some several, such as {path.name}.",
+                f"Say which value the {name} has there: --value {name}={value}, for example.",
+            )
+        if not binary and not present <= set(self._known.values()):
+            raise DatasetError(
+                f"{path} holds the values {_some([str(v) for v in sorted(present)])}, which are not those of the "
+                "dataset's labels.",
+                f"Say which value the {name} has there: --value {name}=N.",
+            )
+        if value != 1:
+            self._binary = binary
+        return {name: present.pop() if binary else value}
+
+
+def _reported_confidence(path: Path, labels: Sequence[str]) -> dict[str, float]:
+    """Return the confidences of a report that ``pancreasseg segment --report`` wrote beside the mask."""
+    report = path.with_name(f"{stem_of(path)}.json")
+    try:
+        organs = json.loads(report.read_text(encoding="utf-8"))["organs"]
+        return {
+            name: float(organs[name]["confidence_expected_dice"])
+            for name in labels
+            if organs.get(name, {}).get("confidence_expected_dice") is not None
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
