@@ -40,7 +40,9 @@ def command(
     ),
     label: Annotated[
         list[str] | None,
-        typer.Option("--label", "--organ", help="A label by the dataset's name, or all; default: what is predicted."),
+        typer.Option(
+            "--label", "--organ", help="A label by the dataset's name, or all; default: what is predicted."
+        ),
     ] = None,
     case: Annotated[
         list[str] | None, typer.Option("--case", "--cases", help="Cases, also separated by commas; default all.")
@@ -66,7 +68,9 @@ def command(
     failure_dice: Annotated[
         float, typer.Option("--failure-dice", min=0, max=1, help="A Dice below it is a failure to be announced.")
     ] = 0.7,
-    bootstrap: Annotated[int, typer.Option("--bootstrap", min=100, help="Resamples for confidence intervals.")] = 5000,
+    bootstrap: Annotated[
+        int, typer.Option("--bootstrap", min=100, help="Resamples for confidence intervals.")
+    ] = 5000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the bootstrap.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda[:n] or mps.")] = "auto",
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
@@ -110,7 +114,7 @@ def command(
         "licence": content.licence,
         "labels": list(run.labels),
         "in_plane_mm": in_plane_mm,
-        "grid": "the reference's own" if in_plane_mm is None else f"resampled to {in_plane_mm:g} mm in-plane",
+        "grid": "their own grid" if in_plane_mm is None else f"a grid of {in_plane_mm:g} mm in-plane",
     }
     evaluation = Evaluation(cohorts, about, tuple(run.notes), bootstrap, seed, failure_dice)
     write_evaluation(output, evaluation)

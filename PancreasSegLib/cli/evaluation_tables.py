@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from PancreasSegLib.evaluation import Cohort
+    from PancreasSegLib.evaluation.intervals import Interval
     from PancreasSegLib.evaluation.summary import Evaluation
 
 
@@ -27,38 +29,56 @@ def cohort_table(cohort: Cohort) -> Table:
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
-    """Return the figures of every label and model, and of every pair of models, for the terminal."""
-    from rich import box
-    from rich.table import Table
-
-    names = ("Dice (95 % CI)", "worst", "NSD 2 mm", "NSD 3 mm", "HD95 mm", "volume error mL", "cases")
-    table = Table("Label", "Model", *names, box=box.SIMPLE_HEAD, padding=(0, 1))
+    """Return the figures of every label, a row a model, and of every pair of models."""
+    found = []
     for label, by_model in evaluation.summaries.items():
+        table = _table(
+            f"{label}: means", ("Dice", "95 % CI", "worst", "NSD 2", "NSD 3", "HD95", "mL off", "cases")
+        )
         for name, summary in by_model.items():
-            m, interval = summary.measures, summary.intervals["dice"]
-            between = f" ({interval.low:.3f} to {interval.high:.3f})" if interval else ""
-            figures = [_digits(m[key]["mean"], 3) for key in ("nsd_2mm", "nsd_3mm")]
+            m = summary.measures
             table.add_row(
-                label,
                 name,
-                f"{_digits(m['dice']['mean'], 3)}{between}",
+                _digits(m["dice"]["mean"], 3),
+                _between(summary.intervals["dice"], ".3f"),
                 _digits(m["dice"].get("min"), 3),
-                *figures,
+                _digits(m["nsd_2mm"]["mean"], 3),
+                _digits(m["nsd_3mm"]["mean"], 3),
                 _digits(m["hd95_mm"]["mean"], 1),
                 _digits(m["volume_error_ml"]["mean"], 1, signed=True),
                 str(m["dice"]["cases"]),
             )
-    if not evaluation.comparisons:
-        return [table]
-    pairs = Table("Label", "Pair", "Dice difference (95 % CI)", "better/worse", "p", box=box.SIMPLE_HEAD)
-    for pair in evaluation.comparisons:
-        if pair.measure != "dice":
-            continue
-        between = f" ({pair.interval.low:+.3f} to {pair.interval.high:+.3f})" if pair.interval else ""
-        difference = f"{_digits(pair.mean_difference, 3, signed=True)}{between}"
-        shown = _digits(pair.p_holm if len(evaluation.cohorts) > 2 else pair.p, 3)
-        pairs.add_row(pair.label, f"{pair.second} - {pair.first}", difference, f"{pair.better}/{pair.worse}", shown)
-    return [table, pairs]
+        found.append(table)
+    for label in evaluation.labels if evaluation.comparisons else ():
+        columns = ("Dice", "95 % CI", "better/worse", "p" if len(evaluation.cohorts) == 2 else "p (Holm)")
+        table = _table(f"{label}: differences on the same cases", columns)
+        for pair in evaluation.comparisons:
+            if pair.measure == "dice" and pair.label == label:
+                table.add_row(
+                    f"{pair.second} - {pair.first}",
+                    _digits(pair.mean_difference, 3, signed=True),
+                    _between(pair.interval, "+.3f"),
+                    f"{pair.better}/{pair.worse}",
+                    _digits(pair.p_holm, 3),
+                )
+        found.append(table)
+    return found
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    """Return a table that fits a terminal of 80 columns; the first column names the row."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("", overflow="fold", max_width=24)
+    for name in columns:
+        table.add_column(name, no_wrap=True, justify="right")
+    return table
+
+
+def _between(interval: Interval | None, form: str) -> str:
+    return "-" if interval is None else f"{interval.low:{form}} to {interval.high:{form}}"
 
 
 def _digits(value: float | None, digits: int, *, signed: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""One case as a reader judges it: slices with the outlines of reference and prediction, and where surfaces differ."""
+"""One case as a reader judges it: slices with both outlines, and where the surfaces differ."""
 
 from __future__ import annotations
 
