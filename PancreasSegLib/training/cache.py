@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,52 +19,17 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.errors import DatasetError
 from PancreasSegLib.io.atomic import atomic_path
+from PancreasSegLib.training.prepared import PreparedCase, StoredCase, save_case
 from PancreasSegLib.volume import Box, Geometry, Volume, geometry_with_spacing, resample
 
 if TYPE_CHECKING:
     from PancreasSegLib.data import Case, Dataset
     from PancreasSegLib.training.recipe import DataRecipe, StageRecipe
 
+__all__ = ["CaseCache", "PreparedCase", "StoredCase", "prepare_case", "prepare_of"]
+
 _log = logging.getLogger(__name__)
 _FORMAT = 1
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedCase:
-    """A case on the grid of a stage.
-
-    Attributes
-    ----------
-    name : str
-        The patient.
-    image : ndarray of uint8, shape (z, y, x)
-        HU from the window's floor (0) to its ceiling (255).
-    label : ndarray of uint8, shape (z, y, x)
-        Class indices of the recipe; 0 is background.
-    geometry : Geometry
-        Canonical grid.
-    phantom : bool
-        Whether the case was generated.
-    read : tuple of int, or None
-        The classes that the case was read for; None means all.
-    patient : str
-        What scans of one patient share; the name by default.
-    base : bool
-        Whether it is there against forgetting, beside what is to be learnt.
-    """
-
-    name: str
-    image: NDArray[np.uint8]
-    label: NDArray[np.uint8]
-    geometry: Geometry
-    phantom: bool = False
-    read: tuple[int, ...] | None = None
-    patient: str = ""
-    base: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.patient:
-            object.__setattr__(self, "patient", self.name)
 
 
 def prepare_case(
@@ -156,23 +120,37 @@ class CaseCache:
             "phantoms": data.phantoms,
             "exclude": sorted(data.exclude),
         }
+        if data.merge:
+            settings["merge"] = {name: list(sources) for name, sources in data.merge.items()}
+        if stage.region.kind == "organ" and data.organ != "pancreas":  # left out there: older caches stay good
+            settings["organ"] = data.organ
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
         self.folder = data.cache / digest
         self.settings = settings
 
     def load(self, progress: Callable[[float, str], None] | None = None) -> list[PreparedCase]:
-        """Return all cases, preparing those that are not there yet.
+        """Return all cases in memory, preparing those that are not there yet.
 
         Raises
         ------
         DatasetError
             If the dataset is needed and cannot be read.
         """
+        return [case.load() for case in self.stored(progress)]
+
+    def stored(self, progress: Callable[[float, str], None] | None = None) -> list[StoredCase]:
+        """Return all cases on the disk, preparing those that are not there yet.
+
+        Raises
+        ------
+        DatasetError
+            As :meth:`load`.
+        """
         index = self.folder / "index.json"
         if not index.is_file() or self._is_stale(json.loads(index.read_text(encoding="utf-8"))):
             self._prepare(progress)
         content = json.loads(index.read_text(encoding="utf-8"))
-        return [_load(self.folder / entry["file"], entry) for entry in content["cases"]]
+        return [StoredCase(self.folder / entry["file"], entry) for entry in content["cases"]]
 
     def _is_stale(self, content: dict[str, Any]) -> bool:
         """Whether the dataset is here and holds other cases by now; without it the cache is all there is."""
@@ -190,7 +168,8 @@ class CaseCache:
         from PancreasSegLib.data import read_dataset
 
         dataset = read_dataset(self.data.root)
-        unknown = [name for name in self.data.labels if name not in dataset.labels]
+        sources = {name: self.data.sources_of(name) for name in self.data.labels}
+        unknown = [source for group in sources.values() for source in group if source not in dataset.labels]
         if unknown:
             raise DatasetError(
                 f"The dataset {dataset.name} has no label {', '.join(unknown)}.",
@@ -202,12 +181,12 @@ class CaseCache:
         entries = []
         total = len(cases) + self.data.phantoms
         for number, case in enumerate(cases):
-            prepared = prepare_of(case, dataset, self.data.labels, self.data.organ, self.stage)
-            entries.append(_save(self.folder, prepared) | {"reading": _reading(case)})
+            prepared = prepare_of(case, dataset, self.data.labels, self.data.organ, self.stage, sources)
+            entries.append(save_case(self.folder, prepared) | {"reading": _reading(case)})
             if progress:
                 progress((number + 1) / total, case.name)
         for seed in range(self.data.phantoms):
-            entries.append(_save(self.folder, _prepare_phantom(seed, self.data.labels, self.stage, organ)))
+            entries.append(save_case(self.folder, _prepare_phantom(seed, self.data.labels, self.stage, organ)))
             if progress:
                 progress((len(cases) + seed + 1) / total, f"phantom {seed}")
         text = json.dumps({"settings": self.settings, "dataset": dataset.name, "cases": entries}, indent=1)
@@ -217,9 +196,16 @@ class CaseCache:
 
 
 def prepare_of(
-    case: Case, dataset: Dataset, labels: tuple[str, ...], organ: str, stage: StageRecipe
+    case: Case,
+    dataset: Dataset,
+    labels: tuple[str, ...],
+    organ: str,
+    stage: StageRecipe,
+    sources: Mapping[str, tuple[str, ...]] | None = None,
 ) -> PreparedCase:
     """Read a case and bring it onto the grid of a stage; labels that were not read there are remembered.
+
+    A class that several labels of the dataset make was read where all of them were.
 
     Parameters
     ----------
@@ -233,6 +219,8 @@ def prepare_of(
         The one that must have been read.
     stage : StageRecipe
         Spacing, window and region.
+    sources : mapping of str to tuple of str, optional
+        The dataset's labels that make a class, where they are others than the class itself.
 
     Raises
     ------
@@ -241,13 +229,20 @@ def prepare_of(
     """
     from PancreasSegLib.io import read_labels, read_volume
 
-    known = set(dataset.labels) if case.labels_present is None else set(case.labels_present) & set(dataset.labels)
+    present = set(dataset.labels) if case.labels_present is None else set(case.labels_present)
+    groups = {name: (sources or {}).get(name, (name,)) for name in labels}
+    known = {name for name, group in groups.items() if present & set(dataset.labels) >= set(group)}
     if organ not in known:
         raise DatasetError(f"{case.name} was not read for the {organ}.", "Leave it out.")
-    values = {dataset.labels[name]: index for index, name in enumerate(labels, 1) if name in known}
+    values = {
+        dataset.labels[source]: index
+        for index, name in enumerate(labels, 1)
+        if name in known
+        for source in groups[name]
+    }
     ct = read_volume(case.image, assume_ct=True)
     prepared = prepare_case(case.name, ct, read_labels(case.label), values, stage, 1 + labels.index(organ))
-    read = tuple(sorted(values.values()))
+    read = tuple(sorted(set(values.values())))
     return replace(prepared, read=None if len(read) == len(labels) else read, patient=case.patient)
 
 
@@ -262,31 +257,3 @@ def _prepare_phantom(seed: int, labels: tuple[str, ...], stage: StageRecipe, org
     phantom = make_phantom(seed=1000 + seed)
     values = {PHANTOM_LABELS[name]: index + 1 for index, name in enumerate(labels) if name in PHANTOM_LABELS}
     return prepare_case(f"phantom_{seed:03d}", phantom.ct, phantom.labels, values, stage, organ, phantom=True)
-
-
-def _save(folder: Path, case: PreparedCase) -> dict[str, Any]:
-    with atomic_path(folder / f"{case.name}.npz") as temporary:
-        np.savez_compressed(temporary, image=case.image, label=case.label)
-    return {
-        "name": case.name,
-        "file": f"{case.name}.npz",
-        "geometry": case.geometry.to_json(),
-        "phantom": case.phantom,
-        "read": case.read,
-        "patient": case.patient,
-    }
-
-
-def _load(path: Path, entry: dict[str, Any]) -> PreparedCase:
-    with np.load(path, allow_pickle=False) as arrays:
-        image, label = arrays["image"], arrays["label"]
-    read = entry.get("read")
-    return PreparedCase(
-        entry["name"],
-        image,
-        label,
-        Geometry.from_json(entry["geometry"]),
-        entry["phantom"],
-        None if read is None else tuple(read),
-        entry.get("patient", ""),
-    )

@@ -10,10 +10,10 @@ from PancreasSegLib.models import ModelPackage, Stage, write_package
 from PancreasSegLib.networks import input_multiple
 from PancreasSegLib.refine.evidence import WINDOW_HU
 from PancreasSegLib.refine.work_grid import LEAST_IJK, MULTIPLE_IJK, SPACING_MM
-from PancreasSegLib.training.loop import stage_arguments
 from PancreasSegLib.training.recipe import Recipe, StageRecipe
 from PancreasSegLib.training.refiner.trainer import refiner_arguments
 from PancreasSegLib.training.run import missing_networks, network_file
+from PancreasSegLib.training.stage_network import stage_arguments
 
 REFINER = "refiner-0"
 """Folder and file name of a run's refiner."""
@@ -73,7 +73,7 @@ def export_run(
         description=recipe.description,
         path=folder,
         stages=tuple(stages),
-        labels={recipe.data.organ: 1},
+        labels={name: value for value, name in enumerate(recipe.data.written, 1)},
         scores=scores or {},
         sources=recipe.sources,
         licence=recipe.licence,

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
-from PancreasSegLib.progress import CancelToken, ProgressCallback
 from PancreasSegLib.training.cache import PreparedCase
 from PancreasSegLib.training.history import History
-from PancreasSegLib.training.loop import NetworkTask, NetworkTrainer, mean_dice
-from PancreasSegLib.training.validation import validation_dice
+from PancreasSegLib.training.loop import NetworkTask, NetworkTrainer
+from PancreasSegLib.training.validation import mean_dice
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Watch:
+class Criteria:
     """How the held-out cases decide which state is kept.
 
     Attributes
@@ -49,7 +47,7 @@ class FineTuner(NetworkTrainer):
     ----------
     task, training, validation, device, dtype
         As :class:`NetworkTrainer` takes them; the task has initial weights.
-    watch : Watch
+    criteria : Criteria
         Tolerance, patience and pull.
     """
 
@@ -60,66 +58,43 @@ class FineTuner(NetworkTrainer):
         validation: list[PreparedCase],
         device: torch.device,
         dtype: torch.dtype,
-        watch: Watch,
+        criteria: Criteria,
     ) -> None:
         super().__init__(task, training, validation, device, dtype)
-        self.watch = watch
+        self.criteria = criteria
         self._start = [parameter.detach().clone() for parameter in self.network.parameters()]
         self._base = {case.name for case in validation if case.base}
         self._first: tuple[float, float] | None = None
-        self.best_step, self._best_score = 0, -math.inf
-        self._best: dict[str, torch.Tensor] = {}
-        self._without_gain = 0
-        self._looked_at = -1
-        self._watched: History | None = None
+        self._best_score, self._without_gain = -math.inf, 0
+        self._held_out: History | None = None
 
-    def run(
-        self, *, resume: bool = False, progress: ProgressCallback | None = None, cancel: CancelToken | None = None
-    ) -> nn.Module:
-        """Train until nothing is gained any more or the schedule ends; return the best state.
+    @property
+    def best_step(self) -> int:
+        """The step whose state is kept."""
+        return self.watch.kept_step
 
-        Raises
-        ------
-        CancelledError, RecipeError
-            As :meth:`NetworkTrainer.run`.
-        """
-        network = super().run(resume=resume, progress=progress, cancel=cancel)
-        if self._best:
-            network.load_state_dict(self._best)
-        return network.eval()
-
-    def _loop(
-        self, losses: History, scores: History, progress: ProgressCallback | None, cancel: CancelToken | None
-    ) -> None:
+    def _look_at_start(self) -> None:
         columns = ["step", "seconds", "corrected", "base"]
-        self._watched = History(self.task.folder / "held_out.csv", columns, self.step)
+        self._held_out = History(self.task.folder / "held_out.csv", columns, self.step)
         if self.validation and self._first is None:
-            self._validate(scores)
-        super()._loop(losses, scores, progress, cancel)
+            self._look()
 
     def _optimise(self, fraction: float) -> torch.Tensor:
         loss = super()._optimise(fraction)
-        pull = min(1.0, self.watch.anchor * float(self.optimizer.param_groups[0]["lr"]))
+        pull = min(1.0, self.criteria.anchor * float(self.optimizer.param_groups[0]["lr"]))
         if pull > 0:
             with torch.no_grad():
                 for parameter, start in zip(self.network.parameters(), self._start, strict=True):
                     parameter.lerp_(start, pull)
         return loss
 
-    def _validate(self, scores: History) -> None:
-        if self._looked_at == self.step:
-            return
-        self._looked_at = self.step
-        task = self.task
-        dice = validation_dice(
-            self.average.module, self.validation, task.stage, self.classes, self.device, self.dtype
-        )
-        means = mean_dice(dice, self.classes)
-        scores.append(step=self.step, seconds=self.elapsed, **dict(zip(task.labels, means, strict=True)))
+    def _judge(self, dice: dict[str, list[float]], means: list[float]) -> bool:
+        if not self.validation:
+            return False
         new, base = self._by_origin(dice)
-        if self._watched is not None:
-            self._watched.append(step=self.step, seconds=self.elapsed, corrected=new, base=base)
-        self._judge(new, base)
+        if self._held_out is not None:
+            self._held_out.append(step=self.step, seconds=self.elapsed, corrected=new, base=base)
+        return self._weigh(new, base)
 
     def _by_origin(self, dice: dict[str, list[float]]) -> tuple[float, float]:
         """Return the organ's mean Dice of corrected and of base cases, NaN where there are none."""
@@ -127,35 +102,33 @@ class FineTuner(NetworkTrainer):
         old = {name: values for name, values in dice.items() if name in self._base}
         return mean_dice(new, self.classes)[self.organ - 1], mean_dice(old, self.classes)[self.organ - 1]
 
-    def _judge(self, new: float, base: float) -> None:
+    def _weigh(self, new: float, base: float) -> bool:
+        """Decide whether what the corrected cases gained is worth what the base cases lost."""
         if self._first is None:
             self._first = (new, base)
-        lost = 0.0 if math.isnan(base) else max(0.0, self._first[1] - base - self.watch.tolerance)
+        lost = 0.0 if math.isnan(base) else max(0.0, self._first[1] - base - self.criteria.tolerance)
         measured = not math.isnan(new)
         score = (new if measured else 0.0) - lost
         better = score > self._best_score + 1e-4 if measured else lost == 0.0
         _log.info("%s step %d: Dice %.3f, base %.3f%s", self.task.name, self.step, new, base, ", best" * better)
+        self.watch.last = score
+        self.watch.fall(score)
         if better:
-            self._best_score, self.best_step, self._without_gain = score, self.step, 0
-            self._best = {key: value.detach().clone() for key, value in self.average.module.state_dict().items()}
+            self._best_score, self._without_gain = score, 0
+            self.watch.kept_step, self.watch.kept = self.step, self._weights()
         else:
             self._without_gain += 1
-            self.stopped = self._without_gain >= self.watch.patience
+            self.watch.stopped = self._without_gain >= self.criteria.patience
+        return better
 
     def _state(self) -> dict[str, Any]:
         return super()._state() | {
-            "best": self._best,
-            "best_step": self.best_step,
             "best_score": self._best_score,
             "first": list(self._first or ()),
             "without_gain": self._without_gain,
-            "looked_at": self._looked_at,
-            "stopped": self.stopped,
         }
 
     def _take(self, state: dict[str, Any]) -> None:
         super()._take(state)
-        self._best, self.best_step = state["best"], int(state["best_step"])
         self._best_score, self._without_gain = float(state["best_score"]), int(state["without_gain"])
         self._first = (state["first"][0], state["first"][1]) if state["first"] else None
-        self._looked_at, self.stopped = int(state["looked_at"]), bool(state["stopped"])

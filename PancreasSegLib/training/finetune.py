@@ -18,7 +18,7 @@ from PancreasSegLib.inference import Segmenter
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.models import ModelPackage, find_package, load_weights
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
-from PancreasSegLib.training.fine_tuner import FineTuner, Watch
+from PancreasSegLib.training.fine_tuner import Criteria, FineTuner
 from PancreasSegLib.training.finetune_cases import FinetuneData, open_data, prepare
 from PancreasSegLib.training.finetune_export import FinetuneScores, export_finetuned
 from PancreasSegLib.training.finetune_recipe import (
@@ -168,9 +168,9 @@ def _train_stage(
                 training, validation = _prepared(data, labels, organ, stage, role, recipe, progress, cancel)
             start = _start_weights(package, role, member, folder)
             task = NetworkTask(name, stage, labels, organ, recipe.seed + member, folder, start)
-            watch = Watch(recipe.tolerance, recipe.patience, recipe.anchor)
+            criteria = Criteria(recipe.tolerance, recipe.patience, recipe.anchor)
             _log.info("%s: %d cases, %d held out, on %s", name, len(training), len(validation), device)
-            tuner = FineTuner(task, training, validation, device, dtype, watch)
+            tuner = FineTuner(task, training, validation, device, dtype, criteria)
             network = tuner.run(resume=True, progress=progress, cancel=cancel)
             state = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
             with atomic_path(folder / "kept.json") as temporary:

@@ -111,7 +111,7 @@ def _low_resolution(hu: torch.Tensor, a: AugmentationRecipe, rng: np.random.Gene
     factor = float(rng.uniform(1.0, a.low_resolution))
     kind = rng.random()
     factors = (factor if kind < 0.7 else 1.0, *(2 * (factor if kind > 0.5 else 1.0,)))
-    size = [max(2, int(n / f)) for n, f in zip(hu.shape, factors, strict=True)]
+    size = [max(min(n, 2), int(n / f)) for n, f in zip(hu.shape, factors, strict=True)]  # a slice stays one
     coarse = F.interpolate(hu[None, None], size=size, mode="trilinear", align_corners=False)
     return F.interpolate(coarse, size=tuple(hu.shape), mode="trilinear", align_corners=False)[0, 0]
 
@@ -126,7 +126,7 @@ def _truncate(
     hu: torch.Tensor, label: torch.Tensor, floor: float, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Let the scan end inside the patch, most often along z."""
-    axis = int(rng.choice([0, 0, 0, 1, 2]))
+    axis = int(rng.choice([0, 0, 0, 1, 2] if len(hu) > 1 else [1, 2]))
     size = hu.shape[axis]
     cut = int(rng.uniform(0.05, 0.4) * size)
     part = [slice(None)] * 3

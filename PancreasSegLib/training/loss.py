@@ -1,4 +1,4 @@
-"""Dice and cross-entropy over all outputs of a deeply supervised network, also where not every label was read."""
+"""The recipe's loss over all outputs of a deeply supervised network, also where not every label was read."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from PancreasSegLib.training.loss_terms import Term, loss_terms
 from PancreasSegLib.training.partial_labels import Read, groups_of, merge_unread
 from PancreasSegLib.training.recipe import LossRecipe
 
 
 class DeepSupervisionLoss(nn.Module):
-    """Soft Dice (over the batch) + cross-entropy, each output weighted half of the next finer one.
+    """The loss that the recipe names, each output weighted half of the next finer one.
 
-    Dice after Drozdzal et al. 2016 and Isensee et al. 2021; MONAI supplies it. Samples in which some labels were
-    not read are compared by those that were (see :mod:`PancreasSegLib.training.partial_labels`).
+    Samples in which some labels were not read are compared by those that were (see
+    :mod:`PancreasSegLib.training.partial_labels`).
 
     Parameters
     ----------
     recipe : LossRecipe
-        Weights of the terms and of the organ.
+        Name and weights of the terms and of the organ.
     classes : int
         Output channels, background included.
     organ : int
@@ -35,7 +36,7 @@ class DeepSupervisionLoss(nn.Module):
         self.class_weight: torch.Tensor
         self.register_buffer("class_weight", weight)
         self.recipe, self.classes = recipe, classes
-        self._dice: dict[Read, nn.Module] = {}
+        self._terms: dict[Read, list[tuple[float, Term]]] = {}
 
     def forward(
         self, outputs: Sequence[torch.Tensor], label: torch.Tensor, read: Sequence[Read] | None = None
@@ -44,9 +45,9 @@ class DeepSupervisionLoss(nn.Module):
 
         Parameters
         ----------
-        outputs : sequence of Tensor, shape (n, classes, z, y, x)
+        outputs : sequence of Tensor, shape (n, classes, z, y, x) or (n, classes, y, x)
             Logits from fine to coarse.
-        label : Tensor of int64, shape (n, z, y, x)
+        label : Tensor of int64, shape (n, z, y, x) or (n, y, x)
             Class indices at the finest output's resolution.
         read : sequence of (tuple of int or None), optional
             The classes that were read, sample by sample; None (and leaving it out) means all.
@@ -70,15 +71,7 @@ class DeepSupervisionLoss(nn.Module):
         if read is not None:
             logits, merged = merge_unread(logits, target[:, 0], read)
             target, weight = merged[:, None], weight[[0, *read]]
-        entropy = F.cross_entropy(logits, target[:, 0], weight=weight)
-        if read not in self._dice:
-            self._dice[read] = _dice(weight)
-        return self.recipe.cross_entropy * entropy + self.recipe.dice * self._dice[read](logits, target)
-
-
-def _dice(class_weight: torch.Tensor) -> nn.Module:
-    """Return the soft Dice loss of the foreground, its weights 1 on average."""
-    from monai.losses import DiceLoss
-
-    foreground = class_weight[1:] * (len(class_weight) - 1) / class_weight[1:].sum()
-    return DiceLoss(include_background=False, softmax=True, to_onehot_y=True, batch=True, weight=foreground)
+        if read not in self._terms:
+            self._terms[read] = loss_terms(self.recipe, weight)
+        parts = [share * term(logits, target) for share, term in self._terms[read]]
+        return torch.stack(parts).sum() if len(parts) > 2 else parts[0] + parts[1] if len(parts) > 1 else parts[0]

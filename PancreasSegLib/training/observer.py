@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from PancreasSegLib.training.cache import PreparedCase
+    from PancreasSegLib.training.prepared import PreparedCase, StoredCase
     from PancreasSegLib.training.recipe import StageRecipe
 
 Ending = Literal["steps", "time", "early stopping", "cancelled"]
@@ -99,15 +99,15 @@ class NetworkView:
     ----------
     labels : tuple of str
         Foreground classes in the order of the output channels from 1.
-    cases : tuple of PreparedCase
-        Held-out cases; where nobody is held out, those that it learns from.
+    cases : tuple of PreparedCase or StoredCase
+        Held-out cases; where nobody is held out, those that it learns from. ``case.load()`` gives the voxels.
     predict : callable
         Takes a case and returns its classes, uint8 of the shape of the case's image (z, y, x).
     """
 
     labels: tuple[str, ...]
-    cases: tuple[PreparedCase, ...]
-    predict: Callable[[PreparedCase], NDArray[np.uint8]]
+    cases: tuple[PreparedCase | StoredCase, ...]
+    predict: Callable[[PreparedCase | StoredCase], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)

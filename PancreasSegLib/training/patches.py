@@ -1,39 +1,29 @@
 """Patches with random position, rotation, scale and elastic deformation, drawn in one interpolation.
 
 Position and deformation are one sampling grid, so a patch is interpolated once from the whole case and its border
-shows real anatomy rather than padding. Every draw depends on (seed, step) alone, so an interrupted run continues
-with the very patches that an unbroken one would have seen. The same code runs on the CPU and on a GPU.
+shows real anatomy rather than padding. Every draw depends on (seed, step, number in the batch) alone, so an
+interrupted run continues with the very patches that an unbroken one would have seen, and several processes draw
+those of one. The same code runs on the CPU and on a GPU.
+
+A stage of slices (``spatial_dims: 2``) draws one slice of the case, turned, scaled and bent in its own plane.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from PancreasSegLib.training.cache import PreparedCase
+from PancreasSegLib.training.case_memory import CaseMemory
 from PancreasSegLib.training.channels import input_channels
 from PancreasSegLib.training.intensity import augment_intensity
 from PancreasSegLib.training.partial_labels import Read
+from PancreasSegLib.training.prepared import PreparedCase, StoredCase
 from PancreasSegLib.training.recipe import AugmentationRecipe, StageRecipe
-
-_VOXELS_KEPT = 20_000  # foreground voxels remembered a class and case as possible centres
-
-
-@dataclass(frozen=True, eq=False)
-class _ResidentCase:
-    """A case on the training device with the places where patches may be centred (z, y, x)."""
-
-    image: torch.Tensor
-    label: torch.Tensor
-    organ: NDArray[np.int32]
-    others: list[NDArray[np.int32]]
-    phantom: bool
-    read: tuple[int, ...] | None
-    base: bool
+from PancreasSegLib.training.resident import ResidentCase, resident_case
 
 
 class PatchSampler:
@@ -41,7 +31,7 @@ class PatchSampler:
 
     Parameters
     ----------
-    cases : list of PreparedCase
+    cases : list of PreparedCase or StoredCase
         Training cases on the stage's grid.
     stage : StageRecipe
         Patch, sampling and augmentation.
@@ -51,16 +41,31 @@ class PatchSampler:
         Where cases live and patches are made.
     seed : int
         Seed of all draws.
+    memory_gb : float, optional
+        Budget for the cases held on the device; without it all are, from the beginning.
     """
 
     def __init__(
-        self, cases: list[PreparedCase], stage: StageRecipe, organ: int, device: torch.device, seed: int
+        self,
+        cases: Sequence[PreparedCase | StoredCase],
+        stage: StageRecipe,
+        organ: int,
+        device: torch.device,
+        seed: int,
+        memory_gb: float | None = None,
     ) -> None:
         self.stage, self.device, self.seed = stage, device, seed
-        self._cases = [_resident(case, organ, device, seed) for case in cases]
-        self._base = [i for i, case in enumerate(self._cases) if case.base]
-        self._real = [i for i, case in enumerate(self._cases) if not case.phantom and not case.base]
-        self._phantoms = [i for i, case in enumerate(self._cases) if case.phantom]
+        self.cases = cases
+        self._planar = stage.spatial_dims == 2
+        self.memory = CaseMemory(
+            lambda number: resident_case(cases[number].load(), organ, device, seed),
+            None if memory_gb is None else int(memory_gb * 2**30),
+        )
+        for number in range(len(cases) if memory_gb is None else 0):
+            self.memory[number]
+        self._base = [i for i, case in enumerate(cases) if case.base]
+        self._real = [i for i, case in enumerate(cases) if not case.phantom and not case.base]
+        self._phantoms = [i for i, case in enumerate(cases) if case.phantom]
         self._spacing = np.asarray(stage.spacing_mm[::-1])
         self._shape = stage.patch_ijk[::-1]
         axes = [
@@ -69,32 +74,46 @@ class PatchSampler:
         ]
         self._offsets_mm = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).float()
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, list[Read]]:
-        """Return the batch of a step.
+    def batch(
+        self, step: int, numbers: Sequence[int] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, list[Read]]:
+        """Return the batch of a step, or some of its samples.
+
+        Parameters
+        ----------
+        step : int
+            From 0.
+        numbers : sequence of int, optional
+            Which samples of the batch; all where left out.
 
         Returns
         -------
-        image : Tensor of float32, shape (n, 1 or 2, z, y, x)
+        image : Tensor of float32, shape (n, 1 or 2, z, y, x), or (n, 1 or 2, y, x) for slices
             Normalised HU, and the soft-tissue mask where the recipe has it as a channel.
-        label : Tensor of int64, shape (n, z, y, x)
+        label : Tensor of int64, shape (n, z, y, x) or (n, y, x)
             Class indices.
         read : list of (tuple of int or None)
             The classes that were read, sample by sample; None means all.
         """
         images, labels, read = [], [], []
-        generator = torch.Generator(device=self.device)
-        generator.manual_seed(self.seed * 1_000_003 + step)
-        for number in range(self.stage.sampling.batch_size):
+        for number in range(self.stage.sampling.batch_size) if numbers is None else numbers:
             rng = np.random.default_rng([self.seed, step, number])
-            case = self._cases[self._choose_case(rng)]
+            generator = torch.Generator(device=self.device)
+            generator.manual_seed(self.seed * 1_000_003 + step + (number << 40))
+            case = self.memory[self._choose_case(rng)]
             image, label = self._patch(case, rng, generator)
             images.append(image)
             labels.append(label)
             read.append(case.read)
         return torch.stack(images), torch.stack(labels), read
 
+    def read_in(self, step: int, numbers: Sequence[int]) -> list[Read]:
+        """Return which classes were read in samples of a step, without drawing their patches."""
+        rngs = [np.random.default_rng([self.seed, step, number]) for number in numbers]
+        return [self.cases[self._choose_case(rng)].read for rng in rngs]
+
     def _patch(
-        self, case: _ResidentCase, rng: np.random.Generator, generator: torch.Generator
+        self, case: ResidentCase, rng: np.random.Generator, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         matrix, elastic = self._deformation(rng)
         centre = self._centre(case, rng)
@@ -102,7 +121,8 @@ class PatchSampler:
         stage = self.stage
         hu = image * ((stage.window_hu[1] - stage.window_hu[0]) / 255.0) + stage.window_hu[0]
         hu, label = augment_intensity(hu, label, stage, rng, generator)
-        return input_channels(hu, stage), label
+        channels = input_channels(hu, stage)
+        return (channels[:, 0], label[0]) if self._planar else (channels, label)
 
     def _choose_case(self, rng: np.random.Generator) -> int:
         sampling = self.stage.sampling
@@ -110,7 +130,7 @@ class PatchSampler:
         chosen = next((cases for cases, share in groups if cases and rng.random() < share), self._real)
         return int(rng.choice(chosen or self._base or self._phantoms))
 
-    def _centre(self, case: _ResidentCase, rng: np.random.Generator) -> NDArray[np.float64]:
+    def _centre(self, case: ResidentCase, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return a patch centre (z, y, x) in voxels: near the organ, near another label, or anywhere."""
         sampling, draw = self.stage.sampling, rng.random()
         half = np.asarray(self._shape) / 2
@@ -123,6 +143,8 @@ class PatchSampler:
             size = np.asarray(case.image.shape, dtype=float)
             low = np.minimum(half * 0.6, size / 2)
             centre = rng.uniform(low, np.maximum(size - low, low + 1e-3))
+        if self._planar:
+            centre[0] = np.clip(np.rint(centre[0]), 0, case.image.shape[0] - 1)
         return np.asarray(centre, dtype=np.float64)
 
     def _deformation(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], float]:
@@ -131,18 +153,20 @@ class PatchSampler:
         matrix = np.eye(3)
         if rng.random() < a.rotation_probability:
             limits = np.deg2rad(a.rotation_deg)  # about x, y and z
-            for axis, angle in zip((2, 1, 0), rng.uniform(-limits, limits), strict=True):
+            angles = rng.uniform(-limits, limits) * ((0, 0, 1) if self._planar else 1)
+            for axis, angle in zip((2, 1, 0), angles, strict=True):
                 matrix = matrix @ _rotation(axis, float(angle))
         if rng.random() < a.scale_probability:
             low, high = np.log(a.scale)
             axes = rng.uniform(-a.axis_scale, a.axis_scale, 3)
-            matrix = matrix @ np.diag(np.exp(rng.uniform(low, high) + axes))
+            factors = np.exp(rng.uniform(low, high) + axes)
+            matrix = matrix @ np.diag(factors if not self._planar else (1.0, *factors[1:]))
         elastic = float(rng.uniform(0.2, 1.0)) * a.elastic_mm if rng.random() < a.elastic_probability else 0.0
         return matrix, elastic
 
     def _interpolate(
         self,
-        case: _ResidentCase,
+        case: ResidentCase,
         centre: NDArray[np.float64],
         matrix: NDArray[np.float64],
         elastic: float,
@@ -153,6 +177,8 @@ class PatchSampler:
         if elastic > 0:
             source = source + self._elastic(elastic, generator)
         half_mm = np.abs(matrix) @ (np.asarray(self._shape) * self._spacing / 2) + 3.5 * elastic
+        if self._planar:
+            half_mm[0] = 0.0
         shape = np.asarray(case.image.shape)
         low = np.clip(np.floor(centre - half_mm / self._spacing) - 1, 0, shape - 2).astype(int)
         high = np.clip(np.ceil(centre + half_mm / self._spacing) + 2, low + 2, shape).astype(int)
@@ -173,6 +199,8 @@ class PatchSampler:
         size = [max(4, int(np.ceil(n * s / step)) + 1) for n, s in zip(self._shape, self._spacing, strict=True)]
         coarse = torch.randn((1, 3, *size), device=self.device, generator=generator).clamp_(-3, 3) * sd_mm
         fine = F.interpolate(coarse, size=tuple(self._shape), mode="trilinear", align_corners=True)
+        if self._planar:
+            fine[:, 0] = 0.0
         return fine[0].permute(1, 2, 3, 0)
 
 
@@ -183,22 +211,3 @@ def _rotation(axis: int, angle: float) -> NDArray[np.float64]:
     matrix[a, a] = matrix[b, b] = np.cos(angle)
     matrix[a, b], matrix[b, a] = -np.sin(angle), np.sin(angle)
     return matrix
-
-
-def _resident(case: PreparedCase, organ: int, device: torch.device, seed: int) -> _ResidentCase:
-    rng = np.random.default_rng(seed)
-
-    def places(index: int) -> NDArray[np.int32]:
-        voxels = np.argwhere(case.label == index).astype(np.int32)
-        return voxels[rng.permutation(len(voxels))[:_VOXELS_KEPT]]
-
-    others = [places(int(index)) for index in np.unique(case.label) if index not in (0, organ)]
-    return _ResidentCase(
-        torch.from_numpy(case.image).to(device),
-        torch.from_numpy(case.label).to(device),
-        places(organ),
-        others,
-        case.phantom,
-        case.read,
-        case.base,
-    )

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import yaml
 
-from PancreasSegLib.data import patient_folds
 from PancreasSegLib.errors import RecipeError
 from PancreasSegLib.inference.device import choose_device, choose_precision
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
-from PancreasSegLib.training.cache import CaseCache, PreparedCase
-from PancreasSegLib.training.loop import NetworkTask, NetworkTrainer
+from PancreasSegLib.training.cache import CaseCache
+from PancreasSegLib.training.determinism import deterministic_algorithms
+from PancreasSegLib.training.distributed import joined_world, local_rank, several_processes
+from PancreasSegLib.training.division import split_cases
+from PancreasSegLib.training.loop import LoopSettings, NetworkTask, NetworkTrainer
+from PancreasSegLib.training.observer import TrainingObserver
+from PancreasSegLib.training.plan import as_run, planned
+from PancreasSegLib.training.prepared import PreparedCase, StoredCase
 from PancreasSegLib.training.recipe import Recipe
 
+__all__ = [
+    "missing_networks",
+    "network_file",
+    "network_tasks",
+    "split_cases",
+    "train_networks",
+    "training_device",
+]
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Split:
-    """Training and held-out cases of one fold."""
-
-    training: list[PreparedCase]
-    validation: list[PreparedCase]
 
 
 def network_tasks(recipe: Recipe) -> list[NetworkTask]:
@@ -54,37 +61,31 @@ def missing_networks(recipe: Recipe) -> list[str]:
     return [task.name for task in network_tasks(recipe) if not network_file(recipe, task.name).is_file()]
 
 
-def split_cases(cases: list[PreparedCase], recipe: Recipe) -> Split:
-    """Split prepared cases by patient; phantoms only ever train, ``fold: all`` holds nobody out."""
-    if recipe.fold == "all":
-        return Split(cases, [])
-    patients = [case.patient for case in cases if not case.phantom]
-    held_out = set(patient_folds(patients, recipe.data.folds, recipe.data.split_seed)[recipe.fold])
-    return Split(
-        [case for case in cases if case.patient not in held_out],
-        [case for case in cases if case.patient in held_out],
-    )
-
-
 def train_networks(
     recipe: Recipe,
     *,
     resume: bool = False,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
+    observers: Iterable[TrainingObserver] = (),
 ) -> list[Path]:
     """Train the recipe's networks that are not finished yet.
+
+    Under ``torchrun`` the processes train together; only the first writes and tells.
 
     Parameters
     ----------
     recipe : Recipe
-        The recipe; ``recipe.only`` restricts it to some networks.
+        The recipe; ``recipe.only`` restricts it to some networks. What it leaves to be chosen (``auto``, ``labels:
+        all``) is chosen first and stated in the run folder's ``recipe.yaml``.
     resume : bool
         Skip finished networks and go on from checkpoints; otherwise a run folder that holds work is refused.
     progress : callable, optional
         Told of preparation and of every 25th step.
     cancel : CancelToken, optional
         Obeyed at every step.
+    observers : iterable of TrainingObserver, optional
+        Told of each network's steps, scores and epochs.
 
     Returns
     -------
@@ -98,6 +99,30 @@ def train_networks(
     CancelledError
         If cancelled.
     """
+    device, dtype = training_device(recipe.device, recipe.precision)
+    with joined_world(device) as world, deterministic_algorithms(recipe.deterministic):
+        shown = progress if world.first else None
+
+        def begin() -> Recipe:
+            preparing = _preparing("cases", shown, cancel)
+            chosen = planned(_checked(recipe, resume), device, dtype, world.size, preparing)
+            _write_recipe(chosen)
+            return chosen
+
+        chosen = world.from_first(begin)
+        tasks = network_tasks(chosen)
+        settings = LoopSettings(world, tuple(observers), chosen.monitor.log_every, chosen.data.cache_memory_gb)
+        run = _Run(chosen, device, dtype, settings, resume, shown, cancel)
+        for task in tasks:
+            wanted = not chosen.only or task.name in chosen.only
+            if wanted and not world.from_first(network_file(chosen, task.name).is_file):
+                run.train(task)
+        files = [network_file(chosen, task.name) for task in tasks]
+        return world.from_first(lambda: [path for path in files if path.is_file()])
+
+
+def _checked(recipe: Recipe, resume: bool) -> Recipe:
+    """Check that the run may begin; return the recipe, with what an earlier call chose where the run goes on."""
     tasks = network_tasks(recipe)
     unknown = set(recipe.only) - {task.name for task in tasks}
     if unknown:
@@ -106,51 +131,71 @@ def train_networks(
     begun = [task.folder for task in todo if (task.folder / "checkpoint.pt").is_file()]
     if begun and not resume:
         raise RecipeError(f"{begun[0]} already holds a run.", "Add --resume, or choose another output or name.")
-    _write_recipe(recipe)
-    device, dtype = training_device(recipe.device, recipe.precision)
-    for task in todo:
-        if not network_file(recipe, task.name).is_file():
-            _train(task, recipe, device, dtype, resume, progress, cancel)
-    return [path for task in tasks if (path := network_file(recipe, task.name)).is_file()]
+    return as_run(recipe) if resume else recipe
 
 
-def _train(
-    task: NetworkTask,
-    recipe: Recipe,
-    device: torch.device,
-    dtype: torch.dtype,
-    resume: bool,
-    progress: ProgressCallback | None,
-    cancel: CancelToken | None,
-) -> None:
-    from safetensors.torch import save_file
-
-    def preparing(fraction: float, name: str) -> None:
+def _preparing(
+    name: str, progress: ProgressCallback | None, cancel: CancelToken | None
+) -> Callable[[float, str], None]:
+    def preparing(fraction: float, case: str) -> None:
         if cancel:
             cancel.check()
         if progress:
-            progress(ProgressEvent(f"prepare {task.name}", fraction, None, name))
+            progress(ProgressEvent(f"prepare {name}", fraction, None, case))
 
-    cases = CaseCache(recipe.data, task.stage).load(preparing)
-    split = split_cases(cases, recipe)
-    _log.info("%s: %d cases, %d held out, on %s", task.name, len(split.training), len(split.validation), device)
-    trainer = NetworkTrainer(task, split.training, split.validation, device, dtype)
-    network = trainer.run(resume=resume, progress=progress, cancel=cancel)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    with atomic_path(network_file(recipe, task.name)) as temporary:
-        save_file(weights, temporary)
+    return preparing
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the networks of a run share."""
+
+    recipe: Recipe
+    device: torch.device
+    dtype: torch.dtype
+    settings: LoopSettings
+    resume: bool
+    progress: ProgressCallback | None
+    cancel: CancelToken | None
+
+    def train(self, task: NetworkTask) -> None:
+        """Train one network and write its weights."""
+        from safetensors.torch import save_file
+
+        recipe, world = self.recipe, self.settings.world
+        split = split_cases(self._cases(task), recipe)
+        _log.info(
+            "%s: %d cases, %d held out, on %s", task.name, len(split.training), len(split.validation), self.device
+        )
+        trainer = NetworkTrainer(task, split.training, split.validation, self.device, self.dtype, self.settings)
+        network = trainer.run(resume=self.resume, progress=self.progress, cancel=self.cancel)
+        if world.first:
+            weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+            with atomic_path(network_file(recipe, task.name)) as temporary:
+                save_file(weights, temporary)
+
+    def _cases(self, task: NetworkTask) -> Sequence[PreparedCase | StoredCase]:
+        """Return the prepared cases; in memory, unless the recipe sets a limit to that."""
+        preparing = _preparing(task.name, self.progress, self.cancel)
+        cache = CaseCache(self.recipe.data, task.stage)
+        stored = self.settings.world.in_turn(lambda: cache.stored(preparing))
+        return stored if self.settings.memory_gb else [case.load() for case in stored]
 
 
 def training_device(name: str, precision: str) -> tuple[torch.device, torch.dtype]:
     """Return the device and the autocast precision of a run.
 
-    ``auto`` takes what inference takes: bf16 or fp16 where the device computes it fast, else fp32.
+    ``auto`` takes what inference takes: bf16 or fp16 where the device computes it fast, else fp32. Under
+    ``torchrun`` each process of a machine takes a GPU of its own.
 
     Raises
     ------
     DeviceError
         If the device is not there.
     """
+    if several_processes() and name in ("auto", "cuda") and torch.cuda.is_available():
+        name = f"cuda:{local_rank()}"
+        torch.cuda.set_device(local_rank())
     device = choose_device(name)
     if precision == "auto":
         return device, choose_precision(device).dtype

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 
-from PancreasSegLib.training.cache import PreparedCase
-from PancreasSegLib.training.channels import input_channels
+from PancreasSegLib.training.cache import PreparedCase, StoredCase
+from PancreasSegLib.training.prediction import predicted_classes
 from PancreasSegLib.training.recipe import StageRecipe
 
 
-@torch.no_grad()
 def validation_dice(
     network: torch.nn.Module,
-    cases: Sequence[PreparedCase],
+    cases: Sequence[PreparedCase | StoredCase],
     stage: StageRecipe,
     classes: int,
     device: torch.device,
@@ -29,7 +29,7 @@ def validation_dice(
     ----------
     network : Module
         In evaluation mode afterwards.
-    cases : sequence of PreparedCase
+    cases : sequence of PreparedCase or StoredCase
         Held-out patients on the stage's grid.
     stage : StageRecipe
         Patch and normalisation.
@@ -43,25 +43,15 @@ def validation_dice(
     dict of str to list of float
         Dice by case name, one value a class from 1; both empty is 1, NaN where the class was not read.
     """
-    from monai.inferers import sliding_window_inference
-
-    network.eval()
-    low, high = stage.window_hu
     scores = {}
-    for case in cases:
-        hu = torch.from_numpy(case.image).to(device).float() * ((high - low) / 255.0) + low
-        image = input_channels(_at_least(hu, stage, low), stage)[None]
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            logits = sliding_window_inference(
-                image, stage.patch_ijk[::-1], 1, network, overlap=0.25, mode="gaussian"
-            )
-        z, y, x = hu.shape
-        predicted = torch.as_tensor(logits)[0].argmax(0)[:z, :y, :x]
+    for held in cases:
+        case = held.load()
+        predicted = predicted_classes(network, case, stage, device, dtype)
         reference = torch.from_numpy(case.label).to(device)
         values = []
         for index in range(1, classes):
             if case.read is not None and index not in case.read:
-                values.append(float("nan"))
+                values.append(math.nan)
                 continue
             a, b = predicted == index, reference == index
             total = a.sum() + b.sum()
@@ -70,7 +60,10 @@ def validation_dice(
     return scores
 
 
-def _at_least(hu: torch.Tensor, stage: StageRecipe, air: float) -> torch.Tensor:
-    """Return the case with air added at the far ends, so that a patch fits in."""
-    missing = [max(0, want - have) for want, have in zip(stage.patch_ijk, reversed(hu.shape), strict=True)]
-    return torch.nn.functional.pad(hu, [n for length in missing for n in (0, length)], value=air)
+def mean_dice(dice: dict[str, list[float]], classes: int) -> list[float]:
+    """Return the mean over the cases for each class from 1; NaN where no case was read for it."""
+    means = []
+    for index in range(classes - 1):
+        known = [values[index] for values in dice.values() if not math.isnan(values[index])]
+        means.append(sum(known) / len(known) if known else math.nan)
+    return means

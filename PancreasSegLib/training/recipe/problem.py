@@ -96,7 +96,7 @@ def _written(location: Location, model: type[BaseModel]) -> list[int | str]:
         models = _models_at(model, kept)
         names = [name for m in models for name in m.model_fields]
         tag = names and str(part) not in names and part != location[-1] and kept[-1:] == ["split"]
-        if tag or (isinstance(part, str) and ("[" in part or part in ("int", "float", "str"))):
+        if tag or (isinstance(part, str) and ("[" in part or "constrained" in part or part in ("int", "float"))):
             continue
         kept.append(part)
     return kept

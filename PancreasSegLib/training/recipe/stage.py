@@ -47,8 +47,8 @@ class StageRecipe(Part):
 
     A run ends after ``steps``, or after ``epochs`` of ``steps_per_epoch``, or by ``time_limit_minutes`` of the
     ``clock`` (of the wall, or the processor time of the process), or by ``early_stopping``. ``watch`` says what
-    early stopping, the plateau and ``keep: best`` look at: the organ's Dice on held-out patients, or the mean of all
-    labels; where nobody is held out, the loss.
+    early stopping, the plateau and ``keep: best`` look at: the organ's Dice on held-out patients, or the mean of
+    all labels; where nobody is held out, the loss.
     """
 
     spacing_mm: SpacingOrAuto
