@@ -49,8 +49,9 @@ def draw_slice(
     caption: str = "",
     sides: tuple[str, str] = ("R", "L"),
     bar_mm: float | None = None,
+    window_hu: tuple[float, float] | None = None,
 ) -> None:
-    """Draw a slice in the abdominal window, in true proportions.
+    """Draw a slice, in true proportions.
 
     Parameters
     ----------
@@ -68,17 +69,19 @@ def draw_slice(
         Marks at the left and the right edge.
     bar_mm : float, optional
         Length of the scale bar.
+    window_hu : tuple of float, optional
+        HU that are black and white; the abdominal window where nothing is said.
     """
     rows, columns = pixels.shape
     dx, dy = spacing_mm
     width, height = columns * dx, rows * dy
-    low = WINDOW_LEVEL_HU - WINDOW_WIDTH_HU / 2
+    low, high = window_hu or (WINDOW_LEVEL_HU - WINDOW_WIDTH_HU / 2, WINDOW_LEVEL_HU + WINDOW_WIDTH_HU / 2)
     axes.set_axis_off()
     axes.imshow(
         pixels,
         cmap="gray",
         vmin=low,
-        vmax=low + WINDOW_WIDTH_HU,
+        vmax=high,
         extent=(0, width, height, 0),
         interpolation="bilinear",
         interpolation_stage="data",

@@ -87,7 +87,7 @@ class SurfaceScene:
         """Whether there is nothing to draw."""
         return len(self.triangles) == 0
 
-    def draw(self, axes: Axes3D, view: View = "front") -> None:
+    def draw(self, axes: Axes3D, view: View = "front", caption: str = "") -> None:
         """Draw the scene from a side, as large as the axes allow.
 
         One collection holds the triangles of all organs, since matplotlib sorts by depth within one only.
@@ -98,18 +98,20 @@ class SurfaceScene:
             Square axes on a dark figure.
         view : str
             ``"front"``, ``"behind"``, or the patient's ``"left"`` or ``"right"``.
+        caption : str
+            Written before the name of the view.
         """
         from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
         axes.set_axis_off()
-        caption = {"front": "from the front", "behind": "from behind"}.get(view, f"from the patient's {view}")
+        side = {"front": "from the front", "behind": "from behind"}.get(view, f"from the patient's {view}")
         style = {"transform": axes.transAxes, "color": TEXT, "ha": "center", "va": "center"}
-        axes.text2D(0.5, 0.03, caption, fontsize=10, **style)
+        axes.text2D(0.5, 0.03, f"{caption}, {side}" if caption else side, fontsize=10, **style)
         if self.is_empty:
             axes.text2D(0.5, 0.5, "nothing to show", fontsize=12, **style)
             return
-        for x, side in zip((0.04, 0.96), _SIDES[view], strict=True):
-            axes.text2D(x, 0.5, side, fontsize=11, **style)
+        for x, letter in zip((0.04, 0.96), _SIDES[view], strict=True):
+            axes.text2D(x, 0.5, letter, fontsize=11, **style)
         shaded = self._shaded(view)
         surface = Poly3DCollection(self.triangles, facecolors=shaded, edgecolors="none", antialiased=False)
         axes.add_collection3d(surface)
