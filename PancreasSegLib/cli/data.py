@@ -1,4 +1,4 @@
-"""``pancreasseg data``: training cases in a dataset folder."""
+"""``pancreasseg data``: datasets brought into one form and looked at; training cases added and listed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from PancreasSegLib.cli import data_inspect, data_prepare, data_split
 from PancreasSegLib.cli.terminal import note, say, show
 
 if TYPE_CHECKING:
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 
     from PancreasSegLib.volume import Volume
 
-app = typer.Typer(help="Add corrected cases to a dataset folder, and list them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Inspect, prepare and split datasets; add corrected cases to a folder, and list them.",
+    no_args_is_help=True,
+)
+app.command("inspect")(data_inspect.command)
+app.command("prepare")(data_prepare.command)
+app.command("split")(data_split.command)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The dataset folder; new or empty at first.")]
 

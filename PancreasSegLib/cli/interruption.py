@@ -12,14 +12,15 @@ from types import FrameType
 from PancreasSegLib.cli.terminal import verbosity
 from PancreasSegLib.progress import CancelToken
 
-_SENTENCE = b"\nEnding at the next good place, so that --resume can go on; Ctrl-C again ends it at once.\n"
+_SENTENCE = "Ending at the next good place, so that --resume can go on; Ctrl-C again ends it at once."
 
 
 @contextlib.contextmanager
-def cancelled_by_ctrl_c() -> Iterator[CancelToken]:
+def cancelled_by_ctrl_c(sentence: str = _SENTENCE) -> Iterator[CancelToken]:
     """Give a token that the first Ctrl-C (or SIGTERM) sets; the second one raises KeyboardInterrupt as ever.
 
-    Outside the main thread, where signals cannot be taken, the token is nobody's.
+    The first one is answered by `sentence`. Outside the main thread, where signals cannot be taken, the token is
+    nobody's.
     """
     token = CancelToken()
     if threading.current_thread() is not threading.main_thread():
@@ -32,7 +33,9 @@ def cancelled_by_ctrl_c() -> Iterator[CancelToken]:
         token.cancel()
         if not verbosity.quiet:
             with contextlib.suppress(OSError):
-                os.write(2, _SENTENCE)  # not print: the signal may come inside an import or another print
+                os.write(
+                    2, f"\n{sentence}\n".encode()
+                )  # not print: the signal may come inside an import or another print
 
     taken = {number: signal.signal(number, wish) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

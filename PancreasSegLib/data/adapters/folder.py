@@ -114,6 +114,10 @@ def _listed(path: Path) -> dict[str, tuple[Path, Path, str]]:
                 f"Line {number} of {path.name}: {missing or 'a file'} is missing.", "Correct the line."
             )
         name = row.get("case") or _IMAGE_MARK.sub("", stem(files[0]))
+        if name.startswith(".") or any(sign in name for sign in '/\\:*?"<>|'):
+            raise DatasetError(
+                f"Line {number} of {path.name}: {name!r} cannot be the name of a file.", "Change it."
+            )
         if name in pairs:
             raise DatasetError(f"Line {number} of {path.name}: the case {name!r} is there twice.", "Name it once.")
         pairs[name] = (files[0], files[1], row.get("patient", ""))

@@ -34,6 +34,11 @@ class NihCase(LabelMapCase):
 
     flip: str | None = None
 
+    @property
+    def settings(self) -> str:
+        """The flip, where the user has said it."""
+        return f"flip {self.flip}"
+
     def _placed(self, labels: Volume, ct: Volume) -> tuple[NDArray, tuple[Remark, ...], dict[str, str]]:
         """Lay the label map on the CT voxel by voxel, under the flip of its axes for which the HU speak."""
         if labels.geometry.size_ijk != ct.geometry.size_ijk:

@@ -76,6 +76,11 @@ class SourceCase(ABC):
     def files(self) -> tuple[Path, ...]:
         """The files and folders that the case consists of."""
 
+    @property
+    def settings(self) -> str:
+        """What, besides the files, decides how the case is read."""
+        return ""
+
     def read_ct(self, *, assume_ct: bool = False) -> Volume:
         """Read the CT; see :func:`PancreasSegLib.io.read_volume`."""
         return read_volume(self.image, assume_ct=assume_ct)
@@ -111,6 +116,11 @@ class LabelMapCase(SourceCase):
     def files(self) -> tuple[Path, ...]:
         """CT and label map."""
         return self.image, self.label
+
+    @property
+    def settings(self) -> str:
+        """The values of the structures."""
+        return repr(dict(self.values))
 
     def read_labels(self, ct: Volume) -> LabelReading:
         """Read the label map; refuse one with values that no structure has."""

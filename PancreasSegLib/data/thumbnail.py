@@ -1,0 +1,79 @@
+"""A scan as a handful of grey cubes: the same patient is known again after resampling, windowing or flipping."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from PancreasSegLib.volume import Volume
+
+SIDE = 16
+_WINDOW_HU = (-100.0, 250.0)
+
+
+def thumbnail_of(scan: Volume) -> NDArray[np.uint8]:
+    """Return the mean grey values of 16 x 16 x 16 equal boxes of a scan.
+
+    Parameters
+    ----------
+    scan : Volume
+        HU on canonical axes, at least 16 voxels along each (thinner scans repeat voxels).
+
+    Returns
+    -------
+    ndarray of uint8, shape (16, 16, 16)
+        HU from -100 to 250 as 0 to 255, so that a windowed copy gives the same.
+    """
+    low, high = _WINDOW_HU
+    edges = [np.linspace(0, n, SIDE + 1).astype(int) for n in scan.voxels.shape]
+    cube = np.empty((SIDE, SIDE, SIDE), np.float64)
+    for k in range(SIDE):
+        slab = scan.voxels[edges[0][k] : max(edges[0][k] + 1, edges[0][k + 1])]
+        plane = np.clip(slab, low, high).mean(axis=0, dtype=np.float32)
+        rows = np.add.reduceat(plane, edges[1][:-1], axis=0)
+        cube[k] = np.add.reduceat(rows, edges[2][:-1], axis=1)
+        cube[k] /= np.maximum(np.diff(edges[1]), 1)[:, None] * np.maximum(np.diff(edges[2]), 1)[None]
+    return np.rint((cube - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8)
+
+
+def to_text(thumbnail: NDArray[np.uint8]) -> str:
+    """Return a thumbnail as base64."""
+    return base64.b64encode(thumbnail.tobytes()).decode()
+
+
+def from_text(text: str) -> NDArray[np.uint8]:
+    """Return the thumbnail of :func:`to_text`.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    return np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(SIDE, SIDE, SIDE)
+
+
+def likeness(first: Sequence[NDArray[np.uint8]], second: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Return how alike each two scans are, under the flip of the axes that fits best.
+
+    Returns
+    -------
+    ndarray, shape (len(first), len(second))
+        Correlation of the grey values, -1 to 1.
+    """
+    ours = _normed(first)
+    best = np.full((len(first), len(second)), -1.0, np.float32)
+    for axes in product((False, True), repeat=3):
+        turned = [np.flip(cube, tuple(axis for axis, flip in enumerate(axes) if flip)) for cube in second]
+        best = np.maximum(best, ours @ _normed(turned).T)
+    return best
+
+
+def _normed(cubes: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    flat = np.stack([cube.ravel() for cube in cubes]).astype(np.float32)
+    flat -= flat.mean(axis=1, keepdims=True)
+    normed: NDArray[np.float32] = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    return normed
