@@ -19,11 +19,13 @@ import typer
 
 from PancreasSegLib.cli import (
     benchmark_correction,
+    compare,
     cross_validate,
     data,
     demo,
     doctor,
     evaluate,
+    model_card,
     models,
     networks,
     roi,
@@ -48,6 +50,7 @@ app.command("segment")(with_shared_options(segment.command))
 app.command("demo")(with_shared_options(demo.command))
 app.command("doctor")(with_shared_options(doctor.command))
 app.command("roi")(with_shared_options(roi.command))
+models.app.command("card")(model_card.command)
 share_options(models.app)
 app.add_typer(models.app, name="models")
 app.command("networks")(with_shared_options(networks.command))
@@ -56,6 +59,7 @@ share_options(data.app)
 app.add_typer(data.app, name="data")
 app.command("evaluate")(with_shared_options(evaluate.command))
 app.command("cross-validate")(with_shared_options(cross_validate.command))
+app.command("compare")(with_shared_options(compare.command))
 app.command("train-refiner")(with_shared_options(train_refiner.command))
 app.command("benchmark-correction")(with_shared_options(benchmark_correction.command))
 

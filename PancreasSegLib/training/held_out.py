@@ -1,0 +1,119 @@
+"""Scores of held-out patients by the model package of a run, on the CTs' own grids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from PancreasSegLib.data import Case, Dataset
+from PancreasSegLib.errors import RecipeError
+from PancreasSegLib.evaluation import CaseScore
+from PancreasSegLib.evaluation.case_score import score_mask
+from PancreasSegLib.evaluation.model import in_plane
+from PancreasSegLib.evaluation.model_source import predict_by_model
+from PancreasSegLib.evaluation.traits import traits_of
+from PancreasSegLib.inference import Segmenter
+from PancreasSegLib.io import read_labels, read_volume
+from PancreasSegLib.progress import CancelToken
+from PancreasSegLib.training.division import patient_split
+from PancreasSegLib.training.recipe import DataRecipe, Recipe
+from PancreasSegLib.volume import Volume
+
+
+def used_cases(recipe: Recipe, dataset: Dataset) -> list[Case]:
+    """Return the cases of the dataset that the recipe does not exclude."""
+    return [case for case in dataset.cases if case.name not in recipe.data.exclude]
+
+
+def folds_of(recipe: Recipe, dataset: Dataset) -> list[tuple[str, ...]]:
+    """Return the held-out patients of each fold; of a holdout those of its test, or else of its validation.
+
+    Raises
+    ------
+    RecipeError, DatasetError
+        As :func:`~PancreasSegLib.training.division.patient_split`; or if a fold holds nobody out.
+    """
+    split = patient_split(recipe.data, [case.patient for case in used_cases(recipe, dataset)])
+    if split.kind == "holdout" and split.test:
+        return [split.test]
+    empty = [number for number, fold in enumerate(split.folds) if not fold]
+    if empty:
+        raise RecipeError(
+            f"data.split: fold {empty[0]} holds nobody out, so nothing can be measured.", "Hold out some patients."
+        )
+    return list(split.folds)
+
+
+def reference_values(data: DataRecipe, dataset: Dataset) -> dict[str, tuple[int, ...]]:
+    """Return the values in the dataset's label maps of every label that the package writes."""
+    return {
+        label: tuple(dataset.labels[source] for source in data.sources_of(label) if source in dataset.labels)
+        for label in data.written
+    }
+
+
+def score_held_out(
+    segmenter: Segmenter,
+    cases: Iterable[Case],
+    values: Mapping[str, tuple[int, ...]],
+    *,
+    sources: Mapping[str, tuple[str, ...]] | None = None,
+    in_plane_mm: float | None = None,
+    cancel: CancelToken | None = None,
+) -> Iterator[CaseScore]:
+    """Segment each case once and compare every label with its reference.
+
+    A case that is refused scores as empty masks and carries the reason.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        A loaded model.
+    cases : iterable of Case
+        CTs with reference masks.
+    values : mapping of str to tuple of int
+        Values in the label map by label, several where labels were merged.
+    sources : mapping of str to tuple of str, optional
+        The dataset's labels behind each label: what a case was not read for is not scored.
+    in_plane_mm : float, optional
+        Resample CT and reference to this in-plane spacing first.
+    cancel : CancelToken, optional
+        Obeyed inside each case.
+
+    Yields
+    ------
+    CaseScore
+        Case by case, label by label.
+    """
+    for case in cases:
+        read = [
+            label
+            for label in values
+            if case.labels_present is None or set((sources or {}).get(label, (label,))) <= set(case.labels_present)
+        ]
+        if not read:
+            continue
+        ct, reference = read_volume(case.image, assume_ct=True), read_labels(case.label)
+        classes = np.zeros(reference.voxels.shape, dtype=np.uint8)
+        for index, label in enumerate(read, 1):
+            classes[np.isin(reference.voxels, values[label])] = index
+        organs = Volume(classes, reference.geometry)
+        if in_plane_mm is not None:
+            ct, organs = in_plane(ct, organs, in_plane_mm)
+        found = predict_by_model(segmenter, ct, read, cancel)
+        for index, label in enumerate(read, 1):
+            inside = organs.voxels == index
+            yield score_mask(
+                case.name,
+                found.masks[label],
+                inside,
+                ct.geometry,
+                confidence=found.confidence.get(label, float("nan")),
+                seconds=found.seconds,
+                error=found.error,
+                label=label,
+                patient=case.patient,
+                traits=traits_of(ct.geometry, inside, ct),
+                confidence_curve=found.curves.get(label, ()),
+            )
