@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.errors import NoPancreasError, RegionError
 from PancreasSegLib.inference.forecast import expected_seconds
-from PancreasSegLib.inference.localisation import Localisation, localise, touched_sides, widened
-from PancreasSegLib.inference.plausibility import observations, refusal
+from PancreasSegLib.inference.localisation import Localisation, localise, localise_any, touched_sides, widened
+from PancreasSegLib.inference.plausibility import judge_organs, observations, refusal
 from PancreasSegLib.inference.prediction import Predictor, plan_stage, window_budget
 from PancreasSegLib.inference.preparation import BodyOutline, network_input
 from PancreasSegLib.inference.restoration import restore_mask
@@ -106,7 +106,8 @@ class Cascade:
         self.settings, self.tracker, self.threads, self.pace = settings, tracker, threads, pace
         self.ct, self.axes = volume.canonical()
         self.predictor = Predictor(settings, threads)
-        self.organ = "pancreas" if "pancreas" in package.labels else next(iter(package.labels))
+        self.organ = package.organ
+        self.sought = f"the {self.organ}" if package.seeks_pancreas or len(package.labels) == 1 else "the organs"
         self.nominal_s = self.measured_s = 0.0
         self._body: BodyOutline | None = None
 
@@ -127,11 +128,11 @@ class Cascade:
         """
         outcome = Outcome(np.zeros(self.volume.geometry.shape_zyx, dtype=np.uint8))
         allowed = self._allowed(roi)
-        with self.tracker.stage("propose", "finding the region of the pancreas"):
+        with self.tracker.stage("propose", f"finding the region of {self.sought}"):
             region = self._region(roi, proposal, outcome)
         crop: Box | None = None
         if region is not None:
-            if self.settings.single_pass and "localiser" not in self.networks:
+            if self._is_single_pass:
                 crop = region.grown(self.settings.proposal_margin_mm, self.ct.geometry)
             else:
                 localiser = self.networks.get("localiser", self.networks["segmenter"])
@@ -153,6 +154,11 @@ class Cascade:
         }
         return outcome
 
+    @property
+    def _is_single_pass(self) -> bool:
+        """Whether the segmenter sees the whole region at once: without a localiser, all but the pancreas."""
+        return is_single_pass(self.package, self.settings)
+
     def _allowed(self, roi: Roi) -> Box:
         """Return the canonical box that may be written."""
         if not isinstance(roi, Box):
@@ -172,7 +178,10 @@ class Cascade:
         self.tracker.done(0.4)
         if isinstance(roi, Box):
             return self._allowed(roi)
-        if roi == "none":
+        if roi == "none" or not self.package.seeks_pancreas:
+            if self._body is None and roi == "auto":
+                outcome.reason = "There is no body in the scan."
+                return None
             return self._body_box()
         if proposal is None:
             from PancreasSegLib.roi import propose_roi
@@ -197,7 +206,7 @@ class Cascade:
         ct, settings = self.ct.geometry, self.settings
         region = region.grown(settings.proposal_margin_mm, ct)
         found = self._coarse(network, region, neighbours=not isinstance(roi, Box))
-        if roi != "auto":
+        if roi != "auto" or not self.package.seeks_pancreas:
             return found
         again: Box | None = None
         if found.box is None:
@@ -227,7 +236,9 @@ class Cascade:
         grid = stage_grid(region, self.ct.geometry, network.stage)
         labels = network.stage.labels
         classes = range(1 + max(labels.values()))
-        probabilities = self._probabilities(network, grid, classes, "localise", f"looking for the {self.organ}")
+        probabilities = self._probabilities(network, grid, classes, "localise", f"looking for {self.sought}")
+        if not self.package.seeks_pancreas:
+            return localise_any(probabilities, grid, labels, tuple(self.package.labels), self.settings)
         return localise(probabilities, grid, labels, self.organ, self.settings, neighbours=neighbours)
 
     def _crop(self, found: Localisation) -> Box | None:
@@ -250,20 +261,24 @@ class Cascade:
         """
         network, ct = self.networks["segmenter"], self.ct.geometry
         channels = [network.stage.labels[name] for name in self.package.labels]
-        scales, message = self.settings.extra_scales, f"segmenting the {self.organ}"
+        scales, message = self.settings.extra_scales, f"segmenting {self.sought}"
+        if not self.package.seeks_pancreas and self._is_single_pass:
+            scales = ()  # the gain is on a small organ; a whole body would take three times as long
         for last in (False, True):
             grid = stage_grid(crop, ct, network.stage)
             found = self._probabilities(network, grid, channels, "segment", message, len(scales))
             box = Box.of_mask(found.max(axis=0) >= self.settings.threshold)
-            if last or box is None or isinstance(roi, Box):
+            if last or box is None or isinstance(roi, Box) or self._is_single_pass:
                 break
             lower, upper = touched_sides(box, grid, ct)
             if not any(lower + upper):
                 break
             crop = widened(crop, ct, lower, upper, self.settings.widen_mm)
-        total = found.astype(np.float32)
+        total = found.astype(np.float32, copy=False)
         for left, scale in zip(range(len(scales) - 1, -1, -1), scales, strict=True):
             x, y, z = (mm * scale for mm in network.stage.spacing_mm)
+            if network.stage.spatial_dims == 2:
+                z = network.stage.spacing_mm[2]  # it sees no other slice
             other = stage_grid(crop, ct, replace(network.stage, spacing_mm=(x, y, z)))
             view = self._probabilities(network, other, channels, "segment", message, left)
             for target, channel in zip(total, view, strict=True):
@@ -272,16 +287,15 @@ class Cascade:
         return total, grid
 
     def _restored(self, found: NDArray[np.float32], grid: Geometry, allowed: Box, outcome: Outcome) -> None:
-        """Clean the probabilities and write the mask."""
-        cleaned = np.empty_like(found)
+        """Clean the probabilities, in place, and write the mask."""
         for number, (name, probability) in enumerate(zip(self.package.labels, found, strict=True)):
             raw = probability >= self.settings.threshold
             kept = plausible_pieces(raw, grid, probability)
             filled = filled_holes(kept, grid)
-            cleaned[number] = np.where(raw & ~kept, 0.0, np.where(filled & ~kept, 1.0, probability))
             outcome.probability[name] = Volume(probability.astype(np.float16), grid)
+            found[number] = np.where(raw & ~kept, 0.0, np.where(filled & ~kept, 1.0, probability))
         restore_mask(
-            cleaned,
+            found,
             grid,
             self.axes.apply(outcome.mask),
             self.ct.geometry,
@@ -291,8 +305,8 @@ class Cascade:
             on_work=self.tracker.done,
         )
         for number, name in enumerate(self.package.labels):
-            mask = cleaned[number] >= self.settings.threshold
-            outcome.statistics[name] = {"confidence": expected_dice(mask, cleaned[number])}
+            mask = found[number] >= self.settings.threshold
+            outcome.statistics[name] = {"confidence": expected_dice(mask, found[number])}
 
     def _measured(self, grid: Geometry, allowed: Box, outcome: Outcome, sought: bool) -> None:
         """Add statistics and judge them; a refused result leaves the mask empty."""
@@ -303,7 +317,7 @@ class Cascade:
             mask = part == value
             measured = label_statistics(mask, ct)
             outcome.statistics[name] = measured | outcome.statistics[name]
-            if name != self.organ:
+            if name != self.organ or not self.package.seeks_pancreas:
                 continue
             box = Box.of_mask(self.axes.apply(outcome.mask)[written.slices_zyx] == value)
             if box is None:
@@ -318,6 +332,10 @@ class Cascade:
                     observations(name, outcome.statistics[name], box, self.ct.geometry, self.settings)
                 )
                 outcome.warnings.extend(_cut_by_region(name, box, allowed, self.ct.geometry))
+
+        if not self.package.seeks_pancreas:
+            outcome.reason, warnings = judge_organs(outcome.statistics, self.settings)
+            outcome.warnings.extend(warnings)
 
     def _emptied(self, outcome: Outcome) -> None:
         """Leave nothing of a refused result but its probability."""
@@ -341,6 +359,11 @@ class Cascade:
         self.nominal_s += nominal
         self.measured_s += time.perf_counter() - started
         return result
+
+
+def is_single_pass(package: ModelPackage, settings: CascadeSettings) -> bool:
+    """Whether the segmenter sees the whole region at once instead of a crop around what was found coarsely."""
+    return package.stage("localiser") is None and (settings.single_pass or not package.seeks_pancreas)
 
 
 def _no_abdomen(proposal: RoiProposal | None) -> list[str]:

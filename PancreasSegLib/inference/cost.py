@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,7 @@ USUAL_COST = NetworkCost(500.0, 600.0, 180.0, 110.0)
 """Of a U-Net with 32 filters at the finest level."""
 
 
-def measure_cost(network: nn.Module, in_channels: int, shape_zyx: tuple[int, int, int]) -> NetworkCost:
+def measure_cost(network: nn.Module, in_channels: int, shape_zyx: tuple[int, ...]) -> NetworkCost:
     """Count one small pass on the CPU, layer by layer.
 
     Parameters
@@ -82,8 +83,8 @@ def measure_cost(network: nn.Module, in_channels: int, shape_zyx: tuple[int, int
         On the CPU, in evaluation mode; it is not changed.
     in_channels : int
         Channels of the input.
-    shape_zyx : tuple of 3 int
-        A small shape that the network accepts.
+    shape_zyx : tuple of int
+        A small shape that the network accepts: (z, y, x), or (y, x) in 2D.
 
     Returns
     -------
@@ -104,7 +105,7 @@ def measure_cost(network: nn.Module, in_channels: int, shape_zyx: tuple[int, int
     finally:
         for hook in hooks:
             hook.remove()
-    voxels = float(shape_zyx[0] * shape_zyx[1] * shape_zyx[2])
+    voxels = float(math.prod(shape_zyx))
     work = counter.work()
     return NetworkCost(
         counter.flop / voxels / 1e3,

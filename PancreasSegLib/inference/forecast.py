@@ -110,6 +110,8 @@ def make_forecast(
     settings: CascadeSettings,
     threads: int,
     pace: float,
+    *,
+    single_pass: bool = False,
 ) -> tuple[Forecast, dict[str, float]]:
     """Forecast a run.
 
@@ -127,6 +129,8 @@ def make_forecast(
         CPU threads.
     pace : float
         Measured over nominal seconds of earlier runs, 1 before the first.
+    single_pass : bool
+        Whether the segmenter sees the whole region once, without looking for the organ first.
 
     Returns
     -------
@@ -144,7 +148,10 @@ def make_forecast(
     localiser = networks.get("localiser", segmenter)
     passes = 1 + len(settings.extra_scales)
     crop = usual_crop(ct)
-    for name, network, box, count in (("localise", localiser, region, 1), ("segment", segmenter, crop, passes)):
+    stages = [("localise", localiser, region, 1), ("segment", segmenter, crop, passes)]
+    if single_pass:
+        stages = [("segment", segmenter, region, 1)]
+    for name, network, box, count in stages:
         grid = stage_grid(box, ct, network.stage)
         tiling = plan_stage(network, grid.shape_zyx, settings, window_budget(network, threads))
         tiles[name] = tiling.count * count

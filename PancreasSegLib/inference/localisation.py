@@ -106,6 +106,46 @@ def localise(
     )
 
 
+def localise_any(
+    probabilities: NDArray[np.floating],
+    grid: Geometry,
+    labels: dict[str, int],
+    wanted: tuple[str, ...],
+    settings: CascadeSettings,
+) -> Localisation:
+    """Judge the output of a localiser that looks for other organs than the pancreas: all of them together.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (classes, z, y, x)
+        Of all classes, background first.
+    grid : Geometry
+        Its grid.
+    labels : dict of str to int
+        Classes by name.
+    wanted : tuple of str
+        The organs; those that the localiser does not know are not looked for.
+    settings : CascadeSettings
+        Least volume.
+    """
+    classes = probabilities.argmax(axis=0).astype(np.uint8)
+    found = np.zeros(classes.shape, dtype=bool)
+    volumes = {}
+    for name in wanted:
+        if name not in labels:
+            continue
+        pieces = plausible_pieces(classes == labels[name], grid, probabilities[labels[name]])
+        volume = float(pieces.sum()) * grid.voxel_volume_ml
+        if volume >= settings.smallest_ml / 2:
+            found |= pieces
+            volumes[name] = volume
+    box = Box.of_mask(found)
+    if box is None:
+        return Localisation(None, grid, reason=f"No {' and no '.join(wanted)} was found.")
+    certainty = float(probabilities[1:].max(axis=0)[found].mean(dtype=np.float64))
+    return Localisation(box, grid, sum(volumes.values()), certainty, volumes)
+
+
 def touched_sides(box: Box, grid: Geometry, ct: Geometry, border: int = 1) -> tuple[list[bool], list[bool]]:
     """Return by axis whether a box reaches the grid's lower and upper face where the scan goes on beyond."""
     whole = Box.whole(grid)

@@ -1,4 +1,4 @@
-"""Whether a result can be a pancreas, and what to tell the user about it."""
+"""Whether a result can be a pancreas, and what to tell the user about it; what of other organs was found."""
 
 from __future__ import annotations
 
@@ -86,3 +86,39 @@ def observations(
             )
         )
     return found
+
+
+def judge_organs(
+    statistics: dict[str, dict[str, Any]], settings: CascadeSettings
+) -> tuple[str, list[SegmentationWarning]]:
+    """Say what of several organs, or of one that is not the pancreas, was found. Nothing is refused.
+
+    Parameters
+    ----------
+    statistics : dict of str to dict
+        Volume and confidence by label.
+    settings : CascadeSettings
+        Low confidence.
+
+    Returns
+    -------
+    reason : str
+        Why there is no result, as a sentence; empty if any organ was found.
+    warnings : list of SegmentationWarning
+    """
+    found = {name: measured["volume_ml"] > 0 for name, measured in statistics.items()}
+    if not any(found.values()):
+        return f"No {' and no '.join(found)} was found in the region that was searched.", []
+    warnings = []
+    absent = ", ".join(name for name, there in found.items() if not there)
+    if absent:
+        warnings.append(SegmentationWarning("not-found", f"Not found: {absent}."))
+    unsure = ", ".join(
+        f"{name} {statistics[name]['confidence']:.2f}"
+        for name, there in found.items()
+        if there and statistics[name]["confidence"] < settings.low_confidence
+    )
+    if unsure:
+        sentence = f"The expected overlap with a reader's outline (Dice) is low: {unsure}. Check it."
+        warnings.append(SegmentationWarning("low-confidence", sentence))
+    return "", warnings

@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _CPU_SHARE = 0.6  # of the free memory that a window may fill; the rest is for weights and work space
 _GPU_SHARE = 0.5
+_MOST_SLICES = 32  # of a batch: more gain nothing
 _LAYER_GFLOP_PER_THREAD = 50.0  # a layer cannot be cancelled: this takes about a second on a slow core
 
 
@@ -133,6 +134,8 @@ class Predictor:
 def plan_stage(network: StageNetwork, shape: Shape, settings: CascadeSettings, most: float) -> Tiling:
     """Return the windows of a stage over an image of `shape` (z, y, x)."""
     stage = network.stage
+    if stage.spatial_dims == 2:
+        return _plan_slices(network, shape, settings, most)
     x, y, z = stage.patch_ijk
     mx, my, mz = stage.patch_ijk if keeps_patch(stage) else stage.multiple_ijk
     return plan_windows(
@@ -143,6 +146,25 @@ def plan_stage(network: StageNetwork, shape: Shape, settings: CascadeSettings, m
         whole_axis=1.0 if keeps_patch(stage) else settings.whole_axis,
         most_voxels=most,
     )
+
+
+def _plan_slices(network: StageNetwork, shape: Shape, settings: CascadeSettings, most: float) -> Tiling:
+    """Return windows of many slices, which a 2D network takes as a batch; slices do not overlap."""
+    stage, one = network.stage, keeps_patch(network.stage)
+    x, y, _ = stage.patch_ijk
+    mx, my, _ = stage.patch_ijk if one else stage.multiple_ijk
+    flat = plan_windows(
+        (1, shape[1], shape[2]),
+        (1, y, x),
+        (1, my, mx),
+        overlap=settings.overlap,
+        whole_axis=1.0 if one else settings.whole_axis,
+        most_voxels=most,
+    )
+    fits = min(most / flat.window_voxels, shape[0], _MOST_SLICES)
+    slices = 1 << max(0, math.floor(math.log2(max(fits, 1.0))))
+    starts = (*range(0, shape[0] - slices, slices), shape[0] - slices)
+    return Tiling(shape, (slices, *flat.window_zyx[1:]), (starts, *flat.starts_zyx[1:]))
 
 
 def window_budget(network: StageNetwork, threads: int) -> float:

@@ -211,7 +211,7 @@ class Segmenter:
         OutOfMemoryError
             If the scan does not fit even with the smallest windows on the CPU.
         """
-        _check_volume(volume, self.settings)
+        _check_volume(volume, self.package, self.settings)
         _check_roi(roi)
         from PancreasSegLib.inference.cascade import Cascade
         from PancreasSegLib.inference.device import repeatable
@@ -231,10 +231,11 @@ class Segmenter:
                 self._learn_pace(cascade)
             tracker.finish()
             if outcome.reason and not allow_empty:
-                raise NoPancreasError(outcome.reason, _what_to_do(roi))
+                raise NoPancreasError(outcome.reason, _what_to_do(roi, self.package))
             return self._result(volume, roi, outcome, tracker)
 
     def _forecast(self, volume: Volume, roi: Roi, propose: bool = True) -> tuple[Forecast, dict[str, float]]:
+        from PancreasSegLib.inference.cascade import is_single_pass
         from PancreasSegLib.inference.forecast import make_forecast
         from PancreasSegLib.roi import propose_roi
 
@@ -242,7 +243,7 @@ class Segmenter:
         region = Box.whole(axes.target)
         if isinstance(roi, Box):
             region = axes.apply_box(roi.clipped(volume.geometry))
-        else:
+        elif self.package.seeks_pancreas:
             try:
                 if propose and volume not in self._proposals:
                     self._proposals[volume] = propose_roi(volume)
@@ -254,7 +255,10 @@ class Segmenter:
                 region = axes.apply_box(box or Box.whole(volume.geometry))
             elif roi == "auto" and not propose:
                 region = _usual_region(axes)
-        return make_forecast(self.networks, axes.target, region, self.settings, self.threads, self._pace)
+        single = is_single_pass(self.package, self.settings)
+        return make_forecast(
+            self.networks, axes.target, region, self.settings, self.threads, self._pace, single_pass=single
+        )
 
     def _learn_pace(self, cascade: Cascade) -> None:
         if cascade.nominal_s > 0:
@@ -316,6 +320,8 @@ def _check_package(package: ModelPackage) -> None:
     ModelPackageError
         The sentence names what is missing.
     """
+    if not package.labels:
+        raise ModelPackageError(f"The model {package.name} writes no labels.", "Correct its metadata.json.")
     roles = [stage.role for stage in package.stages]
     if roles not in (["segmenter"], ["localiser", "segmenter"]):
         raise ModelPackageError(
@@ -324,7 +330,7 @@ def _check_package(package: ModelPackage) -> None:
             "Correct its metadata.json.",
         )
     for stage in package.stages:
-        wanted = package.labels if stage.role == "segmenter" else {_organ(package): 1}
+        wanted = package.labels if stage.role == "segmenter" else {package.organ: 1}
         missing = [name for name in wanted if name not in stage.labels]
         if missing:
             raise ModelPackageError(
@@ -333,20 +339,16 @@ def _check_package(package: ModelPackage) -> None:
             )
 
 
-def _organ(package: ModelPackage) -> str:
-    if not package.labels:
-        raise ModelPackageError(f"The model {package.name} writes no labels.", "Correct its metadata.json.")
-    return "pancreas" if "pancreas" in package.labels else next(iter(package.labels))
-
-
-def _check_volume(volume: Volume, settings: CascadeSettings) -> None:
+def _check_volume(volume: Volume, package: ModelPackage, settings: CascadeSettings) -> None:
     geometry = AxisMap.to_canonical(volume.geometry).target
     height = geometry.extent_mm[2]
     if geometry.size_ijk[2] < _LEAST_SLICES or height < settings.least_extent_mm:
         raise NotACTError(
             f"The scan covers only {height:.0f} mm from top to bottom in {geometry.size_ijk[2]} slices, "
-            "too little to hold a pancreas.",
-            "Use a scan of the whole upper abdomen.",
+            f"too little to hold a {package.organ}.",
+            "Use a scan of the whole upper abdomen."
+            if package.seeks_pancreas
+            else "Use a scan of the whole organ.",
         )
 
 
@@ -355,7 +357,9 @@ def _check_roi(roi: Roi) -> None:
         raise RegionError(f"The region {roi!r} is unknown.", "Use 'auto', 'none' or a Box of the scan's voxels.")
 
 
-def _what_to_do(roi: Roi) -> str:
+def _what_to_do(roi: Roi, package: ModelPackage) -> str:
     if isinstance(roi, Box):
         return "Widen the region, or let it be found with the region 'auto'."
+    if not package.seeks_pancreas:
+        return f"Check that the scan shows the {package.organ}, and that the model is for such scans."
     return "Check that the scan shows the upper abdomen; a region around the pancreas can be given by hand."

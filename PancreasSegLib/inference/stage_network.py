@@ -57,8 +57,8 @@ class StageNetwork:
             device, precision = self.device, self.precision
             self.move(torch.device("cpu"), precision)
             x, y, z = self._probe_ijk()
-            a, b, c = self._axes.of_zyx((z, y, x))
-            self._cost = measure_cost(self._networks[0], self.in_channels, (a, b, c))
+            shape = self._axes.of_zyx((z, y, x))
+            self._cost = measure_cost(self._networks[0], self.in_channels, shape[3 - self.stage.spatial_dims :])
             self.move(device, precision)
         return self._cost
 
@@ -80,16 +80,21 @@ class StageNetwork:
 
     def move(self, device: torch.device, precision: Precision) -> None:
         """Move the networks to another device and precision."""
-        layout = torch.channels_last_3d if precision.channels_last else torch.contiguous_format
+        layout = self._layout(precision)
         for network in self._networks:
             network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         self.device, self.precision = device, precision
+
+    def _layout(self, precision: Precision) -> torch.memory_format:
+        if not precision.channels_last:
+            return torch.contiguous_format
+        return torch.channels_last_3d if self.stage.spatial_dims == 3 else torch.channels_last
 
     @torch.inference_mode()
     def probabilities(
         self, image: NDArray[np.float32], keep: Sequence[int], on_work: Callable[[float], None]
     ) -> NDArray[np.float32]:
-        """Run one image through all members.
+        """Run one image through all members; a 2D network takes its slices as one batch.
 
         Parameters
         ----------
@@ -105,27 +110,30 @@ class StageNetwork:
         ndarray of float32, shape (len(keep), z, y, x)
             Probabilities by the stage's activation, averaged over the members.
         """
-        layout = torch.channels_last_3d if self.precision.channels_last else torch.contiguous_format
         seen = np.ascontiguousarray(self._axes.apply(image))
-        x = torch.from_numpy(seen)[None].to(self.device).contiguous(memory_format=layout)
+        whole = torch.from_numpy(seen).to(self.device)
+        batch = whole[None] if self.stage.spatial_dims == 3 else whole.transpose(0, 1)  # slices, channels, y, x
+        x = batch.contiguous(memory_format=self._layout(self.precision))
         total: torch.Tensor | None = None
         for number, network in enumerate(self._networks):
             with _watched(network, self.cost.shares, number, self.members, on_work), self._autocast():
                 scores = network(x)
-            part = self._activated(scores.float() / self.stage.temperature)[list(keep)]
+            part = self._activated(scores.float() / self.stage.temperature)[:, list(keep)]
             total = part if total is None else total.add_(part)
         assert total is not None
         on_work(1.0)
-        found = self._axes.invert((total / self.members).cpu().numpy())
+        average = (total / self.members).cpu()
+        volume = average[0] if self.stage.spatial_dims == 3 else average.transpose(0, 1)
+        found = self._axes.invert(volume.numpy())
         result: NDArray[np.float32] = np.ascontiguousarray(found)
         return result
 
     def _activated(self, scores: torch.Tensor) -> torch.Tensor:
-        """Return the probabilities (classes, ...) of scores (1, channels, ...), the background first."""
+        """Return the probabilities (n, classes, ...) of scores (n, channels, ...), the background first."""
         if self.stage.activation == "softmax":
-            return torch.softmax(scores, dim=1)[0]
-        labels = torch.sigmoid(scores)[0]
-        return torch.cat([1 - labels.amax(dim=0, keepdim=True), labels])
+            return torch.softmax(scores, dim=1)
+        labels = torch.sigmoid(scores)
+        return torch.cat([1 - labels.amax(dim=1, keepdim=True), labels], dim=1)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         if self.precision.name == "fp32":

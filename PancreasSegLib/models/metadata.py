@@ -219,8 +219,11 @@ def _check_network(stage: Stage, fields: JsonFields) -> None:
         multiple = input_multiple(stage.network, **stage.arguments)
     except NetworkError as error:
         raise ModelPackageError(f"{fields.file}: {fields.place}.network: {error.message}", error.hint) from error
-    if arguments["spatial_dims"] != 3:
-        raise fields.error("arguments", "those of a 3D network")
+    if arguments["spatial_dims"] == 2:
+        if stage.role == "refiner":
+            raise fields.error("arguments", "those of a 3D network")
+        if stage.patch_ijk[2] != 1 or stage.multiple_ijk[2] != 1 or stage.axes[0] not in "SI":
+            raise fields.error("arguments", "those of a 3D network, or patch_ijk one axial slice thick")
     if stage.role == "refiner":
         if (arguments["in_channels"], arguments["out_channels"]) != (REFINER_CHANNELS, 1):
             raise fields.error(
@@ -246,8 +249,8 @@ def _check_channels(stage: Stage, arguments: dict[str, Any], fields: JsonFields)
             "arguments", f"those of a network with {channels} input channel(s), as hu_mask asks for"
         )
     foreground = {name: value for name, value in stage.labels.items() if value > 0}
-    if "pancreas" not in foreground or max(foreground.values()) >= classes:
-        raise fields.error("labels", f"a pancreas among at most {classes - 1} labels of the network")
+    if not foreground or max(foreground.values()) >= classes:
+        raise fields.error("labels", f"one to {classes - 1} labels of the network")
 
 
 def pancreasseg_block(package: ModelPackage) -> dict[str, Any]:

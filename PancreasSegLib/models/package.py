@@ -9,6 +9,9 @@ from typing import Any
 from PancreasSegLib.models.axes import OURS
 from PancreasSegLib.networks.imported import IMPORTED
 
+_INSIDE = ("tumour", "tumor", "cancer", "lesion", "cyst")
+"""Labels that, beside a pancreas, are parts of it (the Decathlon's Task07 calls its tumours cancer)."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -38,7 +41,7 @@ class Stage:
     multiple_ijk : tuple of 3 int
         Input sizes must be multiples of this.
     labels : dict of str to int
-        Output channels of the softmax; 0 is background. Must hold ``"pancreas"``.
+        Output channels of the softmax; 0 is background.
     hu_mask : str
         Use of the soft-tissue HU mask: ``"none"``, ``"mask"`` (air outside it) or ``"channel"`` (second input
         channel).
@@ -68,6 +71,11 @@ class Stage:
     temperature: float = 1.0
     axes: str = OURS
     activation: str = "softmax"
+
+    @property
+    def spatial_dims(self) -> int:
+        """3, or 2 for a network that sees one axial slice at a time."""
+        return 2 if self.arguments.get("spatial_dims") == 2 else 3
 
     @property
     def is_imported(self) -> bool:
@@ -115,6 +123,22 @@ class ModelPackage:
     recipe: dict[str, Any] = field(default_factory=dict)
     refiner: Stage | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def organ(self) -> str:
+        """The label that counts where there is one word for a result: the pancreas, or else the first."""
+        return "pancreas" if "pancreas" in self.labels else next(iter(self.labels), "")
+
+    @property
+    def seeks_pancreas(self) -> bool:
+        """Whether all that it writes is the pancreas or lies in it.
+
+        Then the HU thresholds propose where to look, and what cannot be a pancreas is refused. Any other package
+        searches the whole body.
+        """
+        return "pancreas" in self.labels and all(
+            name in _INSIDE or name.startswith("pancrea") for name in self.labels
+        )
 
     @property
     def all_stages(self) -> tuple[Stage, ...]:
