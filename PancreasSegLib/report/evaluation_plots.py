@@ -64,7 +64,6 @@ def volume_plot(scores: Sequence[CaseScore], agreement: Agreement, model: str, l
         ]
     low, high = min(means), max(means)
     width = max(high - low, 1.0)
-    edge = high + 0.12 * width
     axes.set_xlim(low - 0.06 * width, high + 0.16 * width)
     for number, (value, interval, name) in enumerate(lines):
         axes.axhline(value, color=INK, linewidth=1.2, linestyle="-" if number == 0 else (0, (5, 3)))
@@ -140,7 +139,7 @@ def paired_plot(
     label : str
         What was compared.
     """
-    figure, (lines, differences) = new_plot(6.2, 3.4, columns=2)
+    figure, (lines, differences) = new_plot(5.3, 3.2, columns=2)
     for case in first:
         better = second[case] >= first[case]
         lines.plot(

@@ -17,8 +17,8 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
     "nsd_5mm": ("NSD 5 mm", "The same within 5 mm."),
     "hd95_mm": (
         "HD95, mm",
-        "95 % Hausdorff distance: within it lies 95 % of each surface, by area, from the other; the larger of both "
-        "directions.",
+        "95 % Hausdorff distance: within it lies 95 % of each surface, by area, from the other; the larger of "
+        "both directions.",
     ),
     "assd_mm": (
         "ASSD, mm",
@@ -34,22 +34,24 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
 
 CONVENTIONS: tuple[str, ...] = (
     "Masks are compared on the reference's own grid, uncropped, unless the head of this report says otherwise.",
-    "Surfaces are measured as DeepMind's surface-distance does: an element of surface in every neighbourhood of "
-    "2 x 2 x 2 voxels that is cut, as large as marching cubes makes it; distances run to the nearest element of the "
-    "other surface. MONAI counts boundary voxels instead, whatever their area, so its NSD, HD95 and ASSD differ.",
-    "Both masks empty: 1, and distances of 0. One mask empty: 0 for Dice, IoU, NSD, precision and recall, and no "
-    "finite distance. Such a case is counted, never dropped: its distance counts in median and quartiles as the "
-    "largest, and cannot enter a mean, so the table says how many there were. A scan that the model refused counts "
-    "as an empty mask.",
+    "Surfaces are measured as DeepMind's surface-distance does: an element of surface in every neighbourhood "
+    "of 2 x 2 x 2 voxels that is cut, as large as marching cubes makes it; distances run to the nearest "
+    "element of the other surface. MONAI counts boundary voxels instead, whatever their area, so its NSD, "
+    "HD95 and ASSD differ.",
+    "Both masks empty: 1, and distances of 0. One mask empty: 0 for Dice, IoU, NSD, precision and recall, and"
+    " no finite distance. Such a case is counted, never dropped: its distance counts in median and quartiles "
+    "as the largest, and cannot enter a mean, so the table says how many there were. A scan that the model "
+    "refused counts as an empty mask.",
     "Intervals of means: BCa bootstrap with patients as units. With few patients they are somewhat too narrow.",
-    "Comparison of models: Wilcoxon's signed-rank test over patients, two-sided, exact up to 200; Holm's correction "
-    "over the pairs of models within a measure and label, not over measures or labels.",
+    "Comparison of models: Wilcoxon's signed-rank test over patients, two-sided, exact up to 200; Holm's "
+    "correction over the pairs of models within a measure and label, not over measures or labels.",
     "Limits of agreement: bias and 1.96 SD of the volume differences (Bland and Altman), with 95 % intervals.",
-    "Confidence: the expected Dice that the run reported, from its own probabilities. Refitted: a temperature for "
-    "the log-odds is fitted to all other patients and applied to the one that was left out, so nobody is judged by "
-    "a fit that saw them.",
-    "Contrast phase: unenhanced below 80 HU in the aorta, arterial where the aorta is 100 HU or more above the "
-    "liver, else portal venous or later; by the reference's aorta and liver. A rule of thumb, no reader's word.",
+    "Confidence: the expected Dice that the run reported, from its own probabilities. Refitted: a temperature"
+    " for the log-odds is fitted to all other patients and applied to the one that was left out, so nobody is"
+    " judged by a fit that saw them.",
+    "Contrast phase: unenhanced below 80 HU in the aorta, arterial where the aorta is 100 HU or more above "
+    "the liver, else portal venous or later; by the reference's aorta and liver. A rule of thumb, no reader's"
+    " word.",
     "Contrast with its rim: median HU of the organ minus that of the 6 mm around it.",
 )
 """How all of them are taken."""
