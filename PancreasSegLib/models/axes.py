@@ -72,11 +72,11 @@ class NetworkAxes:
         """Turn an image (c, z, y, x) into the network's axes; a view."""
         if self.code == OURS:
             return image
-        return np.flip(image.transpose(0, *(1 + a for a in self.order)), [1 + a for a in self.flipped])
+        return np.flip(image.transpose(0, *(1 + a for a in self.order)), tuple(1 + a for a in self.flipped))
 
     def invert(self, image: NDArray[Any]) -> NDArray[Any]:
         """Undo :meth:`apply`; a view."""
         if self.code == OURS:
             return image
         back = np.argsort(self.order)
-        return np.flip(image, [1 + a for a in self.flipped]).transpose(0, *(1 + a for a in back))
+        return np.flip(image, tuple(1 + a for a in self.flipped)).transpose(0, *(1 + a for a in back))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from PancreasSegLib.models.axes import NetworkAxes
 from PancreasSegLib.models.package import ModelPackage, Stage
 from PancreasSegLib.networks import monai_definition
+from PancreasSegLib.networks.imported import TORCHSCRIPT
 
 INFERENCE_FILE = "configs/inference.json"
 
@@ -20,8 +22,13 @@ _NEAR_MM = 30.0
 _PREDICT = (
     "$lambda x, members, keep: "
     "(lambda p: torch.cat([1 - p[:, keep].sum(1, keepdim=True), p[:, keep]], 1))"
-    "(sum(torch.softmax(n(x).float(), 1) for n in members) / len(members))"
+    "(sum({} for n in members) / len(members))"
 )
+_ACTIVATION = {
+    "softmax": "torch.softmax(n(x).float(), 1)",
+    # labels count from 1: a channel that nothing reads stands for the background
+    "sigmoid": "torch.nn.functional.pad(torch.sigmoid(n(x).float()), (0, 0, 0, 0, 0, 0, 1, 0))",
+}
 _INFER = "$lambda x, i=@{0}inferer, f=@predict, n=@{0}network, k=@{0}keep: i(x, lambda part: f(part, n, k))"
 _RUN_ONE = (
     "$torch.no_grad()(lambda file, before, infer, device, gate, after: "
@@ -51,14 +58,15 @@ def inference_config(package: ModelPackage) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        Plain JSON; None if a stage needs this library's soft-tissue mask, which MONAI does not have.
+        Plain JSON; None if a stage needs this library's soft-tissue mask, which MONAI does not have, or is a
+        program of another maker.
 
     Notes
     -----
-    The networks' axes are z, y, x: ``axcodes="SPL"`` makes them so (first axis to Superior, then Posterior, then
-    Left), and spacing and window size are given in that order.
+    The axes of our own networks are z, y, x: ``axcodes="SPL"`` makes them so (first axis to Superior, then
+    Posterior, then Left), and spacing and window size are given in that order.
     """
-    if any(stage.hu_mask != "none" for stage in package.stages):
+    if any(stage.hu_mask != "none" or stage.network == TORCHSCRIPT for stage in package.stages):
         return None
     segmenter, localiser = package.stages[-1], package.stage("localiser")
     loads, parts = _stage_parts(segmenter, package, "")
@@ -68,7 +76,9 @@ def inference_config(package: ModelPackage) -> dict[str, Any] | None:
         loads, parts = loads + more_loads, parts | more_parts
         gate = {
             "largest": {"_target_": "KeepLargestConnectedComponent", "applied_labels": [1], "is_onehot": False},
-            "near_window": [2 * round(_NEAR_MM / v) + 1 for v in localiser.spacing_mm[::-1]],
+            "near_window": [
+                2 * round(_NEAR_MM / v) + 1 for v in NetworkAxes(localiser.axes).of_zyx(localiser.spacing_mm[::-1])
+            ],
             "localise": _LOCALISE,
             "gate": _GATE,
         }
@@ -85,7 +95,7 @@ def inference_config(package: ModelPackage) -> dict[str, Any] | None:
         "datalist": "$sorted(glob.glob(os.path.join(@dataset_dir, '*.nii*')))",
         "output_dir": "$os.path.join(@bundle_root, 'eval')",
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
-        "predict": _PREDICT,
+        "predict": _PREDICT.format(_ACTIVATION[segmenter.activation]),
         **parts,
         **gate,
         "postprocessing": _postprocessing(package),
@@ -115,7 +125,7 @@ def _stage_parts(stage: Stage, package: ModelPackage, prefix: str) -> tuple[list
         f"{prefix}keep": [stage.labels[label] for label in package.labels if label in stage.labels],
         f"{prefix}inferer": {
             "_target_": "SlidingWindowInferer",
-            "roi_size": list(stage.patch_ijk[::-1]),
+            "roi_size": list(NetworkAxes(stage.axes).of_zyx(stage.patch_ijk[::-1])),
             "sw_batch_size": 1,
             "overlap": 0.5,
             "mode": "gaussian",
@@ -127,14 +137,15 @@ def _stage_parts(stage: Stage, package: ModelPackage, prefix: str) -> tuple[list
 
 def _preprocessing(stage: Stage) -> dict[str, Any]:
     low, high = stage.window_hu
+    pixdim = list(NetworkAxes(stage.axes).of_zyx(stage.spacing_mm[::-1]))
     return {
         "_target_": "Compose",
         "transforms": [
             {"_target_": "LoadImaged", "keys": "image"},
             {"_target_": "EnsureChannelFirstd", "keys": "image"},
             # the labels are those of MONAI's RAS space; newer versions warn when they are left out
-            {"_target_": "Orientationd", "keys": "image", "axcodes": "SPL", "labels": ["LR", "PA", "IS"]},
-            {"_target_": "Spacingd", "keys": "image", "pixdim": list(stage.spacing_mm[::-1]), "mode": "bilinear"},
+            {"_target_": "Orientationd", "keys": "image", "axcodes": stage.axes, "labels": ["LR", "PA", "IS"]},
+            {"_target_": "Spacingd", "keys": "image", "pixdim": pixdim, "mode": "bilinear"},
             {
                 "_target_": "ScaleIntensityRanged",
                 "keys": "image",

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
 import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from PancreasSegLib.errors import ModelPackageError, OutputError
+from PancreasSegLib.errors import ModelPackageError
+from PancreasSegLib.models.archive import MAX_FILES, MAX_PACKAGE_BYTES, extract, opened_zip, safe_members
 from PancreasSegLib.models.checksums import SUMS_FILE, file_inside, read_checksums, verify_package, write_checksums
 from PancreasSegLib.models.metadata import METADATA_FILE, load_package
 from PancreasSegLib.models.package import ModelPackage
 from PancreasSegLib.models.registry import DEFAULT, packages_folder
 from PancreasSegLib.models.staging import new_folder, refuse_existing, staging_folder
 from PancreasSegLib.models.weights import load_weights
-
-MAX_PACKAGE_BYTES = 8 << 30
-"""A package larger than this is refused."""
-
-_MAX_FILES = 2000
-_CHUNK = 1 << 20
-_NOT_SAFE = "Do not use it; tell its maker."
 
 
 def add_package(source: Path | str, *, force: bool = False) -> ModelPackage:
@@ -77,7 +68,7 @@ def _copy_folder(source: Path, target: Path) -> None:
         raise ModelPackageError(f"{source} is not a model package: it has no {METADATA_FILE}.")
     names = [*read_checksums(source), SUMS_FILE]
     files = [file_inside(source, name) for name in names]
-    if len(files) > _MAX_FILES or sum(file.stat().st_size for file in files) > MAX_PACKAGE_BYTES:
+    if len(files) > MAX_FILES or sum(file.stat().st_size for file in files) > MAX_PACKAGE_BYTES:
         raise ModelPackageError(f"{source} is too large for a model package.")
     for name, file in zip(names, files, strict=True):
         copy = target / name
@@ -86,52 +77,15 @@ def _copy_folder(source: Path, target: Path) -> None:
 
 
 def _unzip(source: Path, target: Path) -> None:
-    """Unpack a zip whose members all stay inside the target."""
-    if not os.access(source, os.R_OK):
-        raise ModelPackageError(f"{source} cannot be read.", "Check its permissions.")
-    try:
-        with zipfile.ZipFile(source) as archive:
-            members = _safe_members(archive, source)
-            _check_room(sum(member.file_size for member in members.values()), target)
-            for name, member in members.items():
-                path = target / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                # reads no more than the size that the archive declares, so a bomb ends there
-                with archive.open(member) as packed, path.open("wb") as file:
-                    shutil.copyfileobj(packed, file, _CHUNK)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error) as error:
-        raise ModelPackageError(f"{source} is not a zip that can be read: {error}.") from error
-
-
-def _safe_members(archive: zipfile.ZipFile, source: Path) -> dict[str, zipfile.ZipInfo]:
-    """Files of a zip by their path inside the package; an enclosing folder is taken off."""
-    members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
-    for member in members:
-        name = member.filename
-        mode = member.external_attr >> 16
-        if name.startswith("/") or ".." in PurePosixPath(name).parts or any(c in name for c in "\\:\0"):
-            raise ModelPackageError(
-                f"{source} holds {name!r}, which would be written outside its folder.", _NOT_SAFE
-            )
-        if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-            raise ModelPackageError(f"{source} holds {name!r}, which is a link or no plain file.", _NOT_SAFE)
-    if len(members) > _MAX_FILES or sum(member.file_size for member in members) > MAX_PACKAGE_BYTES:
-        raise ModelPackageError(f"{source} is too large for a model package.")
-    tops = [m.filename for m in members if m.filename.endswith(METADATA_FILE)]
-    top = min(tops, key=len, default=None)
-    prefix = top[: -len(METADATA_FILE)] if top else ""
-    if top is None or prefix.count("/") > 1:
-        raise ModelPackageError(f"{source} is not a model package: it has no {METADATA_FILE}.")
-    found = {m.filename[len(prefix) :]: m for m in members if m.filename.startswith(prefix)}
-    return {n: m for n, m in found.items() if not PurePosixPath(n).name.startswith(".")}
-
-
-def _check_room(needed: int, folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise OutputError(
-            f"The package needs {needed / 1e6:.0f} MB and {folder} has {free / 1e6:.0f} MB left.", "Make room."
-        )
+    """Unpack a zipped package, with or without one folder around it."""
+    with opened_zip(source) as archive:
+        members = safe_members(archive, source)
+        tops = [name for name in members if name.endswith(METADATA_FILE)]
+        top = min(tops, key=len, default=None)
+        prefix = top[: -len(METADATA_FILE)] if top else ""
+        if top is None or prefix.count("/") > 1:
+            raise ModelPackageError(f"{source} is not a model package: it has no {METADATA_FILE}.")
+        extract(archive, {n[len(prefix) :]: m for n, m in members.items() if n.startswith(prefix)}, target)
 
 
 def export_package(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from datetime import date
 from importlib.metadata import version
@@ -29,7 +30,7 @@ _REQUIRED = ("nibabel", "safetensors")
 def write_package(
     folder: Path | str,
     package: ModelPackage,
-    state_dicts: Mapping[str, Mapping[str, Tensor]],
+    state_dicts: Mapping[str, Mapping[str, Tensor] | Path],
     model_card: str,
     *,
     licence_text: str = "",
@@ -47,8 +48,8 @@ def write_package(
         Where to; its parent is made if needed.
     package : ModelPackage
         What to describe; its ``path`` does not matter.
-    state_dicts : mapping of str to mapping of str to Tensor
-        A network's weights by the file that the stages name.
+    state_dicts : mapping of str to mapping of str to Tensor, or to Path
+        A network's weights by the file that the stages name; the path of a TorchScript program.
     model_card : str
         ``MODEL_CARD.md``, Markdown.
     licence_text : str
@@ -83,7 +84,11 @@ def write_package(
     parse_metadata(metadata, folder)
     with new_folder(folder, overwrite) as part:
         for name, weights in state_dicts.items():
-            _save_weights(part, name, weights, half)
+            if isinstance(weights, Path):
+                (part / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(weights, part / name)
+            else:
+                _save_weights(part, name, weights, half)
         write_json(part / METADATA_FILE, metadata)
         config = inference_config(package)
         if config is not None:

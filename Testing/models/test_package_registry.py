@@ -184,6 +184,7 @@ def test_zips_that_are_none(models_home, tmp_path, folder):
 
 def test_a_zip_bomb(folder, models_home, tmp_path, monkeypatch):
     monkeypatch.setattr("PancreasSegLib.models.transfer.MAX_PACKAGE_BYTES", 10**6)
+    monkeypatch.setattr("PancreasSegLib.models.archive.MAX_PACKAGE_BYTES", 10**6)
     source = tmp_path / "bomb.zip"
     with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("configs/metadata.json", b" " * 2_000_000)
