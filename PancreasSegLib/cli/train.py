@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 _TUNING = "Fine-tuning"
 
 
+def _show_schema(wanted: bool) -> None:
+    """Print the JSON schema of a recipe for editors, and end."""
+    if wanted:
+        import json
+
+        from PancreasSegLib.training.recipe import recipe_schema
+
+        print(json.dumps(recipe_schema(), indent=1))
+        raise typer.Exit
+
+
 def command(
     recipe: Annotated[
         str,
@@ -29,6 +40,12 @@ def command(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema", callback=_show_schema, is_eager=True, help="Print the recipe's JSON schema and end."
+        ),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -82,11 +99,14 @@ def _train(recipe: str, overrides: list[str], resume: bool) -> None:
 
     loaded = load_recipe(recipe, overrides)
 
+    from PancreasSegLib.training.distributed import is_first_process
     from PancreasSegLib.training.export import export_run
     from PancreasSegLib.training.run import missing_networks, train_networks
 
     with cancelled_by_ctrl_c() as cancel, ProgressBar() as bar:
         train_networks(loaded, resume=resume, progress=bar, cancel=cancel)
+    if not is_first_process():
+        return
     missing = missing_networks(loaded)
     if missing:
         say(f"Trained in {loaded.run_folder}; still to train for a model package: {', '.join(missing)}.")

@@ -183,6 +183,11 @@ def several_processes() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 or (dist.is_available() and dist.is_initialized())
 
 
+def is_first_process() -> bool:
+    """Whether this process is alone, or the one of its run that writes and speaks."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def local_rank() -> int:
     """Return the number of this process on its machine, which is that of its GPU."""
     return int(os.environ.get("LOCAL_RANK", "0"))

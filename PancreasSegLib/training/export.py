@@ -10,6 +10,7 @@ from PancreasSegLib.models import ModelPackage, Stage, write_package
 from PancreasSegLib.networks import input_multiple
 from PancreasSegLib.refine.evidence import WINDOW_HU
 from PancreasSegLib.refine.work_grid import LEAST_IJK, MULTIPLE_IJK, SPACING_MM
+from PancreasSegLib.training.plan import as_run
 from PancreasSegLib.training.recipe import Recipe, StageRecipe
 from PancreasSegLib.training.refiner.trainer import refiner_arguments
 from PancreasSegLib.training.run import missing_networks, network_file
@@ -52,6 +53,7 @@ def export_run(
     """
     from safetensors.torch import load_file
 
+    recipe = as_run(recipe)
     missing = missing_networks(recipe)
     if missing:
         raise RecipeError(f"The run {recipe.run_folder} lacks {', '.join(missing)}.", "Train with --resume first.")

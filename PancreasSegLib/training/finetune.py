@@ -18,6 +18,7 @@ from PancreasSegLib.inference import Segmenter
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.models import ModelPackage, find_package, load_weights
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
+from PancreasSegLib.training.distributed import several_processes
 from PancreasSegLib.training.fine_tuner import Criteria, FineTuner
 from PancreasSegLib.training.finetune_cases import FinetuneData, open_data, prepare
 from PancreasSegLib.training.finetune_export import FinetuneScores, export_finetuned
@@ -96,6 +97,8 @@ def finetune(
     CancelledError
         If cancelled.
     """
+    if several_processes():
+        raise RecipeError("A model is fine-tuned in one process.", "Run it without torchrun.")
     package = find_package(recipe.model)
     organ = _organ(package)
     folder = recipe.run_folder

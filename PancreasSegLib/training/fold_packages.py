@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PancreasSegLib.data import Case, Dataset, patient_folds, read_dataset
+from PancreasSegLib.data import Case, Dataset, read_dataset
 from PancreasSegLib.errors import DatasetError, ModelPackageError, RecipeError
+from PancreasSegLib.training.division import patient_split
 from PancreasSegLib.training.recipe import Recipe, load_recipe
 
 
@@ -33,8 +34,8 @@ def fold_packages(run: Path, cases: Sequence[Case]) -> dict[str, Path]:
     recipe, folder = _recipe_of(run)
     dataset = _dataset_of(recipe, folder)
     known = {case.name: case for case in dataset.cases if case.name not in recipe.data.exclude}
-    folds = patient_folds([case.patient for case in known.values()], recipe.data.folds, recipe.data.split_seed)
-    number_of = {patient: number for number, held_out in enumerate(folds) for patient in held_out}
+    split = patient_split(recipe.data, [case.patient for case in known.values()])
+    number_of = {patient: number for number, held_out in enumerate(split.folds) for patient in held_out}
     found = {}
     for case in cases:
         if case.name not in known:
@@ -42,8 +43,13 @@ def fold_packages(run: Path, cases: Sequence[Case]) -> dict[str, Path]:
                 f"The folds in {folder} were not made of {case.name}, so a model may have seen this patient.",
                 f"They were made of {dataset.root}; choose among its cases with --cases.",
             )
-        number = number_of[known[case.name].patient]
-        package = folder / f"fold-{number}" / "package"
+        patient = known[case.name].patient
+        if patient not in number_of and patient not in split.test:
+            raise DatasetError(
+                f"No model in {folder} never saw {case.name}: the split holds it out in no fold.",
+                "Choose among the patients that are held out, with --cases.",
+            )
+        package = folder / f"fold-{number_of.get(patient, 0)}" / "package"  # nobody saw those of the test
         if not package.is_dir():
             raise ModelPackageError(
                 f"The model that never saw {case.name} is not in {package}.",
@@ -74,7 +80,7 @@ def _recipe_of(run: Path) -> tuple[Recipe, Path]:
 
 def _split_of(recipe: Recipe) -> tuple[object, ...]:
     data = recipe.data
-    return str(data.root), data.folds, data.split_seed, sorted(data.exclude)
+    return str(data.root), data.division, sorted(data.exclude)
 
 
 def _dataset_of(recipe: Recipe, folder: Path) -> Dataset:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from PancreasSegLib.data import Case, patient_folds, read_dataset
+from PancreasSegLib.data import Case, read_dataset
 from PancreasSegLib.errors import RecipeError
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
+from PancreasSegLib.training.division import patient_split
 from PancreasSegLib.training.export import REFINER
 from PancreasSegLib.training.recipe import Recipe
 from PancreasSegLib.training.refiner.case import RefinerCase
@@ -32,12 +33,13 @@ def refiner_cases(
     """
     dataset = read_dataset(recipe.data.root)
     cases = {case.name: case for case in dataset.cases if case.name not in recipe.data.exclude}
-    folds = patient_folds(list(cases), recipe.data.folds, recipe.data.split_seed)
+    split = patient_split(recipe.data, [case.patient for case in cases.values()])
     folder = recipe.output / recipe.name
     kept = folder / "refiner-cases"
     found: dict[int, list[RefinerCase]] = {}
     done = 0
-    for number, names in enumerate(folds):
+    for number, held_out in enumerate(split.folds):
+        names = sorted(name for name, case in cases.items() if case.patient in held_out)
         package = folder / f"fold-{number}" / "package"
         missing = [name for name in names if not (kept / f"{name}.npz").is_file()]
         if missing and not package.is_dir():
