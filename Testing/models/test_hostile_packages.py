@@ -311,7 +311,6 @@ def test_metadata_that_is_not_an_object(folder, tiny, text):
         ("patch_ijk", [16.0, 24.0, 8.0]),
         ("multiple_ijk", [4, 4, 1]),
         ("labels", {}),
-        ("labels", {"liver": 1}),
         ("labels", {"pancreas": 3}),
         ("labels", {"pancreas": 0}),
         ("labels", {"pancreas": 1, "liver": 1}),

@@ -46,6 +46,11 @@ def test_networks_give_the_same_scores(tiny, tmp_path):
 SMALL = {
     "resenc-unet": {"filters": [2, 2, 2], "strides": [1, 2, 2], "blocks": [1, 1, 1]},
     "segresnet": {"filters": [8, 16], "blocks_down": [1, 1], "blocks_up": [1]},
+    "segresnet-ds": {"filters": [8, 16, 32], "blocks_down": [1, 1, 1]},
+    "mednext": {"filters": [2, 4], "blocks": [1, 1], "expansion": [2, 2]},
+    "highresnet": {"filters": [2, 2], "kernel_size": [3, 3], "blocks": [1], "last_filters": 2},
+    "flexible-unet": {"encoder": "resnet10", "filters": [2, 2, 2, 2, 2]},
+    "deeplabv3+": {"encoder": "resnet10", "filters": 2, "skip_filters": 2, "rates": [2]},
     "unet": {"filters": [2, 2], "strides": [1, 2]},
     "attention-unet": {"filters": [2, 2], "strides": [1, 2]},
     "unet++": {"filters": [2, 2, 2, 2, 2]},
