@@ -102,6 +102,7 @@ class NetworkTrainer:
         self._since_told, self._since_look = MeanLoss(device), MeanLoss(device)
         self._norm: torch.Tensor | None = None
         self._told = (0, 0.0)
+        self._patch_seconds, self._told_at = 0.0, time.perf_counter()
 
     def _built(self) -> nn.Module:
         task = self.task
@@ -156,6 +157,7 @@ class NetworkTrainer:
         if resume and self.world.from_first(self.checkpoint.is_file):
             self._restore()
         self._told = (self.step, self.elapsed)
+        self._patch_seconds, self._told_at = 0.0, time.perf_counter()
         self.observers.started(self._about())
         self._look_at_start()
         self._loop(progress if self.world.first else None, cancel)
@@ -196,6 +198,8 @@ class NetworkTrainer:
         if self._since_told.steps:
             self._tell(progress)
         self._look()
+        if self.step % stage.epoch_steps and self.world.first:
+            self.observers.epoch_ended(self.step, self._view())
 
     def _optimise(self, fraction: float) -> torch.Tensor:
         """Do one step at the rate that belongs to `fraction` of the run; return the detached loss."""
@@ -219,7 +223,9 @@ class NetworkTrainer:
 
     def _part(self, numbers: Sequence[int]) -> torch.Tensor:
         """Add the gradients of a part of the batch; the loss is that of all processes' samples together."""
+        begun = time.perf_counter()
         image, label, read = self.sampler.batch(self.step, numbers)
+        self._patch_seconds += time.perf_counter() - begun
         image = image.contiguous(memory_format=self.layout)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             outputs = training_outputs(self.network(image))
@@ -244,7 +250,9 @@ class NetworkTrainer:
             "seconds": self.elapsed,
             "seconds_per_step": seconds / max(1, steps),
             "fraction": fraction,
+            "data_share": self._patch_seconds / max(1e-9, time.perf_counter() - self._told_at),
         }
+        self._patch_seconds, self._told_at = 0.0, time.perf_counter()
         if self._norm is not None:
             fields["grad_norm"] = float(self._norm)
         self.observers.stepped(self.step, fields)

@@ -1,7 +1,7 @@
 """Who is told how a training goes on: TensorBoard, tables, previews, anything with these methods.
 
-Observers only look. What they raise ends the run, so they catch what they can do without. In a run of several
-processes only the first has observers.
+Observers only look. What they raise ends the run; those that ``monitor:`` asks for are guarded against that. In a
+run of several processes only the first has observers.
 """
 
 from __future__ import annotations
@@ -145,14 +145,15 @@ class TrainingObserver(Protocol):
         """``monitor.log_every`` steps are done.
 
         ``fields`` are ``loss`` (their mean), ``rate``, ``seconds`` (of the run's clock), ``seconds_per_step``,
-        ``grad_norm`` (of the last step, before clipping; only where it is clipped) and ``fraction`` of the run.
+        ``grad_norm`` (of the last step, before clipping; only where it is clipped), ``fraction`` of the run, and
+        ``data_share`` of the time, 0 to 1, that went into patches (on a GPU, into asking for them).
         """
 
     def validated(self, step: int, scores: ValidationScores) -> None:
         """The held-out cases were looked at."""
 
     def epoch_ended(self, step: int, network_view: NetworkView) -> None:
-        """An epoch is over; ``step // stage.epoch_steps`` is its number."""
+        """An epoch is over; ``step // stage.epoch_steps`` is its number. One cut short by the run's end counts."""
 
     def finished(self, summary: RunSummary) -> None:
         """A network's run ended, or was cancelled."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
 from PancreasSegLib.training.cache import CaseCache
 from PancreasSegLib.training.determinism import deterministic_algorithms
-from PancreasSegLib.training.distributed import joined_world, local_rank, several_processes
+from PancreasSegLib.training.distributed import World, joined_world, local_rank, several_processes
 from PancreasSegLib.training.division import split_cases
 from PancreasSegLib.training.loop import LoopSettings, NetworkTask, NetworkTrainer
+from PancreasSegLib.training.monitor.monitors import monitored
 from PancreasSegLib.training.observer import TrainingObserver
 from PancreasSegLib.training.plan import as_run, planned
 from PancreasSegLib.training.prepared import PreparedCase, StoredCase
@@ -85,7 +87,7 @@ def train_networks(
     cancel : CancelToken, optional
         Obeyed at every step.
     observers : iterable of TrainingObserver, optional
-        Told of each network's steps, scores and epochs.
+        Told of each network's steps, scores and epochs, beside those that ``recipe.monitor`` asks for.
 
     Returns
     -------
@@ -111,11 +113,13 @@ def train_networks(
 
         chosen = world.from_first(begin)
         tasks = network_tasks(chosen)
-        settings = LoopSettings(world, tuple(observers), chosen.monitor.log_every, chosen.data.cache_memory_gb)
-        run = _Run(chosen, device, dtype, settings, resume, shown, cancel)
-        for task in tasks:
-            wanted = not chosen.only or task.name in chosen.only
-            if wanted and not world.from_first(network_file(chosen, task.name).is_file):
+        todo = [task for task in tasks if not chosen.only or task.name in chosen.only]
+        todo = [task for task in todo if not world.from_first(network_file(chosen, task.name).is_file)]
+        with _watched(chosen, device, todo, world, _preparing("data hashes", shown, cancel)) as monitors:
+            everyone = (*observers, *monitors)
+            settings = LoopSettings(world, everyone, chosen.monitor.log_every, chosen.data.cache_memory_gb)
+            run = _Run(chosen, device, dtype, settings, resume, shown, cancel)
+            for task in todo:
                 run.train(task)
         files = [network_file(chosen, task.name) for task in tasks]
         return world.from_first(lambda: [path for path in files if path.is_file()])
@@ -132,6 +136,19 @@ def _checked(recipe: Recipe, resume: bool) -> Recipe:
     if begun and not resume:
         raise RecipeError(f"{begun[0]} already holds a run.", "Add --resume, or choose another output or name.")
     return as_run(recipe) if resume else recipe
+
+
+def _watched(
+    recipe: Recipe,
+    device: torch.device,
+    todo: Sequence[NetworkTask],
+    world: World,
+    progress: Callable[[float, str], None],
+) -> AbstractContextManager[Sequence[TrainingObserver]]:
+    """Return the monitoring that the recipe asks for, where there is something to train, in the first process."""
+    if not todo or not world.first:
+        return nullcontext(())
+    return monitored(recipe, str(device), progress)
 
 
 def _preparing(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.pictures.style import BACKGROUND, FAINT, OUTLINE, TEXT, label_colours, new_figure, write_figure
 from PancreasSegLib.training.monitor.csv_columns import read_columns
 from PancreasSegLib.training.monitor.time_share import TimeShare
+from PancreasSegLib.training.monitor.words import duration
 from PancreasSegLib.training.observer import NetworkRun, NetworkView, RunSummary, ValidationScores
 
 if TYPE_CHECKING:
@@ -186,20 +187,6 @@ def _facts(losses: dict[str, NDArray], scores: dict[str, NDArray], best: tuple[i
     if best:
         words.append(f"best {best[1]:.3f} at {best[0]}")
     return "   ".join(words)
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in words.
-
-    Examples
-    --------
-    >>> duration(42), duration(750), duration(9000)
-    ('42 s', '12 min', '2 h 30 min')
-    """
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds // 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _last(values: NDArray) -> float:

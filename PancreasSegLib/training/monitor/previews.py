@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ PREVIEW_FOLDER = "previews"
 _SHEET, _FILM, _SURFACES, _MEMORY = "learning.png", "learning.gif", "surfaces.png", "learning.npz"
 _PICTURES_A_RUN = 20
 _SHEET_COLUMNS = 8
+_FIRST_AFTER_S = 20.0
 
 
 class Previews:
@@ -38,7 +40,8 @@ class Previews:
     count : int
         Cases shown.
     every : int
-        Epochs between pictures; 0 for about twenty pictures a run, in at most a twentieth of its time.
+        Epochs between pictures; 0 for about twenty pictures a run, in at most a twentieth of its time, and none in
+        the first seconds.
     labels : sequence of str, optional
         Labels shown; the organ alone where nothing is said.
     drawn : callable, optional
@@ -67,8 +70,10 @@ class Previews:
         self._shown = Shown(classes, run.organ if run.organ in names else names[0], run.stage.window_hu)
         self._cases: list[PreviewCase] = []
         self._chosen: list[int] = []
-        self._fraction, self._drawn_at = 0.0, -math.inf
-        self._bound = TimeShare(self._share)
+        self._fraction, self._drawn_at, self._last_step = 0.0, -math.inf, -1
+        self._view: NetworkView | None = None
+        self._bound = TimeShare(self._share, _FIRST_AFTER_S)
+        self._begun = time.monotonic()
         self._last: tuple[PreparedCase, NDArray[np.uint8]] | None = None
         self._history = _read_history(self._folder / _MEMORY, run.step)
         for number, path in _pictures(self._folder).items():
@@ -84,29 +89,39 @@ class Previews:
 
     def epoch_ended(self, step: int, network_view: NetworkView) -> None:
         """Draw, if it is time."""
-        if network_view.cases and self._is_due(step):
-            with self._bound.spent():
+        if network_view.cases:
+            self._view = network_view
+            if self._is_due(step):
                 self._draw(step, network_view)
 
     def finished(self, summary: RunSummary) -> None:
-        """Make the film and the surfaces."""
+        """Draw the network that is kept, its surfaces, and the film; after a cancelled run nothing."""
+        if summary.ending == "cancelled":
+            return
+        worth_it = self.every or time.monotonic() - self._begun >= _FIRST_AFTER_S or self._history
+        if self._view is not None and worth_it:
+            if self._last_step != summary.step or summary.kept_step != summary.step:
+                self._draw(summary.step, self._view, summary.kept_step)
+            self._draw_surfaces(summary)
         if len(pictures := _pictures(self._folder)) > 1:
             write_film(self._folder / _FILM, [pictures[step] for step in sorted(pictures)])
-        if self._last is not None:
-            self._draw_surfaces(summary)
 
     def _is_due(self, step: int) -> bool:
         stage = self._run.stage
-        fraction = max(self._fraction, step / stage.total_steps)
         if self.every:
-            due = max(1, step // stage.epoch_steps) % self.every == 0 or fraction >= 1
-        else:
-            due = fraction >= 1 or (fraction - self._drawn_at >= 1 / _PICTURES_A_RUN and self._bound.allows())
+            return max(1, step // stage.epoch_steps) % self.every == 0
+        fraction = max(self._fraction, step / stage.total_steps)
+        due = fraction - self._drawn_at >= 1 / _PICTURES_A_RUN and self._bound.allows()
         if due:
             self._drawn_at = fraction
         return due
 
-    def _draw(self, step: int, view: NetworkView) -> None:
+    def _draw(self, step: int, view: NetworkView, kept_step: int | None = None) -> None:
+        with self._bound.spent():
+            self._write(step, view, kept_step)
+        self._last_step = step
+
+    def _write(self, step: int, view: NetworkView, kept_step: int | None) -> None:
         if not self._cases:
             self._choose(view)
         cuts, dice, facts = [], [], []
@@ -120,7 +135,8 @@ class Previews:
             if index == self._chosen[0]:
                 self._last = (case, predicted)
         held_out = "held out" if self._run.validation else "learnt from"
-        words = f"{self._run.name} · step {step} · {held_out}"
+        moment = f"step {step}" if kept_step in (None, step) else f"step {step}, kept: step {kept_step}"
+        words = f"{self._run.name} · {moment} · {held_out}"
         picture = self._folder / f"step-{step:06d}.png"
         write_step(picture, words, self._cases, cuts, facts, self._shown)
         keys = [cut[case.key] for cut, case in zip(cuts, self._cases, strict=True)]
@@ -160,14 +176,15 @@ class Previews:
     def _draw_surfaces(self, summary: RunSummary) -> None:
         from PancreasSegLib.pictures import write_surface_picture
 
-        assert self._last is not None
+        if self._last is None:
+            return
         case, predicted = self._last
         write_surface_picture(
             self._folder / _SURFACES,
             predicted,
             case.geometry,
             self._shown.classes,
-            title=f"{self._run.name} · {case.name} · step {summary.step}",
+            title=f"{self._run.name} · {case.name} · step {summary.kept_step}",
             views=("front",),
             reference=case.label,
         )

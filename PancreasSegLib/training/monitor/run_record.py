@@ -77,7 +77,8 @@ class RunRecord:
             "sessions": [*before.get("sessions", []), self._session],
         }
         self._write()
-        self._add_data(before.get("data"))
+        if recipe.monitor.hash_data:
+            self._add_data(before.get("data"))
         return self
 
     def __exit__(

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 class TimeShare:
     """Allows a piece of work when it would take no more than its share of the time.
 
-    What the last piece cost is taken for what the next one will cost. The first one is always allowed.
+    What the last piece cost is taken for what the next one will cost.
 
     Parameters
     ----------
     share : float
         Of the time that passes, 0 to 1.
+    first_after : float
+        Seconds before the first piece.
     clock : callable
         Seconds; for tests.
 
@@ -32,13 +34,15 @@ class TimeShare:
     True
     """
 
-    def __init__(self, share: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, share: float, first_after: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.share, self._clock = share, clock
-        self._cost, self._ended = 0.0, -float("inf")
+        self._wait, self._ended = first_after, clock()
 
     def allows(self) -> bool:
         """Whether enough time has passed since the last piece."""
-        return self._clock() - self._ended >= self._cost / self.share
+        return self._clock() - self._ended >= self._wait
 
     @contextlib.contextmanager
     def spent(self) -> Iterator[None]:
@@ -48,4 +52,4 @@ class TimeShare:
             yield
         finally:
             self._ended = self._clock()
-            self._cost = self._ended - begun
+            self._wait = (self._ended - begun) / self.share
