@@ -20,8 +20,9 @@ from PancreasSegLib.inference.device import choose_device
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
 from PancreasSegLib.training.export import export_run
-from PancreasSegLib.training.held_out import folds_of, reference_values, score_held_out, used_cases
+from PancreasSegLib.training.held_out import folds_of, score_held_out, used_cases
 from PancreasSegLib.training.memory_watch import MemoryWatch
+from PancreasSegLib.training.plan import as_run
 from PancreasSegLib.training.recipe import Recipe, read_recipe, set_field
 from PancreasSegLib.training.run import network_tasks, train_networks
 
@@ -180,13 +181,11 @@ def _run_fold(
         train_networks(recipe, resume=True, progress=named, cancel=cancel)
     peak = max(before, watch.peak_mb)
     _write_peak(recipe.run_folder, peak)
-    segmenter = Segmenter.load(str(export_run(recipe)), device=recipe.device)
-    cases = [case for case in used_cases(recipe, dataset) if case.patient in set(patients)]
+    made = as_run(recipe)
+    segmenter = Segmenter.load(str(export_run(made)), device=recipe.device)
+    cases = [case for case in used_cases(made, dataset) if case.patient in set(patients)]
     scores = []
-    sources = {label: recipe.data.sources_of(label) for label in recipe.data.written}
-    for score in score_held_out(
-        segmenter, cases, reference_values(recipe.data, dataset), sources=sources, cancel=cancel
-    ):
+    for score in score_held_out(segmenter, cases, made.data, dataset, cancel=cancel):
         scores.append(score)
         say(f"{name} fold {fold} {score.case} {score.label}: Dice {score.dice:.3f} {score.error}".rstrip())
     seconds = sum(_seconds(task.folder) for task in network_tasks(recipe))

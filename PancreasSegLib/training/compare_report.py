@@ -18,6 +18,7 @@ from PancreasSegLib.evaluation.cohort import spread
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.networks.footprint import network_footprint
 from PancreasSegLib.training.compare import VariantResult
+from PancreasSegLib.training.plan import as_run
 from PancreasSegLib.training.recipe import Recipe
 from PancreasSegLib.training.run import network_tasks
 from PancreasSegLib.training.stage_network import stage_arguments
@@ -69,11 +70,11 @@ class VariantRow:
 
 def comparison_row(result: VariantResult) -> VariantRow:
     """Sum up one variant."""
-    stage = result.recipe.stages["segmenter"]
-    patch = stage.patch_ijk if any(stage.patch_ijk) else (96, 96, 96)
-    arguments = stage_arguments(stage, len(result.recipe.data.labels))
+    recipe = as_run(result.recipe)
+    stage = recipe.stages["segmenter"]
+    arguments = stage_arguments(stage, len(recipe.data.labels))
     try:
-        cost = network_footprint(stage.network, arguments, patch, training=False)
+        cost = network_footprint(stage.network, arguments, stage.patch_ijk, training=False)
         parameters, gflops = cost.parameters, cost.gflops
     except Exception:  # a variant whose network cannot be built has failed already, and says why
         parameters, gflops = 0, math.nan
@@ -131,9 +132,10 @@ def write_comparison(folder: Path, recipe: Recipe, results: Sequence[VariantResu
     """
     rows = [comparison_row(result) for result in results]
     _write_csv(folder / "comparison.csv", rows)
-    content = {"about": _about(recipe, results), "variants": [_plain(vars(row)) for row in rows]}
+    about = _about(recipe, results)
+    content = {"about": about, "variants": [_plain(vars(row)) for row in rows]}
     _write_text(folder / "comparison.json", json.dumps(content, indent=2, allow_nan=False))
-    _write_text(folder / "comparison.md", _markdown(recipe, rows, content["about"]))
+    _write_text(folder / "comparison.md", _markdown(recipe, rows, about))
     _write_cases(folder / "cases.csv", results)
     write_comparison_plot(folder / "comparison.png", recipe, results)
     return rows

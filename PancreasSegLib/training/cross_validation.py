@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from PancreasSegLib.data import patient_folds, read_dataset
+from PancreasSegLib.data import read_dataset
 from PancreasSegLib.evaluation import CaseScore, Cohort, write_cohort
-from PancreasSegLib.evaluation.model import evaluate_model
 from PancreasSegLib.inference import Segmenter
 from PancreasSegLib.progress import CancelToken, ProgressCallback
 from PancreasSegLib.training.export import export_run
+from PancreasSegLib.training.held_out import folds_of, score_held_out, used_cases
+from PancreasSegLib.training.observer import TrainingObserver
+from PancreasSegLib.training.plan import as_run
 from PancreasSegLib.training.recipe import Recipe
 from PancreasSegLib.training.run import train_networks
 
@@ -25,8 +27,9 @@ def cross_validate(
     progress: ProgressCallback | None = None,
     scored: Callable[[CaseScore], None] | None = None,
     cancel: CancelToken | None = None,
+    observers: Iterable[TrainingObserver] = (),
 ) -> Cohort:
-    """Train every fold of a recipe and score its held-out patients on their CTs' own grids.
+    """Train every fold of a recipe and score its held-out patients on their CTs' own grids, label by label.
 
     The figures are those of proposal, localiser and segmenter together, as a user would get them. They are written
     to ``output/name/cross-validation`` (and ``-in-plane-X`` when resampled) beside the folds' runs.
@@ -43,31 +46,35 @@ def cross_validate(
         Told of training steps and of each scored patient.
     cancel : CancelToken, optional
         Obeyed throughout.
+    observers : iterable of TrainingObserver, optional
+        Told of each network of each fold.
 
     Returns
     -------
     Cohort
-        One score a patient.
+        One score a held-out case and label. A recipe with a holdout has one fold; where it keeps patients for a
+        test, these are scored instead of those that the training was watched on.
     """
     dataset = read_dataset(recipe.data.root)
-    cases = {case.name: case for case in dataset.cases if case.name not in recipe.data.exclude}
-    patients = [case.patient for case in cases.values()]
-    folds = patient_folds(patients, recipe.data.folds, recipe.data.split_seed)
+    folds = folds_of(recipe, dataset)
     scores: list[CaseScore] = []
     for number, held_out in enumerate(folds):
         fold = recipe.model_copy(update={"fold": number, "only": ()})
-        train_networks(fold, resume=resume, progress=progress, cancel=cancel)
+        train_networks(fold, resume=resume, progress=progress, cancel=cancel, observers=observers)
+        fold = as_run(fold)
         segmenter = Segmenter.load(str(export_run(fold)), device=recipe.device)
-        chosen = [case for case in cases.values() if case.patient in set(held_out)]
-        value = dataset.labels[recipe.data.organ]
-        for score in evaluate_model(
-            segmenter, chosen, value, label=recipe.data.organ, in_plane_mm=in_plane_mm, cancel=cancel
-        ):
-            _log.info("fold %d %s: Dice %.3f", number, score.case, score.dice)
+        chosen = [case for case in used_cases(fold, dataset) if case.patient in set(held_out)]
+        for score in score_held_out(segmenter, chosen, fold.data, dataset, in_plane_mm=in_plane_mm, cancel=cancel):
+            _log.info("fold %d %s %s: Dice %.3f", number, score.case, score.label, score.dice)
             scores.append(score)
             if scored:
                 scored(score)
-    about = {"recipe": recipe.name, "dataset": dataset.name, "folds": folds, "in_plane_mm": in_plane_mm}
+    about = {
+        "recipe": recipe.name,
+        "dataset": dataset.name,
+        "folds": [list(fold) for fold in folds],
+        "in_plane_mm": in_plane_mm,
+    }
     cohort = Cohort(tuple(scores), about)
     suffix = f"-in-plane-{in_plane_mm:g}" if in_plane_mm else ""
     write_cohort(recipe.output / recipe.name / f"cross-validation{suffix}", cohort)

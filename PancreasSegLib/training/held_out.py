@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -45,26 +45,18 @@ def folds_of(recipe: Recipe, dataset: Dataset) -> list[tuple[str, ...]]:
     return list(split.folds)
 
 
-def reference_values(data: DataRecipe, dataset: Dataset) -> dict[str, tuple[int, ...]]:
-    """Return the values in the dataset's label maps of every label that the package writes."""
-    return {
-        label: tuple(dataset.labels[source] for source in data.sources_of(label) if source in dataset.labels)
-        for label in data.written
-    }
-
-
 def score_held_out(
     segmenter: Segmenter,
     cases: Iterable[Case],
-    values: Mapping[str, tuple[int, ...]],
+    data: DataRecipe,
+    dataset: Dataset,
     *,
-    sources: Mapping[str, tuple[str, ...]] | None = None,
     in_plane_mm: float | None = None,
     cancel: CancelToken | None = None,
 ) -> Iterator[CaseScore]:
-    """Segment each case once and compare every label with its reference.
+    """Segment each case once and compare every label that the package writes with its reference.
 
-    A case that is refused scores as empty masks and carries the reason.
+    A case that is refused scores as empty masks with the reason. What a case was not read for is not scored.
 
     Parameters
     ----------
@@ -72,10 +64,10 @@ def score_held_out(
         A loaded model.
     cases : iterable of Case
         CTs with reference masks.
-    values : mapping of str to tuple of int
-        Values in the label map by label, several where labels were merged.
-    sources : mapping of str to tuple of str, optional
-        The dataset's labels behind each label: what a case was not read for is not scored.
+    data : DataRecipe
+        Which labels, and what they are made of.
+    dataset : Dataset
+        Gives the values in the label maps.
     in_plane_mm : float, optional
         Resample CT and reference to this in-plane spacing first.
     cancel : CancelToken, optional
@@ -86,18 +78,16 @@ def score_held_out(
     CaseScore
         Case by case, label by label.
     """
+    sources = {label: data.sources_of(label) for label in data.written}
     for case in cases:
-        read = [
-            label
-            for label in values
-            if case.labels_present is None or set((sources or {}).get(label, (label,))) <= set(case.labels_present)
-        ]
+        known = set(dataset.labels) if case.labels_present is None else set(case.labels_present)
+        read = [label for label, parts in sources.items() if set(parts) <= known]
         if not read:
             continue
         ct, reference = read_volume(case.image, assume_ct=True), read_labels(case.label)
         classes = np.zeros(reference.voxels.shape, dtype=np.uint8)
         for index, label in enumerate(read, 1):
-            classes[np.isin(reference.voxels, values[label])] = index
+            classes[np.isin(reference.voxels, [dataset.labels[part] for part in sources[label]])] = index
         organs = Volume(classes, reference.geometry)
         if in_plane_mm is not None:
             ct, organs = in_plane(ct, organs, in_plane_mm)
