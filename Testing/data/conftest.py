@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from small_case import small_case
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "volume"))
+for _room in ("volume", "io"):
+    sys.path.append(str(Path(__file__).resolve().parents[1] / _room))
 
 
 @pytest.fixture
