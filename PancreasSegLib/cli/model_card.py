@@ -36,8 +36,8 @@ def command(
 ) -> None:
     """Write measured figures into a package's model card and metadata, with its checksums.
 
-    The tables stand between <!-- measured: NAME --> and <!-- measured: end --> in MODEL_CARD.md, NAME being summary,
-    cases, confidence or correction.
+    The tables stand between <!-- measured: NAME --> and <!-- measured: end --> in MODEL_CARD.md, NAME being
+    summary, cases, confidence or correction.
     """
     from PancreasSegLib.cli.terminal import say
     from PancreasSegLib.errors import DatasetError, ModelPackageError

@@ -141,13 +141,18 @@ def _summary(scores: Sequence[ScoreFile]) -> str:
     notes = []
     for file in scores:
         found = file.summary
-        m = found.measures
-        lines.append(
-            f"| {file.title} | {_n(m['dice']['mean'])}{_ci(found.intervals['dice'])} | "
-            f"{_n(m['dice'].get('median'))} ({_n(m['dice'].get('min'))} to {_n(m['dice'].get('max'))}) | {_n(m['nsd_2mm']['mean'])} | "
-            f"{_n(m['nsd_3mm']['mean'])} | {_n(m['hd95_mm']['mean'], 1)} | "
-            f"{_n(m['volume_error_ml']['mean'], 1, '+')} | {_n(m['absolute_volume_error_ml']['mean'], 1)} |"
+        m, dice = found.measures, found.measures["dice"]
+        cells = (
+            file.title,
+            _n(dice["mean"]) + _ci(found.intervals["dice"]),
+            f"{_n(dice.get('median'))} ({_n(dice.get('min'))} to {_n(dice.get('max'))})",
+            _n(m["nsd_2mm"]["mean"]),
+            _n(m["nsd_3mm"]["mean"]),
+            _n(m["hd95_mm"]["mean"], 1),
+            _n(m["volume_error_ml"]["mean"], 1, "+"),
+            _n(m["absolute_volume_error_ml"]["mean"], 1),
         )
+        lines.append(f"| {' | '.join(cells)} |")
         empty = found.outcomes["missed"] + found.outcomes["invented"]
         sentence = f"{file.title[:1].upper()}{file.title[1:]}: {file.about}"
         if empty:

@@ -68,6 +68,7 @@ def volume_plot(scores: Sequence[CaseScore], agreement: Agreement, model: str, l
     for number, (value, interval, name) in enumerate(lines):
         axes.axhline(value, color=INK, linewidth=1.2, linestyle="-" if number == 0 else (0, (5, 3)))
         if interval is not None:
+            edge = high + (0.09 + 0.025 * number) * width
             axes.plot(
                 [edge, edge], [interval.low, interval.high], color=INK, linewidth=1.2, marker="_", markersize=7
             )
