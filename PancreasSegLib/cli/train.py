@@ -71,8 +71,9 @@ def command(
 ) -> None:
     """Train the networks of a recipe on an MSD-style folder and export a model package.
 
-    The run folder (output/name/fold-N) holds the recipe, checkpoints, losses.csv and validation.csv of each
-    network, and at the end the package. A run that was cut off goes on with --resume.
+    The run folder (output/name/fold-N) holds the recipe, run.json, and of each network checkpoints, losses.csv,
+    validation.csv, metrics.png and previews, and at the end the package. A run that was cut off goes on with
+    --resume; pancreasseg runs shows what a folder holds.
 
     With --finetune MODEL a model package is trained on with the corrected cases of a folder, and the new model is
     installed beside the others if held-out cases show that it is better.
@@ -93,18 +94,21 @@ def command(
 
 def _train(recipe: str, overrides: list[str], resume: bool) -> None:
     from PancreasSegLib.cli.interruption import cancelled_by_ctrl_c
-    from PancreasSegLib.cli.progress_bar import ProgressBar
     from PancreasSegLib.cli.terminal import say
     from PancreasSegLib.training.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides)
 
+    from PancreasSegLib.cli.training_display import TrainingDisplay
     from PancreasSegLib.training.distributed import is_first_process
     from PancreasSegLib.training.export import export_run
+    from PancreasSegLib.training.monitor.forgiving import Forgiving
     from PancreasSegLib.training.run import missing_networks, train_networks
 
-    with cancelled_by_ctrl_c() as cancel, ProgressBar() as bar:
-        train_networks(loaded, resume=resume, progress=bar, cancel=cancel)
+    title = f"{loaded.name}, fold {loaded.fold}:"
+    with cancelled_by_ctrl_c() as cancel, TrainingDisplay(title, live=loaded.monitor.table) as display:
+        observers = [Forgiving(display, "the table")]
+        train_networks(loaded, resume=resume, progress=display, cancel=cancel, observers=observers)
     if not is_first_process():
         return
     missing = missing_networks(loaded)

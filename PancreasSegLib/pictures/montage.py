@@ -207,7 +207,7 @@ class _View:
         slab = self.scan.voxels[::-1, max(0, j - half) : j + half + 1].mean(axis=1, dtype=np.float32)
         outlines = self._outlines(self.mask[::-1, j])
         if self.box is not None and not self.several:
-            outlines.insert(0, Outline(self.organ.any(axis=1)[::-1], OUTLINE, 0.8, style="dotted"))
+            outlines.insert(0, Outline(np.asarray(self.organ.any(axis=1))[::-1], OUTLINE, 0.8, style="dotted"))
         note = "   (dotted: silhouette)" if self.box is not None and not self.several else ""
         place = geometry.index_to_lps((geometry.size_ijk[0] / 2, j, geometry.size_ijk[2] / 2))[1]
         draw_slice(

@@ -127,8 +127,9 @@ def _plain(axes: Axes) -> None:
 
 def _draw_loss(axes: Axes, steps: NDArray, loss: NDArray) -> None:
     """Draw the loss faintly and its running mean strongly; the first steep fall does not set the scale."""
-    axes.plot(*_thinned(steps, loss), color=OUTLINE, linewidth=0.7, alpha=0.35)
-    if loss.size > 8:
+    few = loss.size <= 8
+    axes.plot(*_thinned(steps, loss), color=OUTLINE, linewidth=2 if few else 0.7, alpha=1 if few else 0.35)
+    if not few:
         width = max(3, loss.size // 40)
         axes.plot(*_thinned(steps, _running_mean(loss, width)), color=OUTLINE, linewidth=2)
     known = loss[np.isfinite(loss)]

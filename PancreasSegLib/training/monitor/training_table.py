@@ -111,6 +111,11 @@ class TrainingTable:
         return f"{self._run.name}: step {scores.step}, Dice {values}{' (best)' if scores.best else ''}"
 
     @property
+    def is_idle(self) -> bool:
+        """Whether no network is being trained."""
+        return self._run is None
+
+    @property
     def seconds_left(self) -> float | None:
         """Seconds to go, None while that is not known."""
         fraction = self.fields.get("fraction", 0.0)
