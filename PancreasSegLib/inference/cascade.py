@@ -268,7 +268,8 @@ class Cascade:
             grid = stage_grid(crop, ct, network.stage)
             found = self._probabilities(network, grid, channels, "segment", message, len(scales))
             box = Box.of_mask(found.max(axis=0) >= self.settings.threshold)
-            if last or box is None or isinstance(roi, Box) or self._is_single_pass:
+            whole = self._is_single_pass and not self.package.seeks_pancreas
+            if last or box is None or isinstance(roi, Box) or whole:
                 break
             lower, upper = touched_sides(box, grid, ct)
             if not any(lower + upper):

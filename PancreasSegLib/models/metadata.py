@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from PancreasSegLib.errors import ModelPackageError, NetworkError
-from PancreasSegLib.models.axes import OURS, are_axes
+from PancreasSegLib.models.axes import OURS, NetworkAxes, are_axes
 from PancreasSegLib.models.checksums import file_inside, verify_files
 from PancreasSegLib.models.json_fields import JsonFields
 from PancreasSegLib.models.package import ModelPackage, Stage
@@ -216,7 +217,7 @@ def _check_network(stage: Stage, fields: JsonFields) -> None:
         arguments = {
             name: a.default for name, a in find_network(stage.network).arguments.items()
         } | stage.arguments
-        multiple = input_multiple(stage.network, **stage.arguments)
+        multiple = _along_ijk(input_multiple(stage.network, **stage.arguments), stage.axes)
     except NetworkError as error:
         raise ModelPackageError(f"{fields.file}: {fields.place}.network: {error.message}", error.hint) from error
     if arguments["spatial_dims"] == 2:
@@ -238,6 +239,11 @@ def _check_network(stage: Stage, fields: JsonFields) -> None:
         raise fields.error("multiple_ijk", f"a multiple of {list(multiple)}, which the network's strides ask for")
     if any(have % need for have, need in zip(stage.patch_ijk, stage.multiple_ijk, strict=True)):
         raise fields.error("patch_ijk", f"a multiple of multiple_ijk, {list(stage.multiple_ijk)}")
+
+
+def _along_ijk(sizes: Sequence[int], axes: str) -> tuple[int, ...]:
+    """Sizes along i, j, k of a network whose axes are others; it takes its own last axis for i."""
+    return NetworkAxes(axes).to_zyx(sizes[::-1])[::-1]
 
 
 def _check_channels(stage: Stage, arguments: dict[str, Any], fields: JsonFields) -> None:

@@ -48,9 +48,9 @@ def test_a_bundle_becomes_a_package(bundle, models_home):
     assert package.path == models_home / "Abdomen-finder"
     assert package == find_package("Abdomen-finder")
     verify_package(package.path)
-    assert package.labels == {"Pancreas": 1}
+    assert package.labels == {"pancreas": 1}
     (stage,) = package.stages
-    assert stage.labels == {"background": 0, "liver": 1, "Pancreas": 2}
+    assert stage.labels == {"background": 0, "liver": 1, "pancreas": 2}
     assert (stage.axes, stage.activation) == ("RAS", "softmax")
     assert stage.spacing_mm == (4.0, 5.0, 6.0)
     assert stage.patch_ijk == (24, 16, 16)
@@ -118,7 +118,7 @@ def test_a_sigmoid_without_a_background(models_home, tmp_path):
 
 def test_the_organ_is_chosen_by_name(bundle, models_home):
     assert import_model(bundle, name="a", organs=["PANCREAS", "liver"]).package.labels == {
-        "Pancreas": 1,
+        "pancreas": 1,
         "liver": 2,
     }
     with pytest.raises(Exception, match=r"does not find 'spleen'.*liver"):

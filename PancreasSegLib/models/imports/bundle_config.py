@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ class BundleConfig:
         return as_plain(self.run(place), f"{self.file}: {place}")
 
     def run(self, place: str) -> Any:
-        """Let MONAI evaluate an entry: only for a bundle that is trusted.
+        """Let MONAI evaluate an entry, with the bundle's own modules at hand: only for a bundle that is trusted.
 
         Raises
         ------
@@ -115,6 +116,7 @@ class BundleConfig:
             If its code fails.
         """
         assert self.trust
+        sys.path.insert(0, str(self.folder))
         try:
             if self._parser is None:
                 from monai.bundle import ConfigParser
@@ -126,6 +128,8 @@ class BundleConfig:
         except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelPackageError(f"{self.file}: {place} cannot be evaluated: {reason}.") from error
+        finally:
+            sys.path.remove(str(self.folder))
 
 
 def read_config(folder: Path, name: str) -> dict[str, Any]:

@@ -77,6 +77,12 @@ class ForeignModel:
     licence_text: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Spell the pancreas as everything else here does, so that it is looked for where a pancreas lies."""
+        usual = [name for name in self.labels if name.casefold() == USUAL_ORGAN]
+        if len(usual) == 1:
+            self.labels = {USUAL_ORGAN if name in usual else name: v for name, v in self.labels.items()}
+
     def stage(self) -> Stage:
         """Describe its network as a segmenter; sizes go from the network's axes to i, j, k."""
         axes = NetworkAxes(self.axes)

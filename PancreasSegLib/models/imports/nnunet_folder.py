@@ -75,12 +75,7 @@ def read_nnunet(folder: Path, ends: OpenEnds) -> ForeignModel:
     """
     dataset = read_config(folder, _DATASET)
     plans = Plans(read_config(folder, _PLANS), dataset, _configuration(folder), str(folder / _PLANS))
-    if plans.is_flat:
-        raise ModelPackageError(
-            f"{folder} is a network for slices (2d), which cannot be imported yet.",
-            "Import 3d_fullres or 3d_lowres.",
-        )
-    labels = plans.labels()
+    labels, patch = plans.labels(), plans.patch
     network, arguments = plans.network(1 + len(labels))
     window, mean, std, notes = plans.normalisation()
     axes = plans.axes or ends.axes
@@ -92,8 +87,8 @@ def read_nnunet(folder: Path, ends: OpenEnds) -> ForeignModel:
             f"{plans.permuted('SAR')} for NIfTI files in RAS."
         )
     try:
-        multiple = input_multiple(network, **arguments)[::-1]
-        weights, folds = _members(folder, network, arguments, plans.patch)
+        multiple = input_multiple(network, **arguments)[::-1]  # 1 first, for a network of slices
+        weights, folds = _members(folder, network, arguments, patch)
     except NetworkError as error:
         raise ModelPackageError(f"{plans.file}: {error.message}", error.hint) from error
     notes.append("Its predictions are not mirrored and averaged at test time, which nnU-Net does by default.")
@@ -112,7 +107,7 @@ def read_nnunet(folder: Path, ends: OpenEnds) -> ForeignModel:
         axes=axes,
         activation="softmax",
         spacing_mm=plans.spacing_mm,
-        patch=plans.patch,
+        patch=patch,
         multiple=multiple,
         window_hu=window,
         mean_hu=mean,

@@ -81,13 +81,23 @@ class Plans:
 
     @property
     def spacing_mm(self) -> tuple[float, ...]:
-        """Along the network's axes."""
-        return self.fields.numbers("spacing", 3, positive=True)
+        """Along the network's axes; slices lie as far apart as in the middle one of the training scans."""
+        if not self.is_flat:
+            return self.fields.numbers("spacing", 3, positive=True)
+        usual = self.plans.numbers("original_median_spacing_after_transp", 3, positive=True)
+        return (usual[0], *self.fields.numbers("spacing", 2, positive=True))
 
     @property
     def patch(self) -> tuple[int, ...]:
-        """Along the network's axes."""
-        return self.fields.sizes("patch_size")
+        """Along the network's axes; 1 across slices."""
+        if not self.is_flat:
+            return self.fields.sizes("patch_size")
+        if self.permuted("zyx")[0] != "z":
+            raise self.plans.error(
+                "transpose_forward", "one that leaves slices axial, as a network for slices needs"
+            )
+        whole = JsonFields({"patch_size": [1, *self.fields.items("patch_size")]}, self.file, self.fields.place)
+        return whole.sizes("patch_size")
 
     def normalisation(self) -> tuple[tuple[float, float], float, float, list[str]]:
         """Window, mean, SD, and what to tell the user.
