@@ -29,6 +29,7 @@ from PancreasSegLib.cli import (
     models,
     networks,
     roi,
+    runs,
     segment,
     train,
     train_refiner,
@@ -59,6 +60,7 @@ share_options(data.app)
 app.add_typer(data.app, name="data")
 app.command("evaluate")(with_shared_options(evaluate.command))
 app.command("cross-validate")(with_shared_options(cross_validate.command))
+app.command("runs")(with_shared_options(runs.command))
 app.command("compare")(with_shared_options(compare.command))
 app.command("train-refiner")(with_shared_options(train_refiner.command))
 app.command("benchmark-correction")(with_shared_options(benchmark_correction.command))

@@ -23,7 +23,7 @@ def command(
     Writes cases.csv and summary.json into output/name/cross-validation.
     """
     from PancreasSegLib.cli.evaluation_tables import cohort_table
-    from PancreasSegLib.cli.progress_bar import ProgressBar
+    from PancreasSegLib.cli.interruption import cancelled_by_ctrl_c
     from PancreasSegLib.cli.terminal import note, show
     from PancreasSegLib.training.recipe import load_recipe
 
@@ -31,16 +31,20 @@ def command(
 
     import torch
 
+    from PancreasSegLib.cli.training_display import TrainingDisplay
     from PancreasSegLib.training.cross_validation import cross_validate
+    from PancreasSegLib.training.monitor.forgiving import Forgiving
 
     if threads:
         torch.set_num_threads(threads)
-    with ProgressBar() as bar:
+    with cancelled_by_ctrl_c() as cancel, TrainingDisplay(live=loaded.monitor.table) as display:
         cohort = cross_validate(
             loaded,
             resume=resume,
             in_plane_mm=in_plane_mm,
-            progress=bar,
+            progress=display,
+            observers=[Forgiving(display, "the table")],
+            cancel=cancel,
             scored=lambda score: note(f"{score.case}: Dice {score.dice:.3f} {score.error}"),
         )
     show(cohort_table(cohort))

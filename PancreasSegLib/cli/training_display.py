@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PancreasSegLib.cli.terminal import console, lines_above, note, verbosity
 from PancreasSegLib.progress import ProgressEvent
 from PancreasSegLib.training.monitor.training_table import TrainingTable
+from PancreasSegLib.training.monitor.words import run_title
 from PancreasSegLib.training.observer import NetworkRun, NetworkView, RunSummary, ValidationScores
 
 if TYPE_CHECKING:
@@ -27,14 +28,12 @@ class TrainingDisplay:
 
     Parameters
     ----------
-    title : str
-        Recipe and fold.
     live : bool
         Whether the table is wanted where there is a terminal.
     """
 
-    def __init__(self, title: str, *, live: bool = True) -> None:
-        self.table = TrainingTable(title)
+    def __init__(self, *, live: bool = True) -> None:
+        self.table = TrainingTable()
         self._wanted = live
         self._live: Live | None = None
         self._shown = contextlib.ExitStack()
@@ -73,7 +72,7 @@ class TrainingDisplay:
         if self._live is None:
             begins = f"goes on at step {run.step}" if run.step else "begins"
             cases = f"{len(run.training)} cases, {len(run.validation)} held out"
-            note(f"{run.name} {begins}: {run.stage.network}, {cases}, on {run.device} in {run.precision}")
+            note(f"{run_title(run)} {begins}: {run.stage.network}, {cases}, on {run.device} in {run.precision}")
 
     def stepped(self, step: int, fields: dict[str, float]) -> None:
         """Show the figures."""

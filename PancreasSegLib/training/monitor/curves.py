@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.pictures.style import BACKGROUND, FAINT, OUTLINE, TEXT, label_colours, new_figure, write_figure
 from PancreasSegLib.training.monitor.csv_columns import read_columns
 from PancreasSegLib.training.monitor.time_share import TimeShare
-from PancreasSegLib.training.monitor.words import duration
+from PancreasSegLib.training.monitor.words import duration, run_title
 from PancreasSegLib.training.observer import NetworkRun, NetworkView, RunSummary, ValidationScores
 
 if TYPE_CHECKING:
@@ -112,8 +112,7 @@ def write_curves(folder: Path, labels: tuple[str, ...], organ: str, title: str =
 
 def _title(run: NetworkRun, summary: RunSummary | None = None) -> str:
     ending = {"steps": "done", "time": "time is up", "early stopping": "stopped early", "cancelled": "cancelled"}
-    words = [run.folder.parent.parent.name, run.folder.parent.name, run.name]
-    return " · ".join([*words, ending[summary.ending]] if summary else words)
+    return f"{run_title(run)} · {ending[summary.ending]}" if summary else run_title(run)
 
 
 def _plain(axes: Axes) -> None:

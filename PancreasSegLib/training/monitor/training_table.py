@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from PancreasSegLib.training.monitor.words import duration
+from PancreasSegLib.training.monitor.words import duration, run_title
 from PancreasSegLib.training.observer import NetworkRun, NetworkView, RunSummary, ValidationScores
 
 if TYPE_CHECKING:
@@ -26,15 +26,9 @@ class TrainingTable:
 
     One line a finished network, and for the present one: how far it is and for how long still, loss and its
     course, rate, speed and the share of it that goes into patches, and the last validations with the best one.
-
-    Parameters
-    ----------
-    title : str
-        Recipe and fold.
     """
 
-    def __init__(self, title: str = "") -> None:
-        self.title = title
+    def __init__(self) -> None:
         self.done: list[str] = []
         self.preparing = ""
         self._run: NetworkRun | None = None
@@ -75,7 +69,7 @@ class TrainingTable:
 
     def summary_line(self, summary: RunSummary) -> str:
         """Return how a network ended, in a sentence."""
-        name = self._run.name if self._run else ""
+        name = run_title(self._run) if self._run else ""
         ending = {
             "steps": "done",
             "time": "its time is up",
@@ -148,7 +142,7 @@ class TrainingTable:
         held_out = f"{len(run.validation)} held out" if run.validation else "nobody held out"
         cases = f"{len(run.training)} cases, {held_out}"
         network = f"{run.stage.network}, {run.parameters / 1e6:.2f} M parameters, {run.device} {run.precision}"
-        return Text.assemble((f"{self.title} {run.name}".strip(), "bold"), (f"   {network}   {cases}", "dim"))
+        return Text.assemble((run_title(run), "bold"), (f"   {network}   {cases}", "dim"))
 
     def _bar(self, options: ConsoleOptions) -> RenderableType:
         from rich.progress_bar import ProgressBar

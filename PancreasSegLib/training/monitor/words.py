@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from PancreasSegLib.training.observer import NetworkRun
+
+
+def run_title(run: NetworkRun) -> str:
+    """Return recipe, fold and network, as the folders are called."""
+    return " · ".join([run.folder.parent.parent.name, run.folder.parent.name, run.name])
+
 
 def duration(seconds: float) -> str:
     """Return a length of time in words.
