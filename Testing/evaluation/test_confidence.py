@@ -22,7 +22,9 @@ def test_auroc_is_the_share_of_pairs_in_order():
 
 def test_figures_by_hand():
     dices, sure = [0.5, 0.6, 0.8, 0.9], [0.6, 0.75, 0.7, 0.95]
-    found = confidence_quality([score(str(n), d, confidence=c) for n, (d, c) in enumerate(zip(dices, sure))])
+    found = confidence_quality(
+        [score(str(n), d, confidence=c) for n, (d, c) in enumerate(zip(dices, sure, strict=True))]
+    )
     assert found.spearman == pytest.approx(0.8)  # one neighbouring pair in the wrong order: 1 - 6 * 2 / (4 * 15)
     assert (found.failures, found.auroc) == (2, 0.75)
     assert found.reported.bias == pytest.approx(0.05)
@@ -65,7 +67,9 @@ def test_nobody_is_judged_by_a_fit_that_saw_them():
     assert abs(found.left_out.bias) < 0.01
     odd = score("odd", 0.2, confidence=0.9, confidence_curve=curve(0.9))
     with_odd = confidence_quality([*scores, odd])
-    assert with_odd.left_out_expected[-1] == pytest.approx(float(expected_at(curve(0.9), math.exp(1 / 3))), abs=0.01)
+    assert with_odd.left_out_expected[-1] == pytest.approx(
+        float(expected_at(curve(0.9), math.exp(1 / 3))), abs=0.01
+    )
 
 
 def test_scans_of_one_patient_are_left_out_together():
