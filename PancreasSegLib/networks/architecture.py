@@ -23,7 +23,7 @@ COMMON = {
     "kernel_size": "Kernel: one number, or three in z, y, x order.",
     "strides": "Stride of each level, the finest (usually 1) first: one number, or three in z, y, x order.",
     "norm": 'Normalisation: "instance", "batch" or "group", or [name, {options}].',
-    "activation": 'Activation: "leakyrelu", "relu", "prelu", "elu" or "gelu", or [name, {options}].',
+    "activation": 'Activation: "leakyrelu", "relu", "prelu", "elu", "selu" or "gelu", or [name, {options}].',
     "dropout": "Probability of dropping a unit, 0 for none.",
     "deep_supervision": "Whether coarser levels give scores of their own in training.",
 }

@@ -17,6 +17,7 @@ ACTIVATIONS: dict[str, dict[str, Any]] = {
     "relu": {"inplace": True},
     "prelu": {},
     "elu": {"inplace": True},
+    "selu": {"inplace": True},
     "gelu": {},
 }
 

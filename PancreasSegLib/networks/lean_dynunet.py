@@ -26,6 +26,7 @@ _ACTIVATION: dict[str, Any] = {
     "RELU": nn.ReLU,
     "PRELU": nn.PReLU,
     "ELU": nn.ELU,
+    "SELU": nn.SELU,
     "GELU": nn.GELU,
 }
 
