@@ -49,9 +49,9 @@ def command(
     """
     from PancreasSegLib.cli.terminal import say
     from PancreasSegLib.data.adapters import find_adapter
+    from PancreasSegLib.data.dataset import QUALITY_FOLDER
     from PancreasSegLib.data.inspection import report_prepared
     from PancreasSegLib.data.preparation import prepare_dataset
-    from PancreasSegLib.data.quality_report import QUALITY_FOLDER
     from PancreasSegLib.errors import DatasetError
 
     found = survey_of(name, source, cases, label_folder, flip, values)

@@ -10,6 +10,8 @@ from PancreasSegLib.data.provenance import CaseRecord, read_provenance
 from PancreasSegLib.errors import DatasetError
 
 DATASET_FILE = "dataset.json"
+QUALITY_FOLDER = "quality"
+"""Where the quality report of a prepared dataset lies in its folder."""
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,13 @@ from PancreasSegLib.data.adapters.survey import LeftOut, Survey
 from PancreasSegLib.data.case_quality import CaseQuality
 from PancreasSegLib.data.case_work import Failure, work_on
 from PancreasSegLib.data.composed_case import ComposedCase, compose
-from PancreasSegLib.data.dataset import DATASET_FILE, Case, read_dataset
+from PancreasSegLib.data.dataset import DATASET_FILE, QUALITY_FOLDER, Case, read_dataset
 from PancreasSegLib.data.label_selection import LabelSelection
 from PancreasSegLib.data.measured_cases import files_fingerprint, measure_and_keep, measured, pictures_of
 from PancreasSegLib.data.provenance import read_provenance
 from PancreasSegLib.data.quality_cohort import Overlap, overlaps
 from PancreasSegLib.data.quality_measures import measure_case
-from PancreasSegLib.data.quality_report import (
-    QUALITY_FILE,
-    QUALITY_FOLDER,
-    QualityReport,
-    read_qualities,
-    write_quality,
-)
+from PancreasSegLib.data.quality_report import QUALITY_FILE, QualityReport, read_qualities, write_quality
 from PancreasSegLib.errors import DatasetError
 from PancreasSegLib.io import read_volume
 from PancreasSegLib.progress import CancelToken, ProgressCallback

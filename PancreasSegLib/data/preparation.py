@@ -17,7 +17,7 @@ from PancreasSegLib.data.case_files import STAGING, remove_stale, renamed, sweep
 from PancreasSegLib.data.case_quality import CaseQuality
 from PancreasSegLib.data.case_work import Failure, work_on
 from PancreasSegLib.data.composed_case import compose
-from PancreasSegLib.data.dataset import labels_of
+from PancreasSegLib.data.dataset import QUALITY_FOLDER, labels_of
 from PancreasSegLib.data.folder_lock import folder_lock
 from PancreasSegLib.data.index import inside, new_index, read_index, write_index
 from PancreasSegLib.data.inspection import divide
@@ -25,7 +25,6 @@ from PancreasSegLib.data.label_selection import LabelSelection
 from PancreasSegLib.data.measured_cases import files_fingerprint, measure_and_keep
 from PancreasSegLib.data.prepared_files import write_prepared
 from PancreasSegLib.data.provenance import ACCEPTED, CaseRecord, read_provenance, write_provenance
-from PancreasSegLib.data.quality_report import QUALITY_FOLDER
 from PancreasSegLib.data.training_folder import check_folder
 from PancreasSegLib.errors import DatasetError, OutputError
 from PancreasSegLib.progress import CancelToken, ProgressCallback
@@ -173,6 +172,8 @@ class _PreparedFolder:
         self._index = _described(new_index(selection.values) if index is None else index, found, index is None)
         there = labels_of(self._index["labels"])
         self.values = {name: there[name] for name in selection.values}
+        if self._records:  # a run that was killed between the two indexes has left the second one behind
+            write_index(target, self._index, self._records)
 
     def todo(self) -> tuple[list[SourceCase], list[str], list[LeftOut]]:
         """Return the cases to write, the names of those that are there, and those that were not read."""

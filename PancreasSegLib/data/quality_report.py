@@ -20,9 +20,6 @@ from PancreasSegLib.data.quality_cohort import Overlap, duplicates, outliers
 from PancreasSegLib.errors import DatasetError
 from PancreasSegLib.io.atomic import atomic_path
 
-QUALITY_FOLDER = "quality"
-"""Where the report of a prepared dataset lies in its folder."""
-
 QUALITY_FILE, CSV_FILE, HTML_FILE = "quality.json", "cases.csv", "report.html"
 REPORT_FORMAT = "pancreasseg-quality/1"
 _FEW = 3

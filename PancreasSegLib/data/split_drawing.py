@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from PancreasSegLib.data.dataset import Case, Dataset, read_dataset
+from PancreasSegLib.data.dataset import QUALITY_FOLDER, Case, Dataset, read_dataset
 from PancreasSegLib.data.quality_cohort import duplicates
-from PancreasSegLib.data.quality_report import QUALITY_FILE, QUALITY_FOLDER, read_qualities
+from PancreasSegLib.data.quality_report import QUALITY_FILE, read_qualities
 from PancreasSegLib.data.splits import FOLDS, HOLDOUT, Split
 from PancreasSegLib.errors import DatasetError
 

@@ -21,7 +21,7 @@ def thumbnail_of(scan: Volume) -> NDArray[np.uint8]:
     Parameters
     ----------
     scan : Volume
-        HU on canonical axes, at least 16 voxels along each (thinner scans repeat voxels).
+        HU on canonical axes.
 
     Returns
     -------
@@ -29,15 +29,20 @@ def thumbnail_of(scan: Volume) -> NDArray[np.uint8]:
         HU from -100 to 250 as 0 to 255, so that a windowed copy gives the same.
     """
     low, high = _WINDOW_HU
-    edges = [np.linspace(0, n, SIDE + 1).astype(int) for n in scan.voxels.shape]
-    cube = np.empty((SIDE, SIDE, SIDE), np.float64)
-    for k in range(SIDE):
-        slab = scan.voxels[edges[0][k] : max(edges[0][k] + 1, edges[0][k + 1])]
-        plane = np.clip(slab, low, high).mean(axis=0, dtype=np.float32)
-        rows = np.add.reduceat(plane, edges[1][:-1], axis=0)
-        cube[k] = np.add.reduceat(rows, edges[2][:-1], axis=1)
-        cube[k] /= np.maximum(np.diff(edges[1]), 1)[:, None] * np.maximum(np.diff(edges[2]), 1)[None]
+    along_z, along_y, along_x = (_shares(n) for n in scan.voxels.shape)
+    cube = np.zeros((SIDE, SIDE, SIDE), np.float32)
+    for k, plane in enumerate(scan.voxels):
+        tile = along_y @ np.clip(plane, low, high).astype(np.float32) @ along_x.T
+        cube += along_z[:, k, None, None] * tile
     return np.rint((cube - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8)
+
+
+def _shares(size: int) -> NDArray[np.float32]:
+    """Return the share of each voxel in each box along an axis: shape (16, size), a box's shares sum to 1."""
+    edges = np.linspace(0, size, SIDE + 1)
+    start = np.arange(size)
+    covered = np.minimum(edges[1:, None], start + 1) - np.maximum(edges[:-1, None], start)
+    return (np.maximum(covered, 0) * (SIDE / size)).astype(np.float32)
 
 
 def to_text(thumbnail: NDArray[np.uint8]) -> str:

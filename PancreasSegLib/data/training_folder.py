@@ -26,7 +26,7 @@ from PancreasSegLib.data.case_files import (
     sweep,
     write_files,
 )
-from PancreasSegLib.data.dataset import DATASET_FILE, labels_of
+from PancreasSegLib.data.dataset import DATASET_FILE, QUALITY_FOLDER, labels_of
 from PancreasSegLib.data.folder_lock import LOCK_FILE, folder_lock
 from PancreasSegLib.data.index import new_index, read_index, write_index
 from PancreasSegLib.data.provenance import (
@@ -35,10 +35,11 @@ from PancreasSegLib.data.provenance import (
     read_provenance,
     write_provenance,
 )
+from PancreasSegLib.data.splits import SPLITS_FILE
 from PancreasSegLib.data.training_case import TrainingCase, case_name, content_sha256, identifier_sha256
 from PancreasSegLib.errors import CaseExistsError, DatasetError, OutputError
 
-_OWN_NAMES = {IMAGES, LABELS, MARKS, REJECTED_FOLDER, LOCK_FILE, PROVENANCE_FILE}
+_OWN_NAMES = {IMAGES, LABELS, MARKS, REJECTED_FOLDER, LOCK_FILE, PROVENANCE_FILE, QUALITY_FOLDER, SPLITS_FILE}
 _IGNORED = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 

@@ -33,6 +33,9 @@ def little_abdomen(seed: int = 0, direction=(1, 0, 0, 0, 1, 0, 0, 0, 1)) -> tupl
     hu = np.full(SHAPE, -1000.0)
     hu[blob((8, 20, 24), (99, 18, 22))] = -95
     hu[blob((8, 31, 24), (99, 4, 4))] = 450
+    for _ in range(4):  # bowel, which makes one patient look unlike another
+        centre = (rng.uniform(1, 15), rng.uniform(6, 34), rng.choice((rng.uniform(8, 16), rng.uniform(32, 40))))
+        hu[blob(centre, (3, 3.5, 4))] = rng.choice((-800, 25, 180))
     labels = np.zeros(SHAPE, np.uint8)
     labels[blob((9, 16, 12), (5, 8, 6))] = ORGANS["liver"]
     labels[blob((7 + rng.integers(0, 2), 15, 27 + rng.integers(-1, 2)), (3.5, 3.2, 7))] = ORGANS["pancreas"]
