@@ -93,7 +93,9 @@ def _phase_shift(label: torch.Tensor, sd_hu: float, rng: np.random.Generator) ->
     shifts = rng.normal(0, sd_hu, 256)
     shifts[0] = 0
     table = torch.as_tensor(shifts, dtype=torch.float32, device=label.device)
-    return F.avg_pool3d(table[label][None, None], 3, stride=1, padding=1, count_include_pad=False)[0, 0]
+    kernel = [3 if length >= 3 else 1 for length in label.shape]
+    margin = [length // 2 for length in kernel]
+    return F.avg_pool3d(table[label][None, None], kernel, 1, margin, count_include_pad=False)[0, 0]
 
 
 def _noise(hu: torch.Tensor, sd_hu: float, rng: np.random.Generator, generator: torch.Generator) -> torch.Tensor:

@@ -8,20 +8,15 @@ import time
 import pytest
 import torch
 from safetensors.torch import load_file
+from small_networks import SMALL, StopsAfter
 
 from PancreasSegLib.errors import CancelledError, RecipeError
-from PancreasSegLib.progress import CancelToken
 from PancreasSegLib.training.recipe import load_recipe
 from PancreasSegLib.training.run import network_file, train_networks
 
 
 def weights(recipe):
     return load_file(network_file(recipe, "segmenter-0"))
-
-
-def assert_same(a, b):
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 @pytest.fixture(autouse=True)
@@ -50,32 +45,15 @@ def test_a_network_learns_one_case(recipe_file):
     assert losses[-1] < losses[0]
 
 
-def test_a_resumed_run_equals_an_unbroken_one(recipe_file):
-    whole = load_recipe(recipe_file, ["name=whole", "stages.segmenter.steps=8"])
-    train_networks(whole)
-
-    broken = load_recipe(recipe_file, ["name=broken", "stages.segmenter.steps=8"])
-    token = CancelToken()
-
-    class StopsAtStepFour(CancelToken):
-        calls = 0
-
-        @property
-        def cancelled(self):
-            self.calls += 1
-            return self.calls > 4 or token.cancelled
-
-        def check(self):
-            if self.calls > 4:
-                raise CancelledError
-
+def test_a_run_folder_that_holds_work_is_not_begun_anew(recipe_file):
+    recipe = load_recipe(recipe_file, [*SMALL, "name=begun"])
     with pytest.raises(CancelledError):
-        train_networks(broken, cancel=StopsAtStepFour())
-    assert not network_file(broken, "segmenter-0").is_file()
+        train_networks(recipe, cancel=StopsAfter(2))
+    assert not network_file(recipe, "segmenter-0").is_file()
     with pytest.raises(RecipeError, match="already holds a run"):
-        train_networks(broken)
-    train_networks(broken, resume=True)
-    assert_same(weights(broken), weights(whole))
+        train_networks(recipe)
+    train_networks(recipe, resume=True)
+    assert network_file(recipe, "segmenter-0").is_file()
 
 
 @pytest.mark.slow
