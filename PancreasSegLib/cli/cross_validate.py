@@ -33,11 +33,15 @@ def command(
 
     from PancreasSegLib.cli.training_display import TrainingDisplay
     from PancreasSegLib.training.cross_validation import cross_validate
+    from PancreasSegLib.training.distributed import is_first_process
     from PancreasSegLib.training.monitor.forgiving import Forgiving
 
     if threads:
         torch.set_num_threads(threads)
-    with cancelled_by_ctrl_c() as cancel, TrainingDisplay(live=loaded.monitor.table) as display:
+    with (
+        cancelled_by_ctrl_c() as cancel,
+        TrainingDisplay(live=loaded.monitor.table and is_first_process()) as display,
+    ):
         cohort = cross_validate(
             loaded,
             resume=resume,
@@ -47,4 +51,5 @@ def command(
             cancel=cancel,
             scored=lambda score: note(f"{score.case}: Dice {score.dice:.3f} {score.error}"),
         )
-    show(cohort_table(cohort))
+    if is_first_process():
+        show(cohort_table(cohort))

@@ -105,7 +105,10 @@ def _train(recipe: str, overrides: list[str], resume: bool) -> None:
     from PancreasSegLib.training.monitor.forgiving import Forgiving
     from PancreasSegLib.training.run import missing_networks, train_networks
 
-    with cancelled_by_ctrl_c() as cancel, TrainingDisplay(live=loaded.monitor.table) as display:
+    with (
+        cancelled_by_ctrl_c() as cancel,
+        TrainingDisplay(live=loaded.monitor.table and is_first_process()) as display,
+    ):
         observers = [Forgiving(display, "the table")]
         train_networks(loaded, resume=resume, progress=display, cancel=cancel, observers=observers)
     if not is_first_process():

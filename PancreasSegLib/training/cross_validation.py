@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
-from PancreasSegLib.data import read_dataset
+from PancreasSegLib.data import Dataset, read_dataset
 from PancreasSegLib.evaluation import CaseScore, Cohort, write_cohort
 from PancreasSegLib.inference import Segmenter
 from PancreasSegLib.progress import CancelToken, ProgressCallback
+from PancreasSegLib.training.distributed import joined_world
 from PancreasSegLib.training.export import export_run
 from PancreasSegLib.training.held_out import folds_of, score_held_out, used_cases
 from PancreasSegLib.training.observer import TrainingObserver
 from PancreasSegLib.training.plan import as_run
 from PancreasSegLib.training.recipe import Recipe
-from PancreasSegLib.training.run import train_networks
+from PancreasSegLib.training.run import train_networks, training_device
 
 _log = logging.getLogger(__name__)
 
@@ -58,24 +60,41 @@ def cross_validate(
     dataset = read_dataset(recipe.data.root)
     folds = folds_of(recipe, dataset)
     scores: list[CaseScore] = []
-    for number, held_out in enumerate(folds):
-        fold = recipe.model_copy(update={"fold": number, "only": ()})
-        train_networks(fold, resume=resume, progress=progress, cancel=cancel, observers=observers)
-        fold = as_run(fold)
-        segmenter = Segmenter.load(str(export_run(fold)), device=recipe.device)
-        chosen = [case for case in used_cases(fold, dataset) if case.patient in set(held_out)]
-        for score in score_held_out(segmenter, chosen, fold.data, dataset, in_plane_mm=in_plane_mm, cancel=cancel):
-            _log.info("fold %d %s %s: Dice %.3f", number, score.case, score.label, score.dice)
-            scores.append(score)
-            if scored:
-                scored(score)
-    about = {
-        "recipe": recipe.name,
-        "dataset": dataset.name,
-        "folds": [list(fold) for fold in folds],
-        "in_plane_mm": in_plane_mm,
-    }
-    cohort = Cohort(tuple(scores), about)
-    suffix = f"-in-plane-{in_plane_mm:g}" if in_plane_mm else ""
-    write_cohort(recipe.output / recipe.name / f"cross-validation{suffix}", cohort)
+    with joined_world(training_device(recipe.device, recipe.precision)[0]) as world:
+        for number, held_out in enumerate(folds):
+            fold = recipe.model_copy(update={"fold": number, "only": ()})
+            train_networks(fold, resume=resume, progress=progress, cancel=cancel, observers=observers)
+            score = partial(_fold_scores, fold, dataset, held_out, in_plane_mm, scored, cancel)
+            scores += world.from_first(score)
+        about = {
+            "recipe": recipe.name,
+            "dataset": dataset.name,
+            "folds": [list(fold) for fold in folds],
+            "in_plane_mm": in_plane_mm,
+        }
+        cohort = Cohort(tuple(scores), about)
+        if world.first:
+            suffix = f"-in-plane-{in_plane_mm:g}" if in_plane_mm else ""
+            write_cohort(recipe.output / recipe.name / f"cross-validation{suffix}", cohort)
     return cohort
+
+
+def _fold_scores(
+    fold: Recipe,
+    dataset: Dataset,
+    held_out: Collection[str],
+    in_plane_mm: float | None,
+    scored: Callable[[CaseScore], None] | None,
+    cancel: CancelToken | None,
+) -> list[CaseScore]:
+    """Make the package of a fold and score the patients that it never saw."""
+    fold = as_run(fold)
+    segmenter = Segmenter.load(str(export_run(fold)), device=fold.device)
+    chosen = [case for case in used_cases(fold, dataset) if case.patient in set(held_out)]
+    scores = []
+    for score in score_held_out(segmenter, chosen, fold.data, dataset, in_plane_mm=in_plane_mm, cancel=cancel):
+        _log.info("fold %s %s %s: Dice %.3f", fold.fold, score.case, score.label, score.dice)
+        scores.append(score)
+        if scored:
+            scored(score)
+    return scores

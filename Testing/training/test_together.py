@@ -34,12 +34,11 @@ SETTINGS = [
 def together(recipe_file, words, size=2, each=None):
     """Run `size` processes to their end and return the folder of what they were told."""
     folder = Path(tempfile.mkdtemp(dir=recipe_file.parent))
-    more = each or {}
+    told = [[*words, *(each or {}).get(rank, [])] for rank in range(size)]
     script = Path(__file__).with_name("together.py")
     processes = [
         subprocess.Popen(
-            [sys.executable, script, folder / "rendezvous", str(rank), str(size), recipe_file]
-            + [*words, *more.get(rank, [])],
+            [sys.executable, script, folder / "rendezvous", str(rank), str(size), recipe_file, *told[rank]],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
