@@ -56,12 +56,12 @@ class PatchSampler:
     ) -> None:
         self.stage, self.device, self.seed = stage, device, seed
         self.cases = cases
-        self._planar = stage.spatial_dims == 2
+        self._planar, self._frugal = stage.spatial_dims == 2, memory_gb is not None
         self.memory = CaseMemory(
             lambda number: resident_case(cases[number].load(), organ, device, seed),
             None if memory_gb is None else int(memory_gb * 2**30),
         )
-        for number in range(len(cases) if memory_gb is None else 0):
+        for number in range(0 if self._frugal else len(cases)):
             self.memory[number]
         self._base = [i for i, case in enumerate(cases) if case.base]
         self._real = [i for i, case in enumerate(cases) if not case.phantom and not case.base]
@@ -96,7 +96,8 @@ class PatchSampler:
             The classes that were read, sample by sample; None means all.
         """
         images, labels, read = [], [], []
-        for number in range(self.stage.sampling.batch_size) if numbers is None else numbers:
+        numbers = range(self.stage.sampling.batch_size) if numbers is None else numbers
+        for number in numbers:
             rng = np.random.default_rng([self.seed, step, number])
             generator = torch.Generator(device=self.device)
             generator.manual_seed(self.seed * 1_000_003 + step + (number << 40))
@@ -105,12 +106,17 @@ class PatchSampler:
             images.append(image)
             labels.append(label)
             read.append(case.read)
+        if self._frugal:
+            self.memory.expect(self._chosen(step + 1, numbers))
         return torch.stack(images), torch.stack(labels), read
 
     def read_in(self, step: int, numbers: Sequence[int]) -> list[Read]:
         """Return which classes were read in samples of a step, without drawing their patches."""
-        rngs = [np.random.default_rng([self.seed, step, number]) for number in numbers]
-        return [self.cases[self._choose_case(rng)].read for rng in rngs]
+        return [self.cases[number].read for number in self._chosen(step, numbers)]
+
+    def _chosen(self, step: int, numbers: Sequence[int]) -> list[int]:
+        """Return the cases that samples of a step are drawn from."""
+        return [self._choose_case(np.random.default_rng([self.seed, step, number])) for number in numbers]
 
     def _patch(
         self, case: ResidentCase, rng: np.random.Generator, generator: torch.Generator

@@ -38,6 +38,29 @@ def test_the_one_used_last_stays_longest():
     assert memory.loads == loads + 1
 
 
+def test_what_comes_next_is_read_once_and_ahead():
+    read = []
+
+    def load(number):
+        read.append(number)
+        return Sized()
+
+    memory = CaseMemory(load, 25)
+    memory[0]
+    memory.expect([0, 1, 2])  # 0 is held
+    memory[1], memory[2]
+    assert sorted(read) == [0, 1, 2]
+    assert memory.nbytes <= 25
+
+    def broken(number):
+        raise DatasetError(f"case {number} is damaged")
+
+    memory = CaseMemory(broken, 25)
+    memory.expect([3])
+    with pytest.raises(DatasetError, match="case 3"):
+        memory[3]
+
+
 def test_batches_within_a_budget_are_those_without(recipe_file):
     recipe = load_recipe(recipe_file, [*SMALL, f"{STAGE}.sampling.batch_size=2"])
     stage = recipe.stages["segmenter"]
