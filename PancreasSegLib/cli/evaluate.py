@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from PancreasSegLib.data import Case, Dataset
+    from PancreasSegLib.evaluation.label_choice import LabelChoice
     from PancreasSegLib.evaluation.run import EvaluationRun
     from PancreasSegLib.evaluation.summary import Evaluation
 
@@ -41,7 +42,9 @@ def command(
     label: Annotated[
         list[str] | None,
         typer.Option(
-            "--label", "--organ", help="A label by the dataset's name, or all; default: what is predicted."
+            "--label",
+            "--organ",
+            help="A label, several merged as pancreas=pancreas+tumour, or all; default: what is predicted.",
         ),
     ] = None,
     case: Annotated[
@@ -94,8 +97,9 @@ def command(
         import torch
 
         torch.set_num_threads(threads)
-    sources = _sources(content, cases, model, folds, predictions, device, value, missing, strict_grid)
-    run = _run(content, cases, sources, label, output, resume, in_plane_mm)
+    asked = _asked(content, label)
+    sources = _sources(content, cases, asked, model, folds, predictions, device, value, missing, strict_grid)
+    run = _run(content, cases, sources, asked, output, resume, in_plane_mm)
     for sentence in run.notes:
         warn(sentence)
     said = len(run.notes)
@@ -141,9 +145,18 @@ def _cases(content: Dataset, wanted: Sequence[str] | None) -> list[Case]:
     return [case for case in content.cases if case.name in names]
 
 
+def _asked(content: Dataset, labels: Sequence[str] | None) -> LabelChoice | None:
+    """Return the labels that were asked for, None where that is left to what is predicted."""
+    from PancreasSegLib.evaluation.label_choice import LabelChoice
+
+    names = [name.strip() for text in labels or [] for name in text.split(",") if name.strip()]
+    return LabelChoice.parse(names, content.labels) if names and names != ["all"] else None
+
+
 def _sources(
     content: Dataset,
     cases: Sequence[Case],
+    asked: LabelChoice | None,
     models: Sequence[str] | None,
     folds: Sequence[str] | None,
     predictions: Sequence[str] | None,
@@ -176,6 +189,7 @@ def _sources(
                 name,
                 Path(place).expanduser(),
                 content.labels,
+                parts=asked.parts if asked else None,
                 values=value_pairs(values or ()),
                 strict_grid=strict_grid,
                 missing=missing,
@@ -204,7 +218,7 @@ def _run(
     content: Dataset,
     cases: Sequence[Case],
     sources: Sequence[Any],
-    wanted: Sequence[str] | None,
+    asked: LabelChoice | None,
     output: Path,
     resume: bool,
     in_plane_mm: float | None,
@@ -214,47 +228,49 @@ def _run(
     from PancreasSegLib.evaluation.folder_source import FolderSource
     from PancreasSegLib.evaluation.run import EvaluationRun
 
-    labels = _labels(content, sources, wanted)
-    read = [c for c in cases if c.labels_present is None or set(labels) & set(c.labels_present)]
+    choice = _choice(content, sources, asked)
+    read = [c for c in cases if choice.read_in(c.labels_present)]
     if not read:
-        raise DatasetError(f"No case of {content.name} was read for the {', '.join(labels)}.")
+        raise DatasetError(f"No case of {content.name} was read for the {', '.join(choice.values)}.")
     chosen: dict[str, list[Case]] = {}
     notes: list[str] = []
     for source in sources:
         chosen[source.name] = read
         if isinstance(source, FolderSource):
-            chosen[source.name], sentences = source.chosen(read, tuple(labels))
+            chosen[source.name], sentences = source.chosen(read, tuple(choice.values))
             notes += sentences
-    return EvaluationRun(sources, chosen, labels, content.labels, output, resume, in_plane_mm, notes)
+    return EvaluationRun(sources, chosen, choice, output, resume, in_plane_mm, notes)
 
 
-def _labels(content: Dataset, sources: Sequence[Any], wanted: Sequence[str] | None) -> dict[str, int]:
-    """Return the labels that were asked for, else those that every source predicts."""
+def _choice(content: Dataset, sources: Sequence[Any], asked: LabelChoice | None) -> LabelChoice:
+    """Return the labels that were asked for, if every source predicts them; else those that all predict."""
     from PancreasSegLib.errors import DatasetError
+    from PancreasSegLib.evaluation.label_choice import LabelChoice
 
     organs = {name: value for name, value in content.labels.items() if value}
+    if asked is not None:
+        _check_predicted(sources, organs, asked)
+        return asked
     offered = [set(source.labels(organs)) for source in sources]
-    names = [name.strip() for text in wanted or [] for name in text.split(",") if name.strip()]
-    if names and names != ["all"]:
-        unknown = [name for name in names if name not in organs]
-        if unknown:
-            raise DatasetError(
-                f"The dataset {content.name} has no label {unknown[0]}.", f"It has: {', '.join(organs)}."
-            )
-        for source, has in zip(sources, offered, strict=True):
-            lacking = [name for name in names if name not in has]
-            if lacking:
-                raise DatasetError(
-                    f"{source.name} does not predict the {lacking[0]}.", f"It predicts: {', '.join(sorted(has))}."
-                )
-        return {name: organs[name] for name in organs if name in names}
-    common = {name: value for name, value in organs.items() if all(name in has for has in offered)}
+    common = [name for name in organs if all(name in has for has in offered)]
     if not common:
         raise DatasetError(
             f"No label of {content.name} is predicted by {' and '.join(source.name for source in sources)}.",
             f"The dataset has: {', '.join(organs)}.",
         )
-    return common
+    return LabelChoice.parse(common, content.labels)
+
+
+def _check_predicted(sources: Sequence[Any], organs: dict[str, int], asked: LabelChoice) -> None:
+    from PancreasSegLib.errors import DatasetError
+
+    for source in sources:
+        has = source.labels(organs | asked.values)
+        lacking = [name for name in asked.values if name not in has]
+        if lacking:
+            raise DatasetError(
+                f"{source.name} does not predict the {lacking[0]}.", f"It predicts: {', '.join(sorted(has))}."
+            )
 
 
 def _write_report(path: Path, evaluation: Evaluation, run: EvaluationRun, pictures: int) -> None:

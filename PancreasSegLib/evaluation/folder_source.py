@@ -34,6 +34,8 @@ class FolderSource:
         Where the files lie.
     known : mapping of str to int
         The dataset's labels.
+    parts : mapping of str to tuple of str, optional
+        What merged labels are made of; they are merged in the files as well.
     values : mapping of str to int, optional
         Values of labels in the files. Without it those of a ``dataset.json`` among the files, else the dataset's.
         Where one label alone is compared, a file with no other value than 1 (or 255) is a mask of it.
@@ -56,6 +58,7 @@ class FolderSource:
         folder: Path,
         known: Mapping[str, int],
         *,
+        parts: Mapping[str, tuple[str, ...]] | None = None,
         values: Mapping[str, int] | None = None,
         strict_grid: bool = False,
         missing: str = "refuse",
@@ -66,7 +69,7 @@ class FolderSource:
             )
         self.name, self.strict_grid, self.missing = name, strict_grid, missing
         self.files = PredictionFiles(folder)
-        self._known = dict(known)
+        self._known, self._parts = dict(known), dict(parts or {})
         self._values = dict(values) if values else self.files.declared_labels()
         self.about: dict[str, Any] = {
             "kind": "files",
@@ -79,9 +82,9 @@ class FolderSource:
 
     def labels(self, known: Mapping[str, int]) -> tuple[str, ...]:
         """Return which labels the files hold, as far as that can be told without reading all of them."""
-        if self._values is not None:
-            return tuple(name for name, value in same_labels(known, self._values).items() if value)
-        return tuple(name for name, value in known.items() if value)
+        if self._values is None:
+            return tuple(name for name, value in known.items() if value)
+        return tuple(name for name, value in known.items() if value and any(self._stated(name)))
 
     def chosen(self, cases: Sequence[Case], labels: Sequence[str]) -> tuple[list[Case], list[str]]:
         """Return the cases that are compared, and sentences about files that are missing or left over.
@@ -146,7 +149,7 @@ class FolderSource:
         if "" in paths:
             read = self._aligned(paths[""], ct.geometry, notes)
             values = self._values_in(read, labels, paths[""])
-            masks = {name: read == value for name, value in values.items()}
+            masks = {name: np.isin(read, found) for name, found in values.items()}
         else:
             for name, path in paths.items():
                 masks[name] = self._aligned(path, ct.geometry, notes) != 0
@@ -177,26 +180,34 @@ class FolderSource:
         notes.append(f"{path.name} lies on another grid and was resampled to the nearest voxel.")
         return moved
 
-    def _values_in(self, read: NDArray, labels: Mapping[str, int], path: Path) -> dict[str, int]:
-        """Return the value of each label in a file, after a look at what is in it."""
+    def _stated(self, label: str) -> list[int]:
+        """Return the values that the files are said to have for a label: its own, or those of its parts."""
+        members = (label, *self._parts.get(label, ()))
+        return list(same_labels(dict.fromkeys(members, 0), self._values or {}).values())
+
+    def _values_in(self, read: NDArray, labels: Mapping[str, int], path: Path) -> dict[str, list[int]]:
+        """Return the values of each label in a file, after a look at what is in it."""
         if self._values is not None:
-            values = same_labels(labels, self._values)
-            lacking = [name for name in labels if name not in values]
+            lacking = [name for name in labels if not any(self._stated(name))]
             if lacking:
                 raise DatasetError(
                     f"Nothing says which value {lacking[0]} has in {self.files.folder}.",
                     "Give --value NAME=VALUE.",
                 )
-            return values
+            return {name: self._stated(name) for name in labels}
+        known = {
+            name: [self._known[part] for part in self._parts[name]] if name in self._parts else [value]
+            for name, value in labels.items()
+        }
         present = {int(value) for value in np.unique(read)} - {0}
         if len(labels) > 1 or not present:
-            return dict(labels)
-        (name, value), *_ = labels.items()
-        binary = len(present) == 1 and present <= {1, 255} and value not in present
+            return known
+        (name, values), *_ = known.items()
+        binary = len(present) == 1 and present <= {1, 255} and not present & set(values)
         if self._binary not in (None, binary):
             raise DatasetError(
                 f"Some files in {self.files.folder} hold a single label and some several, such as {path.name}.",
-                f"Say which value the {name} has there: --value {name}={value}, for example.",
+                f"Say which value the {name} has there: --value {name}={values[0]}, for example.",
             )
         if not binary and not present <= set(self._known.values()):
             raise DatasetError(
@@ -204,9 +215,9 @@ class FolderSource:
                 "dataset's labels.",
                 f"Say which value the {name} has there: --value {name}=N.",
             )
-        if value != 1:
+        if 1 not in values:
             self._binary = binary
-        return {name: present.pop() if binary else value}
+        return {name: sorted(present)} if binary else known
 
 
 def _reported_confidence(path: Path, labels: Sequence[str]) -> dict[str, float]:

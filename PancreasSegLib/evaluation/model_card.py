@@ -88,7 +88,7 @@ def with_blocks(card: str, blocks: Mapping[str, str]) -> str:
                 f"Let it begin with {begin} and end with {_END}, each on its own line, once.",
             )
         else:
-            card = pattern.sub(lambda _, text=whole: text, card, count=1)
+            card = pattern.sub(whole.replace("\\", r"\\"), card, count=1)
     return card
 
 
@@ -295,7 +295,7 @@ def _correction_entry(files: Mapping[str, Path]) -> dict[str, Any]:
     }
     for number, (title, path) in enumerate(files.items()):
         _, method = _benchmark(path)
-        medians = {
+        medians: dict[str, Any] = {
             group.replace(" ", "_"): [
                 _round(found["curves"]["dice"][n]["median"])
                 for n in _SHOWN_CORRECTIONS

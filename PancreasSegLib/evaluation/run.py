@@ -17,6 +17,7 @@ from PancreasSegLib.data import Case
 from PancreasSegLib.errors import DatasetError
 from PancreasSegLib.evaluation.case_score import CaseScore, score_mask
 from PancreasSegLib.evaluation.cohort import Cohort
+from PancreasSegLib.evaluation.label_choice import LabelChoice
 from PancreasSegLib.evaluation.model import in_plane
 from PancreasSegLib.evaluation.prediction import Prediction, PredictionSource
 from PancreasSegLib.evaluation.traits import Traits, phase_of, traits_of
@@ -38,10 +39,8 @@ class EvaluationRun:
         Each is scored on its own; two or more are compared by the caller.
     cases : mapping of str to sequence of Case
         The cases of each source, by its name.
-    labels : dict of str to int
-        The labels that are compared, with their values in the references.
-    known : dict of str to int
-        All labels of the dataset; the phase of contrast is told from aorta and liver.
+    choice : LabelChoice
+        The labels that are compared.
     folder : Path
         Finished cases go into ``cases/SOURCE``: ``NAME.json``, and the mask for what took long to predict.
     resume : bool
@@ -54,14 +53,18 @@ class EvaluationRun:
 
     sources: Sequence[PredictionSource]
     cases: Mapping[str, Sequence[Case]]
-    labels: dict[str, int]
-    known: dict[str, int]
+    choice: LabelChoice
     folder: Path
     resume: bool = False
     in_plane_mm: float | None = None
     notes: list[str] = field(default_factory=list)
     _traits: dict[str, dict[str, Traits]] = field(default_factory=dict, init=False)
     _digests: dict[Path, str] = field(default_factory=dict, init=False)
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """The labels that are compared, with their values in the references as :meth:`read` gives them."""
+        return self.choice.values
 
     def score(
         self,
@@ -138,13 +141,14 @@ class EvaluationRun:
         ct, reference = read_volume(case.image, assume_ct=True), read_labels(case.label)
         if not reference.geometry.matches(ct.geometry, 0.1):
             raise DatasetError(f"{case.label} does not lie on the grid of its CT.", "Resample it to the CT.")
+        reference = Volume(self.choice.merged(reference.voxels), reference.geometry)
         return (ct, reference) if self.in_plane_mm is None else in_plane(ct, reference, self.in_plane_mm)
 
     def _score_case(
         self, source: PredictionSource, case: Case, key: dict[str, Any], cancel: CancelToken | None
     ) -> list[CaseScore]:
         ct, reference = self.read(case)
-        labels = self._labels_of(case)
+        labels = self.choice.read_in(case.labels_present)
         found = source.predict(case, ct, labels, cancel)
         self.notes += [note for note in found.notes if note not in self.notes]
         scores = list(self._scores(case, ct, reference, found, labels))
@@ -159,7 +163,7 @@ class EvaluationRun:
         self, case: Case, ct: Volume, reference: Volume, found: Prediction, labels: Mapping[str, int]
     ) -> Iterator[CaseScore]:
         traits = self._traits.setdefault(case.name, {})
-        phase = "" if traits else phase_of(ct, reference.voxels, self.known)
+        phase = "" if traits else phase_of(ct, reference.voxels, self.choice.known)
         for name, value in labels.items():
             inside = reference.voxels == value
             if name not in traits:
@@ -178,11 +182,6 @@ class EvaluationRun:
                 confidence_curve=found.curves.get(name, ()),
             )
 
-    def _labels_of(self, case: Case) -> dict[str, int]:
-        """Return the labels that the case was read for."""
-        read = case.labels_present
-        return {name: value for name, value in self.labels.items() if read is None or name in read}
-
     def _keep_mask(self, source: PredictionSource, case: Case, found: Prediction, ct: Volume) -> None:
         numbers = {name: number for number, name in enumerate(self.labels, 1)}
         whole = np.zeros(ct.geometry.shape_zyx, dtype=np.uint8)
@@ -192,9 +191,17 @@ class EvaluationRun:
 
     def _key(self, source: PredictionSource, case: Case) -> dict[str, Any]:
         """Return all that the scores of a case depend on."""
-        labels = self._labels_of(case)
+        labels = self.choice.read_in(case.labels_present)
         files = {"ct": self._digest(case.image), "reference": self._digest(case.label)}
-        key = files | source.key(case, tuple(labels)) | {"labels": labels, "in_plane_mm": self.in_plane_mm}
+        key = (
+            files
+            | source.key(case, tuple(labels))
+            | {
+                "labels": labels,
+                "parts": self.choice.parts,
+                "in_plane_mm": self.in_plane_mm,
+            }
+        )
         return json.loads(json.dumps(key))
 
     def _digest(self, path: Path) -> str:

@@ -35,7 +35,8 @@ dt { font-weight: 600; } dd { margin: 0 0 .5rem; } summary { cursor: pointer; }
 nav ul { padding-left: 1.2rem; margin: .3rem 0; }
 @media print { :root { --paper: #fff; --ink: #000; --faint: #444; --line: #bbb; --head: #eee; --warn: #eee; }
   body { max-width: none; padding: 0; font-size: 11px; } nav { display: none; } figure, tr { break-inside: avoid; }
-  h2, h3 { break-after: avoid; } .wide { overflow: visible; } details::details-content { content-visibility: visible; height: auto; } }
+  h2, h3 { break-after: avoid; } .wide { overflow: visible; }
+  details::details-content { content-visibility: visible; height: auto; } }
 """
 
 

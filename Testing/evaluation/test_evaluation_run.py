@@ -9,6 +9,7 @@ from score_cases import GRID, ORGANS, block, write_dataset, write_predictions
 from PancreasSegLib.data import read_dataset
 from PancreasSegLib.errors import CancelledError, DatasetError
 from PancreasSegLib.evaluation.folder_source import FolderSource
+from PancreasSegLib.evaluation.label_choice import LabelChoice
 from PancreasSegLib.evaluation.prediction import Prediction
 from PancreasSegLib.evaluation.run import EvaluationRun
 from PancreasSegLib.evaluation.traits import contrast_phase
@@ -53,7 +54,7 @@ def dataset(tmp_path):
 
 def run_of(dataset, folder, *sources, **options):
     cases = {source.name: dataset.cases for source in sources}
-    return EvaluationRun(sources, cases, dict(ORGANS), dataset.labels, folder, **options)
+    return EvaluationRun(sources, cases, LabelChoice.parse(list(ORGANS), dataset.labels), folder, **options)
 
 
 def test_every_label_of_every_case_is_scored_in_the_cases_order(dataset, tmp_path):
@@ -130,7 +131,9 @@ def test_cases_count_for_what_they_were_read_for(dataset, tmp_path):
     from dataclasses import replace
 
     cases = [replace(dataset.cases[0], labels_present=("liver",)), dataset.cases[1]]
-    run = EvaluationRun([Model()], {"mover": cases}, dict(ORGANS), dataset.labels, tmp_path / "out")
+    run = EvaluationRun(
+        [Model()], {"mover": cases}, LabelChoice.parse(list(ORGANS), dataset.labels), tmp_path / "out"
+    )
     assert [(s.case, s.label) for s in run.score()["mover"].scores] == [
         ("a", "liver"),
         ("b", "liver"),

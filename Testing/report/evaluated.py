@@ -9,6 +9,7 @@ import numpy as np
 from PancreasSegLib.data import Case
 from PancreasSegLib.evaluation import CaseScore, Cohort
 from PancreasSegLib.evaluation.folder_source import FolderSource
+from PancreasSegLib.evaluation.label_choice import LabelChoice
 from PancreasSegLib.evaluation.run import EvaluationRun
 from PancreasSegLib.evaluation.summary import Evaluation
 from PancreasSegLib.evaluation.temperature import TEMPERATURES
@@ -70,7 +71,12 @@ def run_with_boxes(folder: Path) -> tuple[Evaluation, EvaluationRun]:
             '{"organs": {"pancreas": {"confidence_expected_dice": %.2f}}}' % (0.95 - 0.1 * n)
         )
     sources = [FolderSource(name, folder / name, labels) for name in ("first", "second")]
-    run = EvaluationRun(sources, {source.name: cases for source in sources}, labels, labels, folder / "out")
+    run = EvaluationRun(
+        sources,
+        {source.name: cases for source in sources},
+        LabelChoice.parse(["pancreas"], labels),
+        folder / "out",
+    )
     evaluation = Evaluation(
         run.score(), {"dataset": "boxes & <balls>"}, ("One file was resampled.",), resamples=200
     )
