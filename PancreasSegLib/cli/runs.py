@@ -68,7 +68,9 @@ def _list(runs: list[RunState], root: Path) -> Table:
 
     from PancreasSegLib.training.monitor.run_folder import started_at
 
-    table = Table("Run", "State", "Begun", "Network", "Step", "Dice", "Best", "Package")
+    table = Table()
+    for name in ("Run", "State", "Begun", "Network", "Step", "Dice", "Best", "Package"):
+        table.add_column(name, no_wrap=name in ("Run", "Network", "Dice", "Best"), overflow="fold")
     for run in runs:
         begun = started_at(run.record)
         for number, network in enumerate(run.networks):

@@ -130,7 +130,7 @@ def read_run(folder: Path) -> RunState:
     try:
         recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
         roles = recipe["stages"]
-        organ = str(recipe["data"]["organ"])
+        organ = str(recipe["data"].get("organ", "pancreas"))
         names = [f"{role}-{n}" for role, stage in roles.items() for n in range(int(stage.get("members", 1)))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise UnreadableFileError(
