@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from PancreasSegLib.cli.output_files import MASK_EXTENSION, OutputFiles, scan_name
 from PancreasSegLib.cli.problem import problem_of
 from PancreasSegLib.cli.progress_bar import ProgressBar
-from PancreasSegLib.cli.scan import RunSettings, load_early, segment_scan
+from PancreasSegLib.cli.scan import RunSettings, load_early, result_name, segment_scan
 from PancreasSegLib.cli.terminal import note, show, verbosity
 from PancreasSegLib.errors import CancelledError, OutputError, PancreasSegError, UnreadableFileError
 from PancreasSegLib.io import atomic_path
@@ -106,7 +106,7 @@ def segment_folder(
         raise UnreadableFileError(
             f"{str(source)!r} holds no scan.", "Give a folder with NIfTI, NRRD or DICOM files."
         )
-    plan = _plan(scans, source, output, wanted)
+    plan = _plan(scans, source, output, wanted, result_name(settings.model))
     outcomes: list[Outcome] = []
     try:
         _segment_all(plan, settings, outcomes, overwrite=overwrite)
@@ -122,16 +122,16 @@ def segment_folder(
 
 
 def _plan(
-    scans: Sequence[Path], source: Path, output: Path, wanted: Mapping[str, Path | None]
+    scans: Sequence[Path], source: Path, output: Path, wanted: Mapping[str, Path | None], ending: str
 ) -> list[tuple[str, Path, OutputFiles]]:
-    """Return name, scan and files of every scan; scans of the same name in one folder keep their extensions."""
+    """Return name, scan and files of every scan; scans of one name in a folder keep their extensions."""
     endings = {"report": ".json", "picture": ".png", "probability": f"_probability{MASK_EXTENSION}"}
     folders = [scan.relative_to(source).parent for scan in scans]
     stems = [scan_name(scan) for scan in scans]
     plan = []
     for scan, folder, stem in zip(scans, folders, stems, strict=True):
         twins = sum(f == folder and s == stem for f, s in zip(folders, stems, strict=True))
-        result = f"{scan.name if twins > 1 else stem}_pancreas"  # find_scans knows results by this ending
+        result = f"{scan.name if twins > 1 else stem}_{ending}"  # find_scans knows results by it
         side = {
             kind: place / folder / (result + endings[kind]) for kind, place in wanted.items() if place is not None
         }

@@ -111,6 +111,20 @@ def segment_scan(
     return result
 
 
+def result_name(model: str) -> str:
+    """Return what results of a model are named by: ``pancreas``, or ``segmentation`` for other organs.
+
+    ``find_scans`` knows both endings. A model that cannot be read is complained of when it is loaded.
+    """
+    from PancreasSegLib.errors import PancreasSegError
+    from PancreasSegLib.models import find_package
+
+    try:
+        return "pancreas" if find_package(model).seeks_pancreas else "segmentation"
+    except PancreasSegError:
+        return "pancreas"
+
+
 def write_files(files: OutputFiles, volume: Volume, result: Segmentation, source: Path) -> None:
     """Write the mask and what goes with it, the mask's own name appearing last."""
     from PancreasSegLib.io import write_mask, write_volume

@@ -10,7 +10,7 @@ import typer
 
 from PancreasSegLib.cli.output_files import MASK_EXTENSION, OutputFiles, beside, scan_name
 from PancreasSegLib.cli.region import region_of
-from PancreasSegLib.cli.scan import RunSettings, load_early, segment_scan
+from PancreasSegLib.cli.scan import RunSettings, load_early, result_name, segment_scan
 from PancreasSegLib.cli.terminal import note, say, show, warn
 from PancreasSegLib.errors import NoPancreasError, OutputError
 
@@ -38,7 +38,7 @@ def command(
             metavar="MASK",
             show_default=False,
             help="The mask, as .nii.gz, .nii, .seg.nrrd, .nrrd, .mha or .dcm; for a folder of scans a folder. "
-            "Without it INPUT_pancreas.nii.gz in the current folder.",
+            "Without it INPUT_pancreas.nii.gz in the current folder (_segmentation for other organs).",
         ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="A model's name, or the folder of one.")] = "default",
@@ -111,7 +111,7 @@ def command(
             wanted["picture"] = output
         segment_folder(input, output, wanted, settings, overwrite=overwrite)
     else:
-        mask = _mask_path(input, output)
+        mask = _mask_path(input, output, model)
         if picture == AUTO_NAME:
             wanted["picture"] = beside(mask, ".png")
         segment_one(input, OutputFiles(mask, **wanted), settings)
@@ -134,7 +134,8 @@ def segment_one(source: Path, files: OutputFiles, settings: RunSettings) -> Segm
         result = segment_scan(source, files, settings, loading.result, bar, on_forecast=note)
     tell(result, files, time.perf_counter() - start)
     if not result.mask.any():
-        raise NoPancreasError("No pancreas was found; the mask that was written is empty.")
+        sought = " and no ".join(result.labels)
+        raise NoPancreasError(f"No {sought} was found; the mask that was written is empty.")
     return result
 
 
@@ -187,11 +188,11 @@ def _is_folder_of_scans(source: Path, output: Path | None) -> bool:
     )
 
 
-def _mask_path(source: Path, output: Path | None) -> Path:
+def _mask_path(source: Path, output: Path | None, model: str) -> Path:
     """Return the name of the mask: as given, in the folder given, or in the current folder."""
     if output is not None and not output.is_dir():
         return output
-    return (output or Path()) / f"{scan_name(source)}_pancreas{MASK_EXTENSION}"
+    return (output or Path()) / f"{scan_name(source)}_{result_name(model)}{MASK_EXTENSION}"
 
 
 def _list_series(source: Path) -> None:

@@ -11,7 +11,7 @@ from PancreasSegLib.errors import UnreadableFileError
 from PancreasSegLib.io.dicom_files import is_dicom
 from PancreasSegLib.io.formats import READABLE_IMAGES, extension_of
 
-_OWN_OUTPUT = re.compile(r"_pancreas([_.-]|$)|\.seg\.nrrd$", re.IGNORECASE)
+_OWN_OUTPUT = re.compile(r"_(pancreas|segmentation)([_.-]|$)|\.seg\.nrrd$", re.IGNORECASE)
 
 
 def find_scans(folder: str | Path) -> list[Path]:
@@ -19,7 +19,7 @@ def find_scans(folder: str | Path) -> list[Path]:
 
     A folder of DICOM files is one scan. Series folders of one examination (the same StudyInstanceUID) are one scan
     too, the folder above them, of which the best series is read. Hidden files, macOS's ``._`` files and our own
-    outputs (``*_pancreas.*``, ``*.seg.nrrd``) are left out.
+    outputs (``*_pancreas.*``, ``*_segmentation.*``, ``*.seg.nrrd``) are left out.
 
     Parameters
     ----------

@@ -124,8 +124,7 @@ def _stage_parts(stage: Stage, package: ModelPackage, prefix: str) -> tuple[list
         f"{prefix}preprocessing": _preprocessing(stage),
         f"{prefix}keep": [stage.labels[label] for label in package.labels if label in stage.labels],
         f"{prefix}inferer": {
-            "_target_": "SlidingWindowInferer",
-            "roi_size": list(NetworkAxes(stage.axes).of_zyx(stage.patch_ijk[::-1])),
+            **_windows(stage),
             "sw_batch_size": 1,
             "overlap": 0.5,
             "mode": "gaussian",
@@ -133,6 +132,14 @@ def _stage_parts(stage: Stage, package: ModelPackage, prefix: str) -> tuple[list
         },
         f"{prefix}infer": _INFER.format(prefix),
     }
+
+
+def _windows(stage: Stage) -> dict[str, Any]:
+    """The inferer and its windows: volumes, or slices along the first axis."""
+    size = list(NetworkAxes(stage.axes).of_zyx(stage.patch_ijk[::-1]))
+    if stage.spatial_dims == 2:
+        return {"_target_": "SliceInferer", "spatial_dim": 0, "roi_size": size[1:]}
+    return {"_target_": "SlidingWindowInferer", "roi_size": size}
 
 
 def _preprocessing(stage: Stage) -> dict[str, Any]:
@@ -177,7 +184,7 @@ def _postprocessing(package: ModelPackage) -> dict[str, Any]:
             "_target_": "SaveImaged",
             "keys": "pred",
             "output_dir": "@output_dir",
-            "output_postfix": "pancreas",
+            "output_postfix": "pancreas" if package.seeks_pancreas else "segmentation",
             "output_dtype": "$torch.uint8",
             "resample": False,
             "separate_folder": False,
@@ -187,3 +194,31 @@ def _postprocessing(package: ModelPackage) -> dict[str, Any]:
         mapping = {"_target_": "MapLabelValued", "keys": "pred", "orig_labels": found, "target_labels": wanted}
         transforms.insert(2, mapping)
     return {"_target_": "Compose", "transforms": transforms}
+
+
+def bundle_readme(package: ModelPackage) -> str:
+    """Write ``docs/README.md``: how the bundle is run, and what its runner leaves out."""
+    labels = ", ".join(f"{value} {name}" for name, value in package.labels.items())
+    return f"""# {package.name} {package.version}
+
+{package.description}
+
+In this folder, for every NIfTI file of a folder with CTs in HU:
+
+    python -m monai.bundle run --config_file {INFERENCE_FILE} --bundle_root . --dataset_dir FOLDER --output_dir OUT
+
+It needs the Python packages monai, torch, nibabel, fire and safetensors{_ours_too(package)}. Masks hold {labels},
+on the CT's own grid.
+
+The runner reads `models/*.safetensors`. `models/model.pt` is the segmenter's first network once more, `network_def`
+in `{INFERENCE_FILE}`: a state dict in 32 bits, for programs that look for it under this name.
+
+`pancreasseg segment CT --model FOLDER` runs the same networks in a fraction of the time, removes stray pieces,
+measures, and says when there is nothing to be found; the runner does none of this. `MODEL_CARD.md` says what the
+model was trained and measured on, and with which program.
+"""
+
+
+def _ours_too(package: ModelPackage) -> str:
+    foreign = all(monai_definition(s.network, **s.arguments) is not None for s in package.stages)
+    return "" if foreign else ", and PancreasSegLib, since MONAI lacks the network"

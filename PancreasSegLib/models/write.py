@@ -185,7 +185,7 @@ def bundle_metadata(package: ModelPackage, about: Mapping[str, Any]) -> dict[str
         "numpy_version": _version("numpy"),
         "required_packages_version": {name: _version(name) for name in _REQUIRED if _version(name)},
         "name": package.name,
-        "task": "Segmentation of the pancreas on abdominal CT",
+        "task": f"Segmentation of the {', '.join(package.labels)} on abdominal CT",
         "description": package.description,
         "authors": "The PancreasSeg developers",
         "copyright": package.licence,
