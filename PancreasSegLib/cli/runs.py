@@ -64,26 +64,24 @@ def _readable(folders: list[Path]) -> list[RunState]:
 
 
 def _list(runs: list[RunState], root: Path) -> Table:
+    """Return the table of runs; when they began is left out where the terminal is narrow."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from PancreasSegLib.cli.terminal import console
     from PancreasSegLib.training.monitor.run_folder import started_at
 
-    table = Table()
-    for name in ("Run", "State", "Begun", "Network", "Step", "Dice", "Best", "Package"):
-        table.add_column(name, no_wrap=name in ("Run", "Network", "Dice", "Best"), overflow="fold")
+    wide = console().width >= 100
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("Run", "State", *(["Begun"] if wide else []), "Network", "Step", "Dice", "Best"):
+        table.add_column(name, no_wrap=True, overflow="fold" if name == "Run" else "ellipsis")
     for run in runs:
         begun = started_at(run.record)
+        head = [str(run.folder.relative_to(root)), run.state if run.record else "no record"]
+        head += [f"{begun:%d %b %H:%M}" if begun else ""] if wide else []
         for number, network in enumerate(run.networks):
-            head = (str(run.folder.relative_to(root)), _state(run), f"{begun:%d %b %H:%M}" if begun else "")
-            tail = "yes" if run.packaged else ""
-            table.add_row(
-                *(head if number == 0 else ("", "", "")),
-                network.name,
-                _steps(network),
-                _figure(network.last),
-                _figure(network.best),
-                tail if number == 0 else "",
-            )
+            first = head if number == 0 else [""] * len(head)
+            table.add_row(*first, network.name, _steps(network, "/"), _figure(network.last), _figure(network.best))
     return table
 
 
@@ -195,10 +193,10 @@ def _moment(text: str | None) -> str:
     return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M}" if text else ""
 
 
-def _steps(network: NetworkState) -> str:
+def _steps(network: NetworkState, between: str = " of ") -> str:
     if not network.step:
         return ""
-    return f"{network.step} of {network.total_steps}" if network.total_steps else str(network.step)
+    return f"{network.step}{between}{network.total_steps}" if network.total_steps else str(network.step)
 
 
 def _figure(value: float) -> str:

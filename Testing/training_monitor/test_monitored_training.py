@@ -155,7 +155,7 @@ def test_the_command_line_in_a_log_and_the_list_of_runs(recipe_file, tmp_path, c
     assert "\x1b" not in said.err and len(said.err.splitlines()) < 10
 
     assert command(["runs", str(tmp_path / "runs")]) == 0
-    assert "watched/fold-0" in (table := capsys.readouterr().out) and "4 of 4" in table
+    assert "watched/fold-0" in (table := capsys.readouterr().out) and "4/4" in table
     assert command(["runs", str(tmp_path / "runs" / "watched" / "fold-0")]) == 0
     shown = capsys.readouterr().out
     for words in ("watched 1, fold 0: finished", "held out: case_1", "torch", "metrics.png", "Model package"):
