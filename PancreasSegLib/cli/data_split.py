@@ -43,15 +43,23 @@ def command(
     All scans of a patient stay together, and a dataset in which one scan goes under two patients is refused.
     """
     from PancreasSegLib.cli.problem import usage_problem
-    from PancreasSegLib.cli.terminal import say, show
+    from PancreasSegLib.cli.terminal import say, show, warn
     from PancreasSegLib.data import read_split, write_split
-    from PancreasSegLib.data.split_drawing import draw_folds, draw_holdout, patient_volumes, read_for_split
+    from PancreasSegLib.data.split_drawing import (
+        draw_folds,
+        draw_holdout,
+        look_alikes,
+        patient_volumes,
+        read_for_split,
+    )
     from PancreasSegLib.data.splits import SPLITS_FILE
     from PancreasSegLib.errors import DatasetError
 
     if folds is not None and validation is not None:
         raise usage_problem("--folds and --validation exclude each other.", "pancreasseg data split")
     content = read_for_split(dataset)
+    for pair in look_alikes(content):
+        warn(f"{pair.case}: {pair.sentence} If it is one patient, say so in provenance.json and split again.")
     label = stratify or next((name for name, value in content.labels.items() if value != 0), None)
     volumes = patient_volumes(content, None if label == "none" else label)
     if check is not None:

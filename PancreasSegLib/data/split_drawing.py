@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from PancreasSegLib.data.dataset import QUALITY_FOLDER, Case, Dataset, read_dataset
-from PancreasSegLib.data.quality_cohort import duplicates
+from PancreasSegLib.data.quality_cohort import Overlap, duplicates
 from PancreasSegLib.data.quality_report import QUALITY_FILE, read_qualities
 from PancreasSegLib.data.splits import FOLDS, HOLDOUT, Split
 from PancreasSegLib.errors import DatasetError
@@ -154,29 +154,30 @@ def _volume(case: Case, label: str) -> float | None:
 def check_patients(dataset: Dataset) -> None:
     """Refuse a dataset in which one scan goes under two patients: a split would tear it apart.
 
-    Scans are compared by the hashes in ``provenance.json``, and by their looks where the dataset was inspected.
-
     Raises
     ------
     DatasetError
-        If two cases of different patients hold the same CT.
+        If two cases of different patients hold the same voxels, by the hashes in ``provenance.json``.
     """
-    patients = {case.name: case.patient for case in dataset.cases}
-    seen: dict[str, str] = {}
-    same: list[tuple[str, str]] = []
+    seen: dict[str, Case] = {}
     for case in dataset.cases:
         content = case.record.content_sha256 if case.record is not None else ""
-        same += [(seen.setdefault(content, case.name), case.name)] if content else []
-    report = dataset.root / QUALITY_FOLDER / QUALITY_FILE
-    same += [(pair.case, pair.other) for pair in duplicates(read_qualities(report))] if report.is_file() else []
-    for first, second in same:
-        if patients.get(first, "") != patients.get(second, "") and {first, second} <= patients.keys():
-            who = f"{patients[first]}, {patients[second]}"
+        other = seen.setdefault(content, case) if content else case
+        if other.patient != case.patient:
             raise DatasetError(
-                f"{first} and {second} hold the same CT under two patients ({who}),"
-                " so one of them would be learnt from and the other measured.",
+                f"{other.name} and {case.name} hold the same CT under two patients"
+                f" ({other.patient}, {case.patient}), so one of them would be learnt from and the other measured.",
                 "Remove one of them, or give both the same patient in provenance.json.",
             )
+
+
+def look_alikes(dataset: Dataset) -> list[Overlap]:
+    """Return pairs of cases of different patients that look like one scan, where the dataset was inspected."""
+    report = dataset.root / QUALITY_FOLDER / QUALITY_FILE
+    patients = {case.name: case.patient for case in dataset.cases}
+    pairs = duplicates(read_qualities(report)) if report.is_file() else []
+    known = [pair for pair in pairs if {pair.case, pair.other} <= patients.keys()]
+    return [pair for pair in known if patients[pair.case] != patients[pair.other]]
 
 
 def read_for_split(root: Path) -> Dataset:

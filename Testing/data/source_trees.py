@@ -31,7 +31,7 @@ def little_abdomen(seed: int = 0, direction=(1, 0, 0, 0, 1, 0, 0, 0, 1)) -> tupl
         return sum(((axis - c) / r) ** 2 for axis, c, r in zip((z, y, x), centre, radii, strict=True)) < 1
 
     hu = np.full(SHAPE, -1000.0)
-    hu[blob((8, 20, 24), (99, 18, 22))] = -95
+    hu[blob((8, 20, 24), (99, rng.uniform(15.5, 19), rng.uniform(19, 23)))] = -95
     hu[blob((8, 31, 24), (99, 4, 4))] = 450
     for _ in range(4):  # bowel, which makes one patient look unlike another
         centre = (rng.uniform(1, 15), rng.uniform(6, 34), rng.choice((rng.uniform(8, 16), rng.uniform(32, 40))))

@@ -12,10 +12,19 @@ from hypothesis import strategies as st
 
 from PancreasSegLib.data import read_provenance
 from PancreasSegLib.data.adapters import survey
+from PancreasSegLib.data.inspection import report_prepared
 from PancreasSegLib.data.label_selection import LabelSelection
 from PancreasSegLib.data.preparation import prepare_dataset
-from PancreasSegLib.data.split_drawing import draw_folds, draw_holdout, patient_volumes, read_for_split
+from PancreasSegLib.data.split_drawing import (
+    draw_folds,
+    draw_holdout,
+    look_alikes,
+    patient_volumes,
+    read_for_split,
+)
 from PancreasSegLib.errors import DatasetError
+from PancreasSegLib.io import write_volume
+from PancreasSegLib.volume import Volume
 
 VOLUMES = st.dictionaries(st.text(min_size=1, max_size=4), st.none() | st.floats(1, 500), min_size=6, max_size=40)
 
@@ -74,6 +83,18 @@ def prepared(tmp_path):
     source = trees.write_list(tmp_path / "source")
     prepare_dataset(survey("folder", source), tmp_path / "out", LabelSelection.parse(["pancreas"]))
     return tmp_path / "out"
+
+
+def test_scans_that_look_alike_are_named(tmp_path):
+    trees.write_folder(tmp_path / "source")
+    ct, _ = trees.little_abdomen(0)
+    brighter = Volume(ct.voxels + np.int16(1), ct.geometry)
+    write_volume(tmp_path / "source" / "images" / "second_ct.nii.gz", brighter)
+    prepare_dataset(survey("folder", tmp_path / "source"), tmp_path / "out", LabelSelection.parse(["pancreas"]))
+    dataset = read_for_split(tmp_path / "out")
+    assert look_alikes(dataset) == []  # nobody has looked
+    report_prepared(tmp_path / "out")
+    assert [(pair.case, pair.other) for pair in look_alikes(dataset)] == [("first", "second")]
 
 
 def test_scans_of_one_patient_are_one_patient(prepared):
