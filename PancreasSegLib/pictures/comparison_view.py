@@ -69,7 +69,8 @@ def comparison_view(volume: Volume, reference: NDArray, prediction: NDArray) -> 
     figure.text(0.006, middle, "reference", color=REFERENCE, fontsize=10, va="center")
     figure.text(0.056, middle, "prediction", color=OUTLINE, fontsize=10, va="center")
     figure.text(0.994, middle, "axial, seen from below", color=TEXT, fontsize=9, va="center", ha="right")
-    inside = frame.slices_zyx
+    inside, spacing = frame.slices_zyx, np.array((dx, dy, dz))
+    limits = tuple((np.subtract(corner, frame.lower_ijk)) * spacing for corner in (box.lower_ijk, box.upper_ijk))
     room = 0.44 * _WIDTH_PX / _SURFACES_PX
     for left, mask, other, name in (
         (0.02, truth[inside], found[inside], "reference"),
@@ -86,6 +87,7 @@ def comparison_view(volume: Volume, reference: NDArray, prediction: NDArray) -> 
             on_reference=name == "reference",
             caption=f"surface of the {name}, from the front",
             width_ratio=room,
+            limits=(limits[0], limits[1]),
         )
     draw_distance_bar(figure, (0.935, 0.1 * _SURFACES_PX / height, 0.011, 0.8 * _SURFACES_PX / height))
     return figure

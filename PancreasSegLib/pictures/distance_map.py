@@ -79,6 +79,7 @@ def draw_distance_map(
     on_reference: bool,
     caption: str,
     width_ratio: float = 1.0,
+    limits: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> None:
     """Draw the surface of a mask from the patient's front, coloured by the signed distance to the other one.
 
@@ -96,6 +97,9 @@ def draw_distance_map(
         Text below.
     width_ratio : float
         Width over height of the room that there is.
+    limits : tuple of ndarray, optional
+        Lower and upper corner (x, y, z) in mm of what is shown, so that two maps have one scale; by default the
+        surface's own.
     """
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
@@ -117,7 +121,7 @@ def draw_distance_map(
     surface = Poly3DCollection(triangles, facecolors=colours, edgecolors=colours, linewidths=0.3)
     axes.add_collection3d(surface)
     surface.set_clip_on(False)
-    low, high = vertices.min(0), vertices.max(0)
+    low, high = limits or (vertices.min(0), vertices.max(0))
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
     axes.set_zlim(low[2], high[2])

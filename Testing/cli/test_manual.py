@@ -9,7 +9,12 @@ import typer
 
 from PancreasSegLib.cli.app import app
 
-DOCUMENTS = ["README.md", "Resources/Docs/command-line.md", "Resources/Docs/training.md"]
+DOCUMENTS = [
+    "README.md",
+    "Resources/Docs/command-line.md",
+    "Resources/Docs/evaluation.md",
+    "Resources/Docs/training.md",
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +33,10 @@ def test_every_command_that_is_named_exists(project, commands, document):
     assert names <= set(commands)
 
 
-def test_every_option_of_segment_is_in_the_manual(project, commands):
+@pytest.mark.parametrize("command", ["segment", "evaluate"])
+def test_every_option_is_in_the_manual(project, commands, command):
     text = (project / "Resources/Docs/command-line.md").read_text("utf-8")
-    options = {
-        option for parameter in commands["segment"].params for option in parameter.opts if option[:2] == "--"
-    }
+    options = {option for parameter in commands[command].params for option in parameter.opts if option[:2] == "--"}
     assert len(options) > 10
     assert not {option for option in options if f"`{option}`" not in text}
 
