@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -226,17 +227,37 @@ def remove_command(
     say(f"Removed {remove_package(name)}")
 
 
+class ExportFormat(str, Enum):
+    """What a package can be exported as."""
+
+    PACKAGE = "package"
+    MONAI = "monai"
+    TORCHSCRIPT = "torchscript"
+    TORCH_EXPORT = "torch-export"
+    ONNX = "onnx"
+
+
 @app.command("export")
 def export_command(
     name: Name,
-    destination: Annotated[Path, typer.Argument(help="A new .zip, or a new folder.")],
-    torch_checkpoint: Annotated[
-        bool, typer.Option("--torch", help="Add models/model.pt, which MONAI's other programs look for.")
-    ] = False,
+    destination: Annotated[Path, typer.Argument(help="A new folder; for package and monai also a new .zip.")],
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="For PancreasSeg, MONAI, or other programs.")
+    ] = ExportFormat.PACKAGE,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> None:
-    """Copy a package out: for another machine, or as a MONAI bundle."""
+    """Copy a package out, or turn its networks into files for other programs."""
     from PancreasSegLib.models import export_package, find_package
 
-    path = export_package(find_package(name), destination, torch_checkpoint=torch_checkpoint, overwrite=force)
-    say(f"Wrote {path}")
+    package = find_package(name)
+    if form in (ExportFormat.PACKAGE, ExportFormat.MONAI):
+        path = export_package(package, destination, for_monai=form == ExportFormat.MONAI, overwrite=force)
+        say(f"Wrote {path}")
+        return
+    from PancreasSegLib.models.exports import export_graphs
+
+    for graph in export_graphs(package, destination, form.value, overwrite=force, progress=note):
+        for check in graph.parity:
+            shape = " x ".join(map(str, check.shape))
+            say(f"{graph.path.name}: on {shape} voxels at most {check.difference:.1e} from the original")
+    say(f"Wrote {destination}")

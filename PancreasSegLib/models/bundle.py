@@ -210,8 +210,8 @@ In this folder, for every NIfTI file of a folder with CTs in HU:
 It needs the Python packages monai, torch, nibabel, fire and safetensors{_ours_too(package)}. Masks hold {labels},
 on the CT's own grid.
 
-The runner reads `models/*.safetensors`. `models/model.pt` is the segmenter's first network once more, `network_def`
-in `{INFERENCE_FILE}`: a state dict in 32 bits, for programs that look for it under this name.
+The runner reads `models/*.safetensors`. `models/model.pt` is the first network of the segmenter, `network_def`
+in `{INFERENCE_FILE}`, once more: a state dict in 32 bits, for programs that look for this name.
 
 `pancreasseg segment CT --model FOLDER` runs the same networks in a fraction of the time, removes stray pieces,
 measures, and says when there is nothing to be found; the runner does none of this. `MODEL_CARD.md` says what the

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PancreasSegLib.errors import ModelPackageError
 from PancreasSegLib.models.archive import MAX_FILES, MAX_PACKAGE_BYTES, extract, opened_zip, safe_members
+from PancreasSegLib.models.bundle import INFERENCE_FILE, bundle_readme
 from PancreasSegLib.models.checksums import SUMS_FILE, file_inside, read_checksums, verify_package, write_checksums
 from PancreasSegLib.models.metadata import METADATA_FILE, load_package
 from PancreasSegLib.models.package import ModelPackage
@@ -89,7 +90,7 @@ def _unzip(source: Path, target: Path) -> None:
 
 
 def export_package(
-    package: ModelPackage, destination: Path | str, *, torch_checkpoint: bool = False, overwrite: bool = False
+    package: ModelPackage, destination: Path | str, *, for_monai: bool = False, overwrite: bool = False
 ) -> Path:
     """Copy a package out, as a zip or a folder, for another machine or for MONAI.
 
@@ -99,9 +100,9 @@ def export_package(
         See :func:`find_package`.
     destination : Path or str
         Ends in ``.zip`` for a zip (with one folder of the package's name in it), else a folder.
-    torch_checkpoint : bool
-        Whether to add ``models/model.pt``, the segmenter's first network as a float32 state dict, which MONAI's
-        other programs look for.
+    for_monai : bool
+        Whether to add what makes a whole MONAI bundle of it: ``models/model.pt``, the segmenter's first network as
+        a float32 state dict, which MONAI's other programs look for, and ``docs/README.md``.
     overwrite : bool
         Whether what is there is replaced.
 
@@ -113,7 +114,7 @@ def export_package(
     Raises
     ------
     ModelPackageError
-        If the package is damaged.
+        If the package is damaged, or MONAI cannot run it.
     OutputError
         If the destination exists or cannot be written.
     """
@@ -121,13 +122,13 @@ def export_package(
     verify_package(package.path)
     if destination.suffix.lower() != ".zip":
         with new_folder(destination, overwrite) as part:
-            _fill(package, part, torch_checkpoint)
+            _fill(package, part, for_monai)
         return destination
     refuse_existing(destination, overwrite)
     with staging_folder(destination) as part:
         folder = part / package.name
         folder.mkdir()
-        _fill(package, folder, torch_checkpoint)
+        _fill(package, folder, for_monai)
         packed = part / "package.zip"
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -136,12 +137,20 @@ def export_package(
     return destination
 
 
-def _fill(package: ModelPackage, folder: Path, torch_checkpoint: bool) -> None:
+def _fill(package: ModelPackage, folder: Path, for_monai: bool) -> None:
     _copy_folder(package.path, folder)
-    if torch_checkpoint:
-        import torch
+    if not for_monai:
+        return
+    if not (folder / INFERENCE_FILE).is_file():
+        raise ModelPackageError(
+            f"MONAI cannot run {package.name}: a network of it needs our soft-tissue mask, or is a program.",
+            "Export it as a package.",
+        )
+    import torch
 
-        weights = load_weights(package, package.stages[-1])
-        full = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
-        torch.save(full, folder / "models" / "model.pt")
-        write_checksums(folder)
+    weights = load_weights(package, package.stages[-1])
+    full = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
+    torch.save(full, folder / "models" / "model.pt")
+    (folder / "docs").mkdir(exist_ok=True)
+    (folder / "docs" / "README.md").write_text(bundle_readme(package), encoding="utf-8")
+    write_checksums(folder)

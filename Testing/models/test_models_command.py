@@ -51,7 +51,7 @@ def test_the_life_of_a_package(run, folder, tmp_path):
     assert json.loads(run("models", "show", "tiny", "--json"))["stages"][0]["patch_ijk"] == [16, 24, 8]
     assert "in order" in run("models", "verify", "tiny")
     assert "tiny 1.2.0: in order" in run("models", "verify")
-    run("models", "export", "tiny", tmp_path / "out.zip", "--torch")
+    run("models", "export", "tiny", tmp_path / "out.zip", "--format", "monai")
     with pytest.raises(ModelPackageError, match="--force"):
         run("models", "add", tmp_path / "out.zip")
     run("models", "add", tmp_path / "out.zip", "--force")

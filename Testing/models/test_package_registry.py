@@ -221,7 +221,7 @@ def test_an_export_with_a_torch_checkpoint(folder, models_home, tmp_path):
     from PancreasSegLib.models import load_weights
 
     package = load_package(folder)
-    out = export_package(package, tmp_path / "out", torch_checkpoint=True)
+    out = export_package(package, tmp_path / "out", for_monai=True)
     verify_package(out)
     state = torch.load(out / "models" / "model.pt", weights_only=True)
     ours = load_weights(package, package.stages[0])
