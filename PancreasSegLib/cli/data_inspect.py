@@ -52,7 +52,6 @@ def command(
     another dataset), outliers, and a picture of each case. A second run reads only what is new.
     """
     from PancreasSegLib.cli.terminal import say
-    from PancreasSegLib.data.adapters import find_adapter
     from PancreasSegLib.data.inspection import inspect_dataset
     from PancreasSegLib.errors import DatasetError
 
@@ -70,7 +69,6 @@ def command(
             found,
             folder,
             selection=selection,
-            kin=find_adapter(name).kin,
             against=against or (),
             assume_ct=assume_ct,
             workers=workers,

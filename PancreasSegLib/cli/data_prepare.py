@@ -48,7 +48,6 @@ def command(
     are named and left out; the exit status is 2 then.
     """
     from PancreasSegLib.cli.terminal import say
-    from PancreasSegLib.data.adapters import find_adapter
     from PancreasSegLib.data.dataset import QUALITY_FOLDER
     from PancreasSegLib.data.inspection import report_prepared
     from PancreasSegLib.data.preparation import prepare_dataset
@@ -72,7 +71,7 @@ def command(
             raise DatasetError(f"No case of {found.title} could be prepared.", "The reasons are above.")
         report = report_prepared(
             target,
-            kin=find_adapter(name).kin,
+            kin=found.kin,
             against=against or (),
             left_out=done.left_out,
             failed=done.failed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,6 @@ def inspect_dataset(
     folder: Path,
     *,
     selection: LabelSelection | None = None,
-    kin: str = "",
     against: Sequence[Path] = (),
     left_out: Iterable[LeftOut] = (),
     failed: Iterable[LeftOut] = (),
@@ -80,8 +79,6 @@ def inspect_dataset(
         Where ``report.html``, ``quality.json``, ``cases.csv`` and the measurements go.
     selection : LabelSelection, optional
         All labels, each by itself, if omitted.
-    kin : str
-        Which datasets hold the same patients, as far as is known.
     against : sequence of Path
         Datasets (or their ``quality.json``) in which the same scans are looked for.
     left_out, failed : iterable of LeftOut
@@ -124,7 +121,7 @@ def inspect_dataset(
         found.title,
         found.licence,
         found.reference,
-        kin,
+        found.kin,
         tuple(selection.sources),
         tuple(qualities),
         (*found.left_out, *unread, *left_out),
@@ -186,7 +183,9 @@ def report_prepared(
     Parameters
     ----------
     target : Path
-    kin, against, left_out, failed, progress, cancel
+    kin : str
+        Which other datasets hold the same patients.
+    against, left_out, failed, progress, cancel
         See :func:`inspect_dataset`.
 
     Raises
@@ -200,9 +199,8 @@ def report_prepared(
 
     records = read_provenance(target) or {}
     return inspect_dataset(
-        survey("msd", target),
+        replace(survey("msd", target), kin=kin),
         target / QUALITY_FOLDER,
-        kin=kin,
         against=against,
         left_out=left_out,
         failed=failed,

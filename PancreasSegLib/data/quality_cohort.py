@@ -113,7 +113,7 @@ def _outlying(measure: _Measure, label: str, values: Mapping[str, float]) -> lis
 
 
 def _said(value: float, measure: _Measure) -> str:
-    return f"{value:.3g} {measure.unit}".strip()
+    return f"{value:.0f} {measure.unit}".strip() if abs(value) >= 100 else f"{value:.3g} {measure.unit}".strip()
 
 
 def _height_mm(case: CaseQuality) -> float:

@@ -23,7 +23,7 @@ a{color:#7cc4ff;text-decoration:none}a:hover{text-decoration:underline}
 table{border-collapse:collapse;font-size:13px;width:100%}
 th{text-align:left;color:#9aa0a6;font-weight:500;position:sticky;top:0;background:#101214}
 td,th{padding:3px 8px;border-bottom:1px solid #ffffff14;vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+td{white-space:nowrap}td.w{white-space:normal}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 img{max-width:100%;display:block;border-radius:4px}figure{margin:0 0 18px}
 figcaption{font-size:13px;margin:3px 0 0}.wide{overflow-x:auto}
 #only:checked~main .clean{display:none}
@@ -96,7 +96,7 @@ def _remarks(report: QualityReport) -> Iterable[str]:
         for number, remark in enumerate(found):
             case = f'<a href="#{escape(name, True)}">{escape(name)}</a>' if number == 0 else ""
             yield (
-                f"<tr><td>{case}</td><td>{escape(remark.sentence)}</td>"
+                f'<tr><td>{case}</td><td class="w">{escape(remark.sentence)}</td>'
                 f'<td class="faint">{escape(remark.code)}</td></tr>'
             )
     yield "</table></div>"
@@ -109,7 +109,7 @@ def _missing(report: QualityReport) -> Iterable[str]:
         yield f'<h2>{title}</h2><div class="wide"><table><tr><th>Case</th><th>Why</th><th></th></tr>'
         for case in cases:
             yield (
-                f"<tr><td>{escape(case.name)}</td><td>{escape(case.sentence)}</td>"
+                f'<tr><td>{escape(case.name)}</td><td class="w">{escape(case.sentence)}</td>'
                 f'<td class="faint">{escape(case.code)}</td></tr>'
             )
         yield "</table></div>"
@@ -183,7 +183,7 @@ def _row(report: QualityReport, case: CaseQuality, shown: Sequence[str]) -> str:
             text = f"{quality.volume_ml:.1f} ({quality.mean_hu:.0f})"
         cells.append(f'<td class="n">{text}</td>')
     codes = ", ".join(dict.fromkeys(remark.code for remark in found))
-    cells.append(f'<td class="bad">{escape(codes)}</td>')
+    cells.append(f'<td class="bad w">{escape(codes)}</td>')
     return f"<tr{'' if found else ' class=clean'}>{''.join(cells)}</tr>"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import source_trees as trees
 
-from PancreasSegLib.data.adapters import find_adapter, survey
+from PancreasSegLib.data.adapters import survey
 from PancreasSegLib.data.adapters.source_case import Remark
 from PancreasSegLib.data.case_quality import HISTOGRAM_EDGES_HU, CaseQuality
 from PancreasSegLib.data.composed_case import ComposedCase
@@ -182,9 +182,7 @@ def test_the_report_of_a_dataset(tmp_path):
     folder = tmp_path / "report"
     other = tmp_path / "other"
     trees.write_msd(other, ("pancreas_901",))
-    report = inspect_dataset(
-        found, folder, selection=wanted, kin=find_adapter("msd").kin, against=[other / "Task07_Pancreas"]
-    )
+    report = inspect_dataset(found, folder, selection=wanted, against=[other / "Task07_Pancreas"])
     assert [case.name for case in report.failed] == ["pancreas_004"]
     assert [(pair.case, pair.other, pair.likeness) for pair in report.overlaps] == [
         ("pancreas_001", "pancreas_901", 1.0)

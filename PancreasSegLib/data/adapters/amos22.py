@@ -58,6 +58,7 @@ class Amos22Adapter:
             ORGANS,
             tuple(sorted(cases, key=lambda case: case.name)),
             tuple(left_out),
+            self.kin,
         )
 
 

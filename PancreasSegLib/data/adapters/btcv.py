@@ -54,6 +54,7 @@ class BtcvAdapter:
             ORGANS,
             cases,
             tuple(sorted(left_out, key=lambda case: case.name)),
+            self.kin,
         )
 
 

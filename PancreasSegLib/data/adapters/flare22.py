@@ -52,6 +52,7 @@ class Flare22Adapter:
             ORGANS,
             tuple(cases),
             tuple(left_out),
+            self.kin,
         )
 
 

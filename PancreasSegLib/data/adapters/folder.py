@@ -29,7 +29,6 @@ class FolderAdapter:
         "NAME_seg, NAME_label), or all in one folder, or a CSV file with the columns image, label and, if known, "
         "case and patient"
     )
-    kin = ""
     options = frozenset({"values", "label_folder"})
 
     def survey(self, root: Path, options: SourceOptions) -> Survey:

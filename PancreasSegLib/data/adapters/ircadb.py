@@ -62,6 +62,7 @@ class IrcadbAdapter:
             tuple(structures),
             tuple(cases),
             tuple(left_out),
+            self.kin,
         )
 
 

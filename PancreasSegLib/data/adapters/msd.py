@@ -52,7 +52,8 @@ class MsdAdapter:
             for name, record in (read_provenance(folder) or {}).items()
             if not record.accepted
         )
-        return Survey(dataset.name, _licence(dataset), _reference(folder), tuple(values), cases, rejected)
+        kin = self.kin if folder.name.startswith("Task") else ""
+        return Survey(dataset.name, _licence(dataset), _reference(folder), tuple(values), cases, rejected, kin)
 
 
 def _task(adapter: MsdAdapter, root: Path) -> Path:

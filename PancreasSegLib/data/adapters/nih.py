@@ -104,6 +104,7 @@ class NihAdapter:
             ("pancreas",),
             tuple(cases),
             tuple(left_out),
+            self.kin,
         )
 
 

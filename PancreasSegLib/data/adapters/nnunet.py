@@ -22,7 +22,6 @@ class NnunetAdapter:
     name = "nnunet"
     title = "an nnU-Net raw dataset"
     expects = "DatasetXXX_Name with dataset.json, imagesTr (CASE_0000.nii.gz ...) and labelsTr (CASE.nii.gz ...)"
-    kin = ""
     options: frozenset[str] = frozenset()
 
     def survey(self, root: Path, options: SourceOptions) -> Survey:

@@ -40,6 +40,8 @@ class Survey:
     cases : tuple of SourceCase
         Sorted by name.
     left_out : tuple of LeftOut
+    kin : str
+        Which other datasets hold the same patients; empty where none is known.
     """
 
     title: str
@@ -48,6 +50,7 @@ class Survey:
     structures: tuple[str, ...]
     cases: tuple[SourceCase, ...]
     left_out: tuple[LeftOut, ...] = ()
+    kin: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,6 @@ class DatasetAdapter(Protocol):
         What people call it.
     expects : str
         What its folder looks like; stands in the sentence that refuses another folder.
-    kin : str
-        Which other datasets hold the same patients; empty where none is known.
     options : frozenset of str
         Those of :class:`SourceOptions` that it heeds.
     """
@@ -95,7 +96,6 @@ class DatasetAdapter(Protocol):
     name: str
     title: str
     expects: str
-    kin: str
     options: frozenset[str]
 
     def survey(self, root: Path, options: SourceOptions) -> Survey:

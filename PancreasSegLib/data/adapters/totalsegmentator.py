@@ -17,7 +17,6 @@ class TotalSegmentatorAdapter:
     name = "totalsegmentator"
     title = "TotalSegmentator's dataset"
     expects = "folders s0000 ... with ct.nii.gz and segmentations/*.nii.gz"
-    kin = ""
     options: frozenset[str] = frozenset()
 
     def survey(self, root: Path, options: SourceOptions) -> Survey:
