@@ -39,7 +39,8 @@ def command(
     if name:
         description = describe(name)
         if not brief:
-            description["cost"] = _cost(name, overrides or [], size, batch, classes)
+            cost = _cost(name, overrides or [], size, batch, classes)
+            description |= {"multiple_ijk": _multiple(name, overrides or [], cost), "cost": cost}
         if as_json:
             print(json.dumps({**description, "cost": _plain(description.get("cost"))}, indent=2))
         else:
@@ -70,6 +71,15 @@ def _cost(name: str, overrides: list[str], size: str | None, batch: int, classes
     dims = arguments.get("spatial_dims", find_network(name).arguments["spatial_dims"].default)
     arguments = {"out_channels": classes + 1, **arguments}
     return network_footprint(name, arguments, wanted or _USUAL_SIZE.get(dims, (96, 96, 96)), batch=batch)
+
+
+def _multiple(name: str, overrides: list[str], cost: Footprint) -> tuple[int, int, int]:
+    from PancreasSegLib.networks import find_network, input_multiple
+
+    arguments = {"spatial_dims": 2 if cost.size_ijk[2] == 1 else 3, **_arguments(overrides)}
+    if "image_size" in find_network(name).arguments:
+        arguments.setdefault("image_size", cost.size_ijk[::-1][-arguments["spatial_dims"] :])
+    return input_multiple(name, **arguments)
 
 
 def _arguments(overrides: list[str]) -> dict[str, Any]:
@@ -151,3 +161,4 @@ def _show_one(description: dict[str, Any]) -> None:
             f"{parameters} parameters; for {cost.batch} image(s) of {size} voxels: {gflops} GFLOPs, {run} to run, "
             f"{train} to train in 32-bit numbers."
         )
+        say(f"Sizes along x, y, z are multiples of {', '.join(map(str, description['multiple_ijk']))}.")
