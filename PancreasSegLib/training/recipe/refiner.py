@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from PancreasSegLib.training.recipe.optimizer import OptimizerRecipe
 from PancreasSegLib.training.recipe.part import Part
@@ -37,3 +37,10 @@ class RefinerRecipe(Part):
     point_share: float = Field(default=0.15, ge=0, le=1)
     spoilt_share: float = Field(default=0.35, ge=0, le=1, description="sessions whose mask is spoilt further")
     mask_only_share: float = Field(default=0.15, ge=0, le=1, description="sessions without a probability")
+
+    @field_validator("optimizer")
+    @classmethod
+    def _known_schedule(cls, value: OptimizerRecipe) -> OptimizerRecipe:
+        if value.schedule == "plateau":
+            raise ValueError("schedule: a refiner is not validated while it learns, so no plateau can be met")
+        return value

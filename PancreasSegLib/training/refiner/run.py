@@ -9,6 +9,7 @@ from PancreasSegLib.data import Case, read_dataset
 from PancreasSegLib.errors import RecipeError
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
+from PancreasSegLib.training.distributed import several_processes
 from PancreasSegLib.training.division import patient_split
 from PancreasSegLib.training.export import REFINER
 from PancreasSegLib.training.recipe import Recipe
@@ -107,6 +108,8 @@ def train_refiner(
     """
     from safetensors.torch import save_file
 
+    if several_processes():
+        raise RecipeError("A refiner is trained in one process.", "Run it without torchrun.")
     if recipe.refiner is None:
         raise RecipeError(f"refiner: the recipe {recipe.name} has none.", "Add `refiner: {}` to it.")
     target = network_file(recipe, REFINER)

@@ -19,6 +19,7 @@ from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
 from PancreasSegLib.refine.evidence import CHANNELS
 from PancreasSegLib.training.checkpoint import load_checkpoint, save_checkpoint
 from PancreasSegLib.training.history import History
+from PancreasSegLib.training.optimizer import build_optimizer
 from PancreasSegLib.training.recipe import RefinerRecipe
 from PancreasSegLib.training.refiner.case import RefinerCase
 from PancreasSegLib.training.refiner.session import Lesson, Session
@@ -75,11 +76,7 @@ class RefinerTrainer:
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.optimizer.ema)
         )
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=recipe.optimizer.learning_rate,
-            weight_decay=recipe.optimizer.weight_decay,
-        )
+        self.optimizer = build_optimizer(self.network, recipe.optimizer)
         self.step, self.elapsed = 0, 0.0
 
     @property
@@ -155,7 +152,8 @@ class RefinerTrainer:
         logits = score + answer
         loss = weighted_loss(logits, reference, weight)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimizer.clip_norm)
+        if self.recipe.optimizer.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimizer.clip_norm)
         self.optimizer.step()
         self.average.update_parameters(self.network)
         found = turned.undo(torch.sigmoid(logits.detach())).cpu().numpy()
