@@ -118,6 +118,7 @@ def command(
         "licence": content.licence,
         "labels": list(run.labels),
         "in_plane_mm": in_plane_mm,
+        "command": _command_line(sources, label, in_plane_mm),
         "grid": "their own grid" if in_plane_mm is None else f"a grid of {in_plane_mm:g} mm in-plane",
     }
     evaluation = Evaluation(cohorts, about, tuple(run.notes), bootstrap, seed, failure_dice)
@@ -237,7 +238,7 @@ def _run(
     for source in sources:
         chosen[source.name] = read
         if isinstance(source, FolderSource):
-            chosen[source.name], sentences = source.chosen(read, tuple(choice.values))
+            chosen[source.name], sentences = source.chosen(read, tuple(choice.values), content.cases)
             notes += sentences
     return EvaluationRun(sources, chosen, choice, output, resume, in_plane_mm, notes)
 
@@ -271,6 +272,15 @@ def _check_predicted(sources: Sequence[Any], organs: dict[str, int], asked: Labe
             raise DatasetError(
                 f"{source.name} does not predict the {lacking[0]}.", f"It predicts: {', '.join(sorted(has))}."
             )
+
+
+def _command_line(sources: Sequence[Any], label: Sequence[str] | None, in_plane_mm: float | None) -> str:
+    """Return the command without the paths of this machine."""
+    options = {"files": "--predictions", "model": "--model"}
+    parts = [f"{options.get(source.about['kind'], '--folds')} {source.name}" for source in sources]
+    parts += [f"--label {name}" for name in label or ()]
+    parts += [f"--in-plane {in_plane_mm:g}"] if in_plane_mm is not None else []
+    return " ".join(["pancreasseg evaluate FOLDER", *parts])
 
 
 def _write_report(path: Path, evaluation: Evaluation, run: EvaluationRun, pictures: int) -> None:

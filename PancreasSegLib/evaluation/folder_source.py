@@ -86,8 +86,19 @@ class FolderSource:
             return tuple(name for name, value in known.items() if value)
         return tuple(name for name, value in known.items() if value and any(self._stated(name)))
 
-    def chosen(self, cases: Sequence[Case], labels: Sequence[str]) -> tuple[list[Case], list[str]]:
+    def chosen(
+        self, cases: Sequence[Case], labels: Sequence[str], every: Sequence[Case] | None = None
+    ) -> tuple[list[Case], list[str]]:
         """Return the cases that are compared, and sentences about files that are missing or left over.
+
+        Parameters
+        ----------
+        cases : sequence of Case
+            Those that are wanted.
+        labels : sequence of str
+            The labels that are compared.
+        every : sequence of Case, optional
+            All cases of the dataset: files of the others are not left over, they are just not wanted now.
 
         Raises
         ------
@@ -110,7 +121,7 @@ class FolderSource:
         if absent:
             done = "count as empty masks" if self.missing == "empty" else "are left out"
             sentences.append(f"{self.name}: {len(absent)} cases without a file {done}: {_some(absent)}.")
-        extra = self.files.extra([case.name for case in cases], labels)
+        extra = self.files.extra([case.name for case in every or cases], labels)
         if extra:
             sentences.append(
                 f"{self.name}: {len(extra)} files belong to no case and are not read: {_some(extra)}."

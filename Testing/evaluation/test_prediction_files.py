@@ -73,6 +73,13 @@ def test_missing_files_are_named_or_counted_and_extra_ones_reported(dataset, tmp
     assert absent.error
 
 
+def test_files_of_cases_that_are_not_wanted_now_are_not_left_over(dataset, tmp_path):
+    write_predictions(tmp_path)
+    source = FolderSource("x", tmp_path, dataset.labels)
+    assert source.chosen(dataset.cases[:1], ("pancreas",), dataset.cases) == ([dataset.cases[0]], [])
+    assert source.chosen(dataset.cases[:1], ("pancreas",))[1]
+
+
 def test_nothing_at_all_is_refused(dataset, tmp_path):
     with pytest.raises(DatasetError, match="no folder"):
         PredictionFiles(tmp_path / "nowhere")
