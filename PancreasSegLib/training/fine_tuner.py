@@ -11,7 +11,7 @@ import torch
 
 from PancreasSegLib.training.cache import PreparedCase
 from PancreasSegLib.training.history import History
-from PancreasSegLib.training.loop import NetworkTask, NetworkTrainer
+from PancreasSegLib.training.loop import LoopSettings, NetworkTask, NetworkTrainer
 from PancreasSegLib.training.validation import mean_dice
 
 _log = logging.getLogger(__name__)
@@ -49,6 +49,8 @@ class FineTuner(NetworkTrainer):
         As :class:`NetworkTrainer` takes them; the task has initial weights.
     criteria : Criteria
         Tolerance, patience and pull.
+    settings : LoopSettings, optional
+        Observers.
     """
 
     def __init__(
@@ -59,8 +61,9 @@ class FineTuner(NetworkTrainer):
         device: torch.device,
         dtype: torch.dtype,
         criteria: Criteria,
+        settings: LoopSettings | None = None,
     ) -> None:
-        super().__init__(task, training, validation, device, dtype)
+        super().__init__(task, training, validation, device, dtype, settings)
         self.criteria = criteria
         self._start = [parameter.detach().clone() for parameter in self.network.parameters()]
         self._base = {case.name for case in validation if case.base}

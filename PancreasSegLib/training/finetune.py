@@ -29,8 +29,9 @@ from PancreasSegLib.training.finetune_recipe import (
     tuned_stage,
     write_finetune_recipe,
 )
-from PancreasSegLib.training.loop import NetworkTask
-from PancreasSegLib.training.recipe import StageRecipe
+from PancreasSegLib.training.loop import LoopSettings, NetworkTask
+from PancreasSegLib.training.monitor.monitors import observers_of
+from PancreasSegLib.training.recipe import MonitorRecipe, StageRecipe
 from PancreasSegLib.training.run import training_device
 
 _log = logging.getLogger(__name__)
@@ -173,7 +174,8 @@ def _train_stage(
             task = NetworkTask(name, stage, labels, organ, recipe.seed + member, folder, start)
             criteria = Criteria(recipe.tolerance, recipe.patience, recipe.anchor)
             _log.info("%s: %d cases, %d held out, on %s", name, len(training), len(validation), device)
-            tuner = FineTuner(task, training, validation, device, dtype, criteria)
+            settings = LoopSettings(observers=observers_of(MonitorRecipe(), (organ,)))
+            tuner = FineTuner(task, training, validation, device, dtype, criteria, settings)
             network = tuner.run(resume=True, progress=progress, cancel=cancel)
             state = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
             with atomic_path(folder / "kept.json") as temporary:

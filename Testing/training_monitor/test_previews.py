@@ -105,7 +105,7 @@ def test_dice_volumes_and_what_lies_elsewhere_are_told(run):
     narrow = Box(shown.frame.lower_ijk, shown.frame.upper_ijk)
     assert narrow.size_ijk != case.geometry.size_ijk
     facts = previews._facts({"pancreas": 0.5}, wide, case, shown)
-    assert "Dice 0.500" in facts and " mL of " in facts
+    assert "Dice 0.500" in facts and " mL found" in facts and " mL true" in facts
     unread = prepared(1, read=(1,))
     assert np.isnan(module._dice(wide, unread, 2))
     assert "not read" in previews._facts({"pancreas": float("nan")}, wide, unread, shown)

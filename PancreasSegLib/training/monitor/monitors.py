@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from PancreasSegLib.errors import MissingPackageError
 from PancreasSegLib.training.monitor.curves import Curves
@@ -13,7 +13,7 @@ from PancreasSegLib.training.monitor.previews import Previews
 from PancreasSegLib.training.monitor.run_record import RunRecord
 from PancreasSegLib.training.monitor.tensorboard import TensorBoard
 from PancreasSegLib.training.observer import TrainingObserver
-from PancreasSegLib.training.recipe import Recipe
+from PancreasSegLib.training.recipe import MonitorRecipe, Recipe
 
 _log = logging.getLogger(__name__)
 
@@ -40,18 +40,29 @@ def monitored(
     tuple of TrainingObserver
     """
     with RunRecord(recipe, device, progress) as record:
-        chosen: list[tuple[str, TrainingObserver]] = [("run.json", record)]
-        settings = recipe.monitor
-        if settings.curves:
-            chosen.append(("metrics.png", Curves()))
-        board = _tensorboard() if settings.tensorboard else None
-        if settings.previews:
-            drawn = board.pictured if board else None
-            labels = recipe.data.written
-            chosen.append(("previews", Previews(settings.previews, settings.preview_every, labels, drawn)))
-        if board:
-            chosen.append(("TensorBoard", board))
-        yield tuple(Forgiving(observer, name) for name, observer in chosen)
+        yield (Forgiving(record, "run.json"), *observers_of(recipe.monitor, recipe.data.written))
+
+
+def observers_of(settings: MonitorRecipe, labels: Sequence[str]) -> tuple[TrainingObserver, ...]:
+    """Return the observers that a recipe asks for, none of which can end the run.
+
+    Parameters
+    ----------
+    settings : MonitorRecipe
+        The ``monitor`` part of the recipe.
+    labels : sequence of str
+        Labels that previews show.
+    """
+    chosen: list[tuple[str, TrainingObserver]] = []
+    if settings.curves:
+        chosen.append(("metrics.png", Curves()))
+    board = _tensorboard() if settings.tensorboard else None
+    if settings.previews:
+        drawn = board.pictured if board else None
+        chosen.append(("previews", Previews(settings.previews, settings.preview_every, labels, drawn)))
+    if board:
+        chosen.append(("TensorBoard", board))
+    return tuple(Forgiving(observer, name) for name, observer in chosen)
 
 
 def _tensorboard() -> TensorBoard | None:

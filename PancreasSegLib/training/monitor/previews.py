@@ -168,10 +168,9 @@ class Previews:
         voxel = case.geometry.voxel_volume_ml
         found, true = (np.count_nonzero(array == value) * voxel for array in (predicted, case.label))
         elsewhere = found - np.count_nonzero(predicted[shown.frame.slices_zyx] == value) * voxel
-        words = [f"Dice {known[name]:.3f}" if known else "not read for it", f"{found:.0f} mL of {true:.0f}"]
-        if elsewhere > max(1.0, 0.02 * found):
-            words.append(f"{elsewhere:.0f} mL outside the picture")
-        return "   ".join(words)
+        apart = f" ({elsewhere:.0f} mL outside the picture)" if elsewhere > max(1.0, 0.02 * found) else ""
+        score = f"Dice {known[name]:.3f}" if known else "not read for it"
+        return f"{score}   {found:.0f} mL found{apart}, {true:.0f} mL true"
 
     def _draw_surfaces(self, summary: RunSummary) -> None:
         from PancreasSegLib.pictures import write_surface_picture
