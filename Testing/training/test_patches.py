@@ -40,6 +40,38 @@ def test_a_step_always_gives_the_same_batch():
     assert not torch.equal(sampler({}, seed=1).batch(7)[0], one.batch(7)[0])
 
 
+# Mean, standard deviation and voxels of each organ in the first patches, as version 2.1 drew them.
+AS_EVER = [
+    (-1.23875, 1.7322, 1243, 0),
+    (-0.70519, 1.49965, 1774, 93),
+    (-0.7018, 1.48079, 1730, 0),
+    (-1.39489, 1.36188, 1210, 0),
+    (-0.61278, 1.43316, 1429, 8),
+    (-1.38714, 0.6277, 0, 600),
+]
+
+
+def test_a_seed_draws_what_it_drew_in_earlier_versions():
+    s = PatchSampler([case(0), case(1)], stage({}, batch_size=1), 1, torch.device("cpu"), 3)
+    for step, (mean, deviation, organ, decoy) in enumerate(AS_EVER):
+        image, label, _ = s.batch(step)
+        assert float(image.mean()) == pytest.approx(mean, abs=1e-3)
+        assert float(image.std()) == pytest.approx(deviation, abs=1e-3)
+        assert int((label == 1).sum()) == pytest.approx(organ, abs=3)
+        assert int((label == 2).sum()) == pytest.approx(decoy, abs=3)
+
+
+def test_samples_of_a_batch_can_be_drawn_apart():
+    """As several processes do, and batches that are computed in parts."""
+    s = sampler({}, batch_size=4)
+    whole = s.batch(5)
+    parts = [s.batch(5, numbers) for numbers in ([0], [1, 2], [3])]
+    for index in range(2):
+        assert torch.equal(whole[index], torch.cat([part[index] for part in parts]))
+    assert s.read_in(5, range(4)) == whole[2]
+    assert not torch.equal(whole[0][0], whole[0][1])
+
+
 def test_shapes_and_normalisation():
     image, label, read = sampler({}, batch_size=3).batch(0)
     assert read == [None] * 3
