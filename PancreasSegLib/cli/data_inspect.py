@@ -18,6 +18,7 @@ from PancreasSegLib.cli.data_source import (
     Source,
     Values,
     Workers,
+    counted,
     interruptible,
     selection_of,
     survey_of,
@@ -99,4 +100,5 @@ def tell_quality(report: QualityReport, folder: Path) -> None:
         show(table)
     for overlap in report.overlaps:
         note(f"{overlap.case}: {overlap.sentence}")
-    say(f"{len(report.cases)} cases, {len(report.remarks)} with remarks. The report is {folder / HTML_FILE}.")
+    odd = f"{len(report.remarks)} with remarks"
+    say(f"{counted(len(report.cases), 'case')}, {odd}. The report is {folder / HTML_FILE}.")

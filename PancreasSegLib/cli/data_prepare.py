@@ -19,6 +19,7 @@ from PancreasSegLib.cli.data_source import (
     Source,
     Values,
     Workers,
+    counted,
     interruptible,
     selection_of,
     survey_of,
@@ -81,6 +82,6 @@ def command(
     tell_missing(done.left_out, done.failed)
     tell_quality(report, target / QUALITY_FOLDER)
     kept = f", {len(done.kept)} were there" if done.kept else ""
-    say(f"{len(done.written)} cases written{kept}: {target}")
+    say(f"{counted(len(done.written), 'case')} written{kept}: {target}")
     if done.failed:
-        raise DatasetError(f"{len(done.failed)} cases could not be prepared.", "The reasons are above.")
+        raise DatasetError(f"{counted(len(done.failed), 'case')} could not be prepared.", "The reasons are above.")

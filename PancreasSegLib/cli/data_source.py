@@ -103,8 +103,9 @@ def survey_of(
                 f"{found.title} has no case {', '.join(sorted(absent))}.", f"Its cases are {near} and so on."
             )
         found = replace(found, cases=tuple(case for case in found.cases if case.name in wanted), left_out=())
-    out = f", {_counted(found.left_out)}" if found.left_out else ""
-    note(f"{found.title}: {len(found.cases)} cases with {len(found.structures)} structures{out}.")
+    out = f", {_reasons(found.left_out)}" if found.left_out else ""
+    structures = counted(len(found.structures), "structure")
+    note(f"{found.title}: {counted(len(found.cases), 'case')} with {structures}{out}.")
     return found
 
 
@@ -129,7 +130,18 @@ def tell_missing(left_out: Sequence[LeftOut], failed: Sequence[LeftOut]) -> None
         warn(f"{len(failed) - 20} more failed; the report lists them.")
 
 
-def _counted(left_out: Sequence[LeftOut]) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "case"), counted(2, "case")
+    ('1 case', '2 cases')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _reasons(left_out: Sequence[LeftOut]) -> str:
     codes = dict.fromkeys(case.code for case in left_out)
     return ", ".join(f"{sum(case.code == code for case in left_out)} left out ({code})" for code in codes)
 

@@ -12,6 +12,7 @@ from PancreasSegLib.cli.app import app
 DOCUMENTS = [
     "README.md",
     "Resources/Docs/command-line.md",
+    "Resources/Docs/datasets.md",
     "Resources/Docs/evaluation.md",
     "Resources/Docs/training.md",
 ]

@@ -58,8 +58,8 @@ def test_labels_cases_and_failures(tmp_path, capsys):
     assert data("prepare", "msd", task, target, *wanted) == 2
     said = capsys.readouterr()
     assert "pancreas_005" in said.err
-    assert "1 cases could not be prepared" in said.err
-    assert "1 cases written, 1 were there" in said.out
+    assert "1 case could not be prepared" in said.err
+    assert "1 case written, 1 were there" in said.out
     assert data("prepare", "msd", task, tmp_path / "x", "--labels", "pancras") == 2
     assert "perhaps 'pancreas'" in capsys.readouterr().err
     assert data("prepare", "msd", task, tmp_path / "x", "--cases", "nobody") == 2
