@@ -73,6 +73,7 @@ def train_start(base: Path, folder: Path) -> Path:
         "output": str(folder / "runs"),
         "device": "cpu",
         "precision": "fp32",
+        "monitor": {"curves": False},
         "stages": {
             "segmenter": {
                 "spacing_mm": [4.0, 4.0, 5.0],

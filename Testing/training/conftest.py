@@ -61,6 +61,7 @@ def recipe_file(miniature, tmp_path):
         "output": str(tmp_path / "runs"),
         "device": "cpu",
         "precision": "fp32",
+        "monitor": {"curves": False},
         "stages": {
             "segmenter": {
                 "spacing_mm": [2.0, 2.0, 3.0],

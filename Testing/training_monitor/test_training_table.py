@@ -70,6 +70,18 @@ def test_before_the_first_step_and_after_the_last(run):
     assert line in " ".join(rendered(shown, 300).split())
 
 
+def test_a_resumed_run_shows_what_was_validated_before(run):
+    begun = run(step=40)
+    text = "step,seconds,liver,pancreas\n20,10,0.9,0.6\n30,15,0.9,0.8\n40,20,0.9,nan\n"
+    (begun.folder / "validation.csv").write_text(text)
+    shown = TrainingTable()
+    shown.started(begun)
+    rows = [line.split() for line in rendered(shown).splitlines() if "0.900" in line]
+    assert [row[0] for row in rows] == ["20", "30", "40"] and rows[1][-1] == "best"
+    shown.validated(50, scores_at(50, 0.7))
+    assert shown.best.step == 30
+
+
 def test_lines_for_a_log(table):
     assert table.progress_line() == "segmenter-0: step 90 of 100 (90%), loss 0.01111, rate 0.001, 5 s left"
     assert table.validation_line() == "segmenter-0: step 90, Dice pancreas 0.450, liver 0.900"

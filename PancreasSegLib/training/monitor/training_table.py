@@ -7,6 +7,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from PancreasSegLib.training.monitor.csv_columns import read_columns
 from PancreasSegLib.training.monitor.words import duration, run_title
 from PancreasSegLib.training.observer import NetworkRun, NetworkView, RunSummary, ValidationScores
 
@@ -46,6 +49,27 @@ class TrainingTable:
         self._run, self.preparing = run, ""
         self._forget()
         self.step = run.step
+        if run.step:
+            self._recall(run)
+
+    def _recall(self, run: NetworkRun) -> None:
+        """Take the validations before a resume from ``validation.csv``."""
+        columns = read_columns(run.folder / "validation.csv")
+        names = [run.organ] if run.stage.watch == "organ" else list(run.labels)
+        watched = [columns[name] for name in names if name in columns]
+        if not watched or not columns["step"].size:
+            return
+        known = np.isfinite(watched)
+        sums, counts = np.where(known, watched, 0.0).sum(axis=0), known.sum(axis=0)
+        means = np.where(counts > 0, sums / np.maximum(counts, 1), -1.0)
+        for at, step in enumerate(columns["step"]):
+            dice = {name: float(columns[name][at]) for name in run.labels if name in columns}
+            best = counts[at] > 0 and at == int(means.argmax())
+            scores = ValidationScores(
+                int(step), float(columns["seconds"][at]), {}, dice, float(means[at]), bool(best)
+            )
+            self.scores.append((scores, math.nan))
+            self.best = scores if best else self.best
 
     def stepped(self, step: int, fields: dict[str, float]) -> None:
         """Take the figures."""
@@ -202,7 +226,7 @@ class TrainingTable:
             if mean_of_rest:
                 values.append(_figure(_mean(scores.means.values())))
             mark = "best" if scores is best else ""
-            row = [str(scores.step), duration(scores.seconds), f"{loss:.4g}", *values, mark]
+            row = [str(scores.step), duration(scores.seconds), _loss(loss), *values, mark]
             table.add_row(*row, style="green" if mark else None)
         return table
 
@@ -224,6 +248,10 @@ def sparkline(values: Sequence[float], width: int) -> str:
     low, high = min(means), max(means)
     scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
     return "".join(_BLOCKS[round((mean - low) * scale)] for mean in means)
+
+
+def _loss(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4g}"
 
 
 def _figure(value: float) -> str:
