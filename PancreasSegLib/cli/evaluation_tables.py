@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from PancreasSegLib.evaluation import Cohort
     from PancreasSegLib.evaluation.intervals import Interval
-    from PancreasSegLib.evaluation.summary import Evaluation
+    from PancreasSegLib.evaluation.summary import Evaluation, LabelSummary
 
 
 def cohort_table(cohort: Cohort) -> Table:
@@ -30,25 +30,18 @@ def cohort_table(cohort: Cohort) -> Table:
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
     """Return the figures of every label, a row a model, and of every pair of models."""
+    columns: tuple[str, ...] = ("Dice", "95 % CI", "worst", "NSD 2", "NSD 3", "HD95", "mL off", "cases")
     found = []
-    for label, by_model in evaluation.summaries.items():
-        table = _table(
-            f"{label}: means", ("Dice", "95 % CI", "worst", "NSD 2", "NSD 3", "HD95", "mL off", "cases")
-        )
-        for name, summary in by_model.items():
-            m = summary.measures
-            table.add_row(
-                name,
-                _digits(m["dice"]["mean"], 3),
-                _between(summary.intervals["dice"], ".3f"),
-                _digits(m["dice"].get("min"), 3),
-                _digits(m["nsd_2mm"]["mean"], 3),
-                _digits(m["nsd_3mm"]["mean"], 3),
-                _digits(m["hd95_mm"]["mean"], 1),
-                _digits(m["volume_error_ml"]["mean"], 1, signed=True),
-                str(m["dice"]["cases"]),
-            )
-        found.append(table)
+    if len(evaluation.cohorts) == 1:
+        (name,) = evaluation.cohorts
+        found.append(_table(f"{name}: means", columns))
+        for label, by_model in evaluation.summaries.items():
+            found[0].add_row(label, *_means(by_model[name]))
+    else:
+        for label, by_model in evaluation.summaries.items():
+            found.append(_table(f"{label}: means", columns))
+            for name, summary in by_model.items():
+                found[-1].add_row(name, *_means(summary))
     for label in evaluation.labels if evaluation.comparisons else ():
         columns = ("Dice", "95 % CI", "better/worse", "p" if len(evaluation.cohorts) == 2 else "p (Holm)")
         table = _table(f"{label}: differences on the same cases", columns)
@@ -63,6 +56,20 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
                 )
         found.append(table)
     return found
+
+
+def _means(summary: LabelSummary) -> list[str]:
+    m = summary.measures
+    return [
+        _digits(m["dice"]["mean"], 3),
+        _between(summary.intervals["dice"], ".3f"),
+        _digits(m["dice"].get("min"), 3),
+        _digits(m["nsd_2mm"]["mean"], 3),
+        _digits(m["nsd_3mm"]["mean"], 3),
+        _digits(m["hd95_mm"]["mean"], 1),
+        _digits(m["volume_error_ml"]["mean"], 1, signed=True),
+        str(m["dice"]["cases"]),
+    ]
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:

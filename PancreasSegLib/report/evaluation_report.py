@@ -20,6 +20,7 @@ from PancreasSegLib.report.evaluation_tables import (
     comparison_table,
     confidence_table,
     digits,
+    labels_table,
     measures_table,
     overview_table,
     strata_table,
@@ -52,6 +53,8 @@ def write_evaluation_report(
         If the file cannot be written.
     """
     body = [_head(evaluation), _contents(evaluation)]
+    if len(evaluation.labels) > 1:
+        body.append(section("Labels", "labels", labels_table(evaluation.summaries, list(evaluation.cohorts))))
     for label, summaries in evaluation.summaries.items():
         body += _label_sections(evaluation, label, summaries, run, pictures)
     body += [_definitions(), _provenance(evaluation)]

@@ -80,6 +80,27 @@ def overview_table(label: str, summaries: Mapping[str, LabelSummary]) -> str:
     return table(f"Means for the {label}", head, rows, words=(len(head) - 1,))
 
 
+def labels_table(summaries: Mapping[str, Mapping[str, LabelSummary]], models: Sequence[str]) -> str:
+    """Return Dice and surface Dice, a row a label and a pair of columns a model."""
+    rows = []
+    for label, by_model in summaries.items():
+        row = [label]
+        for name in models:
+            found = by_model.get(name)
+            if found is None:
+                row += ["–", "–", "–"]
+            else:
+                dice, nsd = (digits(found.measures[key]["mean"]) for key in ("dice", "nsd_2mm"))
+                row += [dice, between(found.intervals["dice"]), nsd]
+        rows.append(row)
+    several = len(models) > 1
+    head = ["Label"]
+    for name in models:
+        prefix = f"{name}: " if several else ""
+        head += [f"{prefix}Dice", "95 % CI", f"{prefix}NSD 2 mm"]
+    return table("Means of every label", head, rows)
+
+
 def _outcomes(summary: LabelSummary) -> str:
     named = {"missed": "missed", "invented": "invented", "both empty": "rightly empty"}
     found = [f"{summary.outcomes[key]} {word}" for key, word in named.items() if summary.outcomes[key]]

@@ -85,7 +85,7 @@ def test_a_model_against_files(dataset, bright, masks, tmp_path, capsys):
     assert "data:image" not in (out / "report.html").read_text("utf-8")
 
 
-def test_all_labels_of_files_and_chosen_cases(dataset, masks, tmp_path):
+def test_all_labels_of_files_and_chosen_cases(dataset, masks, tmp_path, capsys):
     out = tmp_path / "out"
     command = ["evaluate", str(dataset), "-p", str(masks), "-o", str(out), "--pictures", "0", "--bootstrap", "200"]
     assert run([*command, "--case", "two, one"]) == 0
@@ -95,6 +95,10 @@ def test_all_labels_of_files_and_chosen_cases(dataset, masks, tmp_path):
         ("two", "duct"),
         ("two", "pancreas"),
     ]
+    said = capsys.readouterr().out
+    assert "masks: means" in said
+    assert all(f"\n {label}" in said for label in ("duct", "pancreas"))
+    assert "Means of every label" in (out / "report.html").read_text("utf-8")
     assert run([*command, "--label", "pancreas", "--case", "three"]) == 0
     assert [(row["model"], row["case"]) for row in rows_of(out)] == [("masks", "three")]
 
