@@ -86,6 +86,12 @@ def prepare_case(
     return PreparedCase(name, image, _resample_classes(class_volume, target), target, phantom)
 
 
+def label_on_stage(classes: Volume, stage: StageRecipe) -> tuple[NDArray[np.uint8], Geometry]:
+    """Bring class indices on canonical axes onto the grid of a stage; return them with that grid."""
+    target = geometry_with_spacing(classes.geometry, stage.spacing_mm)
+    return _resample_classes(classes, target), target
+
+
 def _resample_classes(classes: Volume, target: Geometry) -> NDArray[np.uint8]:
     """Resample each class as a soft mask and take the largest: smoother than the nearest voxel."""
     best = np.full(target.shape_zyx, -1.0, dtype=np.float32)

@@ -64,7 +64,8 @@ class PatchSampler:
         for number in range(0 if self._frugal else len(cases)):
             self.memory[number]
         self._base = [i for i, case in enumerate(cases) if case.base]
-        self._real = [i for i, case in enumerate(cases) if not case.phantom and not case.base]
+        self._real = [i for i, case in enumerate(cases) if not (case.phantom or case.base or case.morph)]
+        self._morphs = [i for i, case in enumerate(cases) if case.morph]
         self._phantoms = [i for i, case in enumerate(cases) if case.phantom]
         self._spacing = np.asarray(stage.spacing_mm[::-1])
         self._shape = stage.patch_ijk[::-1]
@@ -132,7 +133,11 @@ class PatchSampler:
 
     def _choose_case(self, rng: np.random.Generator) -> int:
         sampling = self.stage.sampling
-        groups = ((self._phantoms, sampling.phantom_share), (self._base, sampling.base_share))
+        groups = (
+            (self._morphs, sampling.morph_share),
+            (self._phantoms, sampling.phantom_share),
+            (self._base, sampling.base_share),
+        )
         chosen = next((cases for cases, share in groups if cases and rng.random() < share), self._real)
         return int(rng.choice(chosen or self._base or self._phantoms))
 

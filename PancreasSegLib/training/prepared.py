@@ -37,6 +37,8 @@ class PreparedCase:
         What scans of one patient share; the name by default.
     base : bool
         Whether it is there against forgetting, beside what is to be learnt.
+    morph : bool
+        Whether it is another case in the shape of a third patient.
     """
 
     name: str
@@ -47,6 +49,7 @@ class PreparedCase:
     read: tuple[int, ...] | None = None
     patient: str = ""
     base: bool = False
+    morph: bool = False
 
     def __post_init__(self) -> None:
         if not self.patient:
@@ -93,6 +96,11 @@ class StoredCase:
         return False
 
     @property
+    def morph(self) -> bool:
+        """Whether it is another case in the shape of a third patient."""
+        return bool(self.entry.get("morph"))
+
+    @property
     def size_ijk(self) -> tuple[int, int, int]:
         """Voxels along x, y and z."""
         x, y, z = self.entry["geometry"]["size_ijk"]
@@ -126,7 +134,7 @@ def save_case(folder: Path, case: PreparedCase) -> dict[str, Any]:
         "phantom": case.phantom,
         "read": case.read,
         "patient": case.patient,
-    }
+    } | ({"morph": True} if case.morph else {})
 
 
 def _load(path: Path, entry: dict[str, Any]) -> PreparedCase:
@@ -147,4 +155,5 @@ def _load(path: Path, entry: dict[str, Any]) -> PreparedCase:
         entry["phantom"],
         None if read is None else tuple(read),
         entry.get("patient", ""),
+        morph=bool(entry.get("morph")),
     )

@@ -180,7 +180,9 @@ class _Run:
         from safetensors.torch import save_file
 
         recipe, world = self.recipe, self.settings.world
-        split = split_cases(self._cases(task), recipe)
+        cases = self._cases(task)
+        split = split_cases(cases, recipe)
+        split.training.extend(self._morphs(task, split.training, cases))
         _log.info(
             "%s: %d cases, %d held out, on %s", task.name, len(split.training), len(split.validation), self.device
         )
@@ -190,6 +192,22 @@ class _Run:
             weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
             with atomic_path(network_file(recipe, task.name)) as temporary:
                 save_file(weights, temporary)
+
+    def _morphs(
+        self,
+        task: NetworkTask,
+        training: Sequence[PreparedCase | StoredCase],
+        known: Sequence[PreparedCase | StoredCase],
+    ) -> Sequence[PreparedCase | StoredCase]:
+        """Return the training cases in other patients' shapes, where the recipe asks for that."""
+        if self.recipe.data.shapes is None or not task.stage.sampling.morph_share:
+            return []
+        from PancreasSegLib.training.morphing import MorphStore
+
+        store = MorphStore(self.recipe.data, task.stage)
+        preparing = _preparing(f"shapes for {task.name}", self.progress, self.cancel)
+        stored = self.settings.world.in_turn(lambda: store.stored(training, known, preparing))
+        return stored if self.settings.memory_gb else [case.load() for case in stored]
 
     def _cases(self, task: NetworkTask) -> Sequence[PreparedCase | StoredCase]:
         """Return the prepared cases; in memory, unless the recipe sets a limit to that."""

@@ -79,6 +79,11 @@ class DataRecipe(Part):
     split_seed: int = 0
     exclude: tuple[str, ...] = ()
     phantoms: int = Field(default=0, ge=0, description="generated anatomical phantoms added to the training cases")
+    shapes: Path | None = Field(
+        default=None,
+        description="folder of masks without CTs, of other patients, in the dataset or elsewhere: training cases "
+        "are morphed into their shapes, see sampling.morph_share",
+    )
     cache_memory_gb: float | None = Field(
         default=None, gt=0, description="for cases held in memory; what does not fit is read when it is needed"
     )
@@ -119,6 +124,14 @@ class DataRecipe(Part):
     def written(self) -> tuple[str, ...]:
         """Labels that the model package writes."""
         return self.outputs or (self.organ,)
+
+    @property
+    def shapes_folder(self) -> Path | None:
+        """The folder of ``shapes``: in the dataset if it is there."""
+        if self.shapes is None:
+            return None
+        beside = self.root / self.shapes
+        return beside if beside.is_dir() else self.shapes
 
     @property
     def division(self) -> FoldSplit | HoldoutSplit | FileSplit:

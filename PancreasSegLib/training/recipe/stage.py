@@ -32,6 +32,7 @@ class SamplingRecipe(Part):
     organ_share: Share = 0.5
     label_share: Share = 0.2
     phantom_share: Share = 0.0
+    morph_share: float = Field(default=0.0, ge=0, le=1, description="of cases in the shapes of ``data.shapes``")
     base_share: float = Field(default=0.0, ge=0, le=1, description="of cases that are there against forgetting")
 
 
