@@ -64,7 +64,8 @@ def cross_validate(
         for number, held_out in enumerate(folds):
             fold = recipe.model_copy(update={"fold": number, "only": ()})
             train_networks(fold, resume=resume, progress=progress, cancel=cancel, observers=observers)
-            score = partial(_fold_scores, fold, dataset, held_out, in_plane_mm, scored, cancel)
+            recipe = world.from_first(partial(as_run, fold))  # what the first fold chose holds for all
+            score = partial(_fold_scores, recipe, dataset, held_out, in_plane_mm, scored, cancel)
             scores += world.from_first(score)
         about = {
             "recipe": recipe.name,
@@ -88,7 +89,6 @@ def _fold_scores(
     cancel: CancelToken | None,
 ) -> list[CaseScore]:
     """Make the package of a fold and score the patients that it never saw."""
-    fold = as_run(fold)
     segmenter = Segmenter.load(str(export_run(fold)), device=fold.device)
     chosen = [case for case in used_cases(fold, dataset) if case.patient in set(held_out)]
     scores = []
