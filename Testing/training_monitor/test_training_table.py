@@ -60,7 +60,7 @@ def test_before_the_first_step_and_after_the_last(run):
     assert "case_1" in rendered(shown) and shown.progress_line() == shown.preparing
     assert shown.validation_line() == ""
     shown.started(run(step=40))
-    assert "step 40 of 100" in rendered(shown) and "case_1" not in rendered(shown)
+    assert "40%  step 40 of 100" in rendered(shown) and "case_1" not in rendered(shown)
     shown.validated(50, scores_at(50, 0.7, best=True))
     shown.finished(RunSummary(60, 200.0, "early stopping", 50, 0.7))
     assert shown.is_idle

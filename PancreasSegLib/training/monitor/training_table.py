@@ -110,7 +110,7 @@ class TrainingTable:
         """Return where the present network is, for a log."""
         if self._run is None:
             return self.preparing
-        fraction = self.fields.get("fraction", 0.0)
+        fraction = self.fraction
         words = [
             f"{self._run.name}: step {self.step} of {self._run.stage.total_steps} ({fraction:.0%})",
             f"loss {self.fields.get('loss', math.nan):.4g}",
@@ -132,6 +132,13 @@ class TrainingTable:
     def is_idle(self) -> bool:
         """Whether no network is being trained."""
         return self._run is None
+
+    @property
+    def fraction(self) -> float:
+        """How much of the present run is done; by its steps, until the loop tells."""
+        if self._run is None:
+            return 0.0
+        return self.fields.get("fraction", min(1.0, self.step / self._run.stage.total_steps))
 
     @property
     def seconds_left(self) -> float | None:
@@ -173,7 +180,7 @@ class TrainingTable:
         from rich.table import Table
 
         assert self._run is not None
-        fraction = self.fields.get("fraction", 0.0)
+        fraction = self.fraction
         left = self.seconds_left
         words = f"{fraction:4.0%}  step {self.step} of {self._run.stage.total_steps}"
         if left is not None:
