@@ -14,17 +14,21 @@ if TYPE_CHECKING:
 
 
 def cohort_table(cohort: Cohort) -> Table:
-    """Return the cases of one model and their mean."""
+    """Return the cases of one model and the mean of each label."""
     from rich.table import Table
 
+    several = len(cohort.labels) > 1
     table = Table("Case", *(f"{name}" for name in ("Dice", "NSD 3 mm", "HD95 mm", "mL", "reference mL", "s")))
     for s in cohort.scores:
         values = (s.dice, s.nsd_3mm, s.hd95_mm, s.volume_ml, s.reference_ml, s.seconds)
-        table.add_row(s.case, *(f"{value:.3f}" if value < 1.5 else f"{value:.1f}" for value in values))
-    summary = cohort.summary()
-    means = [summary[name].get("mean") for name in ("dice", "nsd_3mm", "hd95_mm")]
+        name = f"{s.case}, {s.label}" if several else s.case
+        table.add_row(name, *(f"{value:.3f}" if value < 1.5 else f"{value:.1f}" for value in values))
     table.add_section()
-    table.add_row("mean", *("-" if mean is None else f"{mean:.3f}" for mean in means), "", "", "")
+    for label in cohort.labels:
+        summary = cohort.of_label(label).summary()
+        means = [summary[name].get("mean") for name in ("dice", "nsd_3mm", "hd95_mm")]
+        cells = ("-" if mean is None else f"{mean:.3f}" for mean in means)
+        table.add_row(f"mean, {label}" if several else "mean", *cells, "", "", "")
     return table
 
 

@@ -73,9 +73,14 @@ class Cohort:
         return {name: spread(self.values(name)) for name in MEASURES}
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything, with numbers that JSON has no word for as None."""
-        cases = [score.to_json() for score in self.scores]
-        return {"about": self.about, "summary": self.summary(), "cases": cases}
+        """Return everything, with numbers that JSON has no word for as None.
+
+        With several labels ``summary`` is over all of them, and ``summary_by_label`` tells them apart.
+        """
+        found: dict[str, Any] = {"about": self.about, "summary": self.summary()}
+        if len(self.labels) > 1:
+            found["summary_by_label"] = {label: self.of_label(label).summary() for label in self.labels}
+        return found | {"cases": [score.to_json() for score in self.scores]}
 
 
 def write_cohort(folder: str | Path, cohort: Cohort) -> None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 RESAMPLES = 5000
 LEVEL = 0.95
+LEAST_PATIENTS = 5
+"""With fewer, drawing them again and again says next to nothing of others."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def mean_interval(
     Returns
     -------
     Interval or None
-        None with fewer than two patients: there is nothing to estimate a spread from.
+        None with fewer than five patients.
 
     Examples
     --------
@@ -75,7 +77,7 @@ def mean_interval(
     from scipy.stats import bootstrap
 
     sums, counts = patient_sums(values, patients)
-    if len(sums) < 2:
+    if len(sums) < LEAST_PATIENTS:
         return None
     means = sums / counts
     if np.ptp(means) == 0:

@@ -15,7 +15,7 @@ from PancreasSegLib.models.checksums import sha256
 BLOCKS = ("summary", "cases", "confidence", "correction")
 _BEGIN, _END = "<!-- measured: {name} -->", "<!-- measured: end -->"
 _SHORT = ("dice", "nsd_2mm", "nsd_3mm", "hd95_mm", "assd_mm", "volume_error_ml", "absolute_volume_error_ml")
-_OWN_KEYS = ("cross_validation", "evaluation", "correction")
+_SCORE_KEYS: tuple[str, ...] = ("cross_validation", "evaluation")
 _SHOWN_CORRECTIONS = (0, 1, 3, 5, 10)
 
 
@@ -105,15 +105,9 @@ def measured_scores(
     before : mapping
         The scores that are there; those that do not come from here (of a fine-tuning, say) stay.
     """
-    found = {
-        key: value
-        for key, value in before.items()
-        if not key.startswith(_OWN_KEYS) or (not scores and not corrections)
-    }
-    if not scores:
-        found |= {key: value for key, value in before.items() if key.startswith(_OWN_KEYS[:2])}
-    if not corrections and "correction" in before:
-        found["correction"] = before["correction"]
+    replaced = _SCORE_KEYS if scores else ()
+    replaced += ("correction",) if corrections else ()
+    found = {key: value for key, value in before.items() if not key.startswith(replaced)}
     for number, file in enumerate(scores):
         key = "cross_validation" if file.unseen else "evaluation"
         found[key if number == 0 else f"{key}_{_slug(file.title)}"] = _entry(file)

@@ -42,7 +42,8 @@ CONVENTIONS: tuple[str, ...] = (
     " no finite distance. Such a case is counted, never dropped: its distance counts in median and quartiles "
     "as the largest, and cannot enter a mean, so the table says how many there were. A scan that the model "
     "refused counts as an empty mask.",
-    "Intervals of means: BCa bootstrap with patients as units. With few patients they are somewhat too narrow.",
+    "Intervals of means: BCa bootstrap with patients as units, from five patients on. With fewer than 20 they are "
+    "somewhat too narrow.",
     "Comparison of models: Wilcoxon's signed-rank test over patients, two-sided, exact up to 200; Holm's "
     "correction over the pairs of models within a measure and label, not over measures or labels.",
     "Limits of agreement: bias and 1.96 SD of the volume differences (Bland and Altman), with 95 % intervals.",

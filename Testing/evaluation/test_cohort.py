@@ -104,3 +104,40 @@ def test_cancelling_ends_it(cases):
     token.cancel()
     with pytest.raises(CancelledError):
         next(evaluate_model(Oracle(), cases, 8, cancel=token))
+
+
+def test_labels_are_summed_up_apart():
+    scores = (
+        score_mask("a", block(), block(), GRID, label="pancreas"),
+        score_mask("a", block(2), block(), GRID, label="duct"),
+    )
+    content = Cohort(scores, {}).to_json()
+    assert content["summary_by_label"]["pancreas"]["dice"]["mean"] == 1
+    assert content["summary_by_label"]["duct"]["dice"]["mean"] == pytest.approx(0.75)
+    assert "summary_by_label" not in Cohort(scores[:1], {}).to_json()
+
+
+def test_quantiles_count_infinite_distances_as_the_largest():
+    near, lost = score_mask("a", block(1), block(), GRID), score_mask("b", np.zeros_like(block()), block(), GRID)
+    two_of_three = Cohort((near, near, lost), {}).summary()["hd95_mm"]
+    assert two_of_three["median"] == near.hd95_mm
+    assert (two_of_three["cases"], two_of_three["infinite"], two_of_three["q3"]) == (2, 1, None)
+    assert Cohort((near, lost, lost), {}).summary()["hd95_mm"]["median"] is None
+    nothing = Cohort((lost,), {}).summary()["hd95_mm"]
+    assert (nothing["mean"], nothing["cases"], nothing["infinite"]) == (None, 0, 1)
+
+
+def test_scores_survive_json():
+    from dataclasses import replace
+
+    from PancreasSegLib.evaluation import CaseScore
+    from PancreasSegLib.evaluation.traits import Traits
+
+    traits = Traits(2.5, 0.8, 90.0, float("nan"), "arterial")
+    score = score_mask("a", np.zeros_like(block()), block(), GRID, confidence=0.5, traits=traits, patient="p")
+    again = CaseScore.from_json(json.loads(json.dumps(score.to_json())))
+    assert math.isnan(again.traits.rim_contrast_hu)
+    assert math.isnan(again.seconds)
+    known = Traits(2.5, 0.8, 90.0, 0.0, "arterial")
+    assert replace(again, traits=known, seconds=0.0) == replace(score, traits=known, seconds=0.0)
+    assert math.isinf(again.hd95_mm)

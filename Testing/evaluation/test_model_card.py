@@ -64,7 +64,7 @@ def test_the_command_writes_card_scores_and_checksums(files, package, capsys):
     assert run(arguments) == 0
     verify_package(package)
     card = card_of(package)
-    assert "| the CT's own grid | 0.762 (" in block(card, "summary")
+    assert "| the CT's own grid | 0.762 |" in block(card, "summary")
     assert "| 0.775 (0.620 to 0.880) |" in block(card, "summary")
     assert "0.75 mm in-plane" in block(card, "summary")
     assert "| case_3 | 0.880 |" in block(card, "cases")

@@ -130,7 +130,7 @@ def test_files_for_programs(tmp_path):
     import csv
     import json
 
-    evaluation = evaluated({"one": [0.8, 0.7, 0.0], "two": [0.7, 0.8, 0.9]}, lost=2)
+    evaluation = evaluated({"one": [0.8, 0.7, 0.0, 0.5, 0.5], "two": [0.7, 0.8, 0.9, 0.5, 0.5]}, lost=2)
     write_evaluation(tmp_path, evaluation)
     content = json.loads((tmp_path / "summary.json").read_text())
     assert content["format"] == "pancreasseg-evaluation/1"
@@ -140,10 +140,10 @@ def test_files_for_programs(tmp_path):
     assert content["summary"]["pancreas"]["one"]["outcomes"]["missed"] == 1
     assert content["summary"]["pancreas"]["one"]["measures"]["hd95_mm"]["infinite"] == 1
     assert content["comparisons"][0]["first"] == "one"
-    assert len(content["cases"]) == 6
+    assert len(content["cases"]) == 10
     with (tmp_path / "cases.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["model"] for row in rows] == ["one"] * 3 + ["two"] * 3
+    assert [row["model"] for row in rows] == ["one"] * 5 + ["two"] * 5
     assert rows[2]["hd95_mm"] == "inf"
 
 
