@@ -99,7 +99,7 @@ def parse_metadata(content: Any, folder: Path) -> ModelPackage:
     if "pancreasseg" not in bundle.value:
         raise ModelPackageError(
             f"{file} has no pancreasseg block: this is a MONAI bundle of another program.",
-            "Use a package made by `pancreasseg train` or `pancreasseg models export`.",
+            "`pancreasseg models import` makes a package of it.",
         )
     block = JsonFields(bundle.get("pancreasseg"), file, "pancreasseg")
     version = block.integer("format_version")

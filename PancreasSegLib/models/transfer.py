@@ -66,7 +66,7 @@ def add_package(source: Path | str, *, force: bool = False) -> ModelPackage:
 def _copy_folder(source: Path, target: Path) -> None:
     """Copy the files that a package's SHA256SUMS lists, and nothing else."""
     if not (source / METADATA_FILE).is_file():
-        raise ModelPackageError(f"{source} is not a model package: it has no {METADATA_FILE}.")
+        raise _no_package(source)
     names = [*read_checksums(source), SUMS_FILE]
     files = [file_inside(source, name) for name in names]
     if len(files) > MAX_FILES or sum(file.stat().st_size for file in files) > MAX_PACKAGE_BYTES:
@@ -77,6 +77,13 @@ def _copy_folder(source: Path, target: Path) -> None:
         shutil.copyfile(file, copy)
 
 
+def _no_package(source: Path) -> ModelPackageError:
+    return ModelPackageError(
+        f"{source} is not a model package: it has no {METADATA_FILE}.",
+        "A model of MONAI or nnU-Net becomes one by `pancreasseg models import`.",
+    )
+
+
 def _unzip(source: Path, target: Path) -> None:
     """Unpack a zipped package, with or without one folder around it."""
     with opened_zip(source) as archive:
@@ -85,7 +92,7 @@ def _unzip(source: Path, target: Path) -> None:
         top = min(tops, key=len, default=None)
         prefix = top[: -len(METADATA_FILE)] if top else ""
         if top is None or prefix.count("/") > 1:
-            raise ModelPackageError(f"{source} is not a model package: it has no {METADATA_FILE}.")
+            raise _no_package(source)
         extract(archive, {n[len(prefix) :]: m for n, m in members.items() if n.startswith(prefix)}, target)
 
 

@@ -73,13 +73,13 @@ DYNUNET = {
 }
 
 
-def moving_dynunet(threshold: float, channel: int = 2, out_channels: int = 3) -> nn.Module:
+def moving_dynunet(threshold: float, channel: int = 2, out_channels: int = 3, moved: bool = True) -> nn.Module:
     """MONAI's DynUNet: `channel` is likely above a threshold, a voxel down the first axis and one up the last."""
     from monai.networks import nets
 
     network = zeroed(nets.DynUNet(**{**DYNUNET, "out_channels": out_channels}).eval())
     with torch.no_grad():
-        network.input_block.conv1.conv.weight[0, 0, 2, 1, 0] = 1
+        network.input_block.conv1.conv.weight[(0, 0, 2, 1, 0) if moved else (0, 0, 1, 1, 1)] = 1
         network.input_block.conv2.conv.weight[0, 0, 1, 1, 1] = 1
         last = network.upsamples[-1].conv_block
         last.conv1.conv.weight[0, 2, 1, 1, 1] = 1  # the skip connection comes after the upsampled channels

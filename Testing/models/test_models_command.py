@@ -79,3 +79,31 @@ def test_networks(run):
     assert json.loads(run("networks", "unetr", "--json"))["arguments"]["image_size"]["meaning"]
     with pytest.raises(NetworkError):
         run("networks", "nonesuch")
+
+
+def test_a_model_of_another_program_is_imported(run, tmp_path):
+    import nnunet_models
+    from foreign_models import write_bundle
+
+    said = run("models", "import", write_bundle(tmp_path / "b"), "--name", "mine", "--organ", "liver")
+    assert "Imported the MONAI bundle as mine, which writes liver." in said
+    assert "--model mine" in said
+    nnunet_models.write_nnunet(tmp_path / "results")
+    assert "Imported the nnU-Net v2 model as Dataset007_Pancreas-3d_fullres" in run(
+        "models", "import", tmp_path / "results", "--axes", "ras", "--configuration", "3d_fullres"
+    )
+    rows = {row["name"]: row for row in json.loads(run("models", "list", "--json"))}
+    assert rows["mine"]["labels"] == {"liver": 1}
+    assert "in order" in run("models", "verify", "Dataset007_Pancreas-3d_fullres")
+    with pytest.raises(ModelPackageError, match="--force"):
+        run("models", "import", tmp_path / "b", "--name", "mine")
+
+
+def test_exports_for_other_programs(run, folder, tmp_path):
+    said = run("models", "export", folder, tmp_path / "graphs", "--format", "torchscript")
+    assert "segmenter.ts: on 8 x 24 x 16 voxels at most" in said
+    assert (tmp_path / "graphs/segmenter.json").is_file()
+    run("models", "export", folder, tmp_path / "bundle", "--format", "monai")
+    assert (tmp_path / "bundle/models/model.pt").is_file()
+    assert "python -m monai.bundle run" in (tmp_path / "bundle/docs/README.md").read_text()
+    assert "in order" in run("models", "verify", tmp_path / "bundle")

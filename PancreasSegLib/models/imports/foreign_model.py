@@ -154,7 +154,8 @@ def chosen_organs(labels: Mapping[str, int], wanted: Sequence[str], source: str)
         if USUAL_ORGAN in known or len(labels) == 1:
             return [known.get(USUAL_ORGAN, next(iter(labels)))]
         raise ModelPackageError(
-            f"{source} finds {_listed(labels)}, and no pancreas.", "Say what to write with --organ NAME."
+            f"{source} finds {_listed(labels)}, and no pancreas.",
+            "Say what to write: `pancreasseg models import ... --organ NAME`.",
         )
     for organ in wanted:
         if organ.casefold() not in known:

@@ -73,7 +73,7 @@ def import_model(
     force : bool
         Whether a package of the same name is replaced.
     axes : str
-        Where the network's axes lead, for a model that does not say.
+        Where the axes of the scans led that it was trained on, e.g. ``"RAS"``, for a model that does not say.
     spacing_mm : tuple of 3 float, optional
         Along x, y, z, for a model that does not say.
     configuration : str

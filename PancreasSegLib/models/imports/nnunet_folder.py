@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _PLANS, _DATASET = "plans.json", "dataset.json"
 _CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
-_DICOM_AXES = "SPL"
+_DICOM_AXES = "LPS"
 _DEPTH = 3
 
 
@@ -78,13 +78,12 @@ def read_nnunet(folder: Path, ends: OpenEnds) -> ForeignModel:
     labels, patch = plans.labels(), plans.patch
     network, arguments = plans.network(1 + len(labels))
     window, mean, std, notes = plans.normalisation()
-    axes = plans.axes or ends.axes
-    if not axes:
-        axes = plans.permuted(_DICOM_AXES)
+    axes = plans.axes or plans.permuted((ends.axes or _DICOM_AXES)[::-1])
+    if not plans.axes and not ends.axes:
         notes.append(
             "nnU-Net takes scans as they lie in the file; here they are brought to the axes of DICOM: Left, "
-            "Posterior, Superior. If it was trained on files with other axes, import it again with --axes, e.g. "
-            f"{plans.permuted('SAR')} for NIfTI files in RAS."
+            "Posterior, Superior. If it was trained on files with other axes, import it again and name them, "
+            "e.g. --axes RAS, which most NIfTI files have."
         )
     try:
         multiple = input_multiple(network, **arguments)[::-1]  # 1 first, for a network of slices

@@ -16,7 +16,8 @@ class OpenEnds:
     Attributes
     ----------
     axes : str
-        Where the network's axes lead, e.g. ``"RAS"``; "" if the user said nothing.
+        Where the axes of the scans led that it was trained on, in the order x, y, z, e.g. ``"RAS"``; "" if the
+        user said nothing.
     spacing_mm : tuple of 3 float or None
         Along x, y, z of the scan.
     """
