@@ -17,7 +17,7 @@ from PancreasSegLib.data.case_files import STAGING, remove_stale, renamed, sweep
 from PancreasSegLib.data.case_quality import CaseQuality
 from PancreasSegLib.data.case_work import Failure, work_on
 from PancreasSegLib.data.composed_case import compose
-from PancreasSegLib.data.dataset import QUALITY_FOLDER, labels_of
+from PancreasSegLib.data.dataset import QUALITY_FOLDER, case_stem, labels_of
 from PancreasSegLib.data.folder_lock import folder_lock
 from PancreasSegLib.data.index import inside, new_index, read_index, write_index
 from PancreasSegLib.data.inspection import divide
@@ -130,6 +130,7 @@ def prepare_dataset(
         When cancelled; likewise.
     """
     selection.check(found.structures, found.title)
+    _refuse_source(target, found)
     check_folder(target, selection.values)
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -178,13 +179,15 @@ class _PreparedFolder:
     def todo(self) -> tuple[list[SourceCase], list[str], list[LeftOut]]:
         """Return the cases to write, the names of those that are there, and those that were not read."""
         read, unread = divide(self._found.cases, self._selection)
+        listed = {case_stem(entry["image"]) for entry in self._index.get("training", [])} - self._records.keys()
         todo, kept = [], []
         for case in read:
             record = self._records.get(case.name)
-            if record is not None and record.source.get("dataset") != self._found.title:
+            origin = "" if record is None else record.source.get("dataset", "")
+            if case.name in listed or (record is not None and origin != self._found.title):
+                whose = f" ({origin})" if origin else ""
                 raise DatasetError(
-                    f"{self._target} holds a case {case.name} of another dataset"
-                    f" ({record.source.get('dataset', 'unknown')}).",
+                    f"{self._target} holds a case {case.name} of another dataset{whose}.",
                     "Prepare this dataset into a folder of its own.",
                 )
             if record is not None and self._is_done(record, case):
@@ -214,6 +217,17 @@ class _PreparedFolder:
         if former is not None:
             remove_stale(self._target, former, record)
         self._records = after
+
+
+def _refuse_source(target: Path, found: Survey) -> None:
+    """Refuse to write over what is read."""
+    place = target.resolve()
+    for case in found.cases:
+        if any(file.resolve().is_relative_to(place) for file in case.files[:2]):
+            raise DatasetError(
+                f"{target} holds the dataset that is to be read, which would be written over.",
+                "Name another folder.",
+            )
 
 
 def _staging(target: Path) -> Path:

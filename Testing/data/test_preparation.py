@@ -106,6 +106,18 @@ def test_other_labels_and_other_folders_are_refused(tmp_path, task):
         prepare_dataset(found, target, LabelSelection.parse(["pancras"]))
 
 
+def test_nothing_that_is_there_is_written_over(tmp_path, task):
+    both = LabelSelection.parse(["pancreas", "cancer"])
+    before = times(task)
+    for target in (task, task.parent):
+        with pytest.raises(DatasetError, match="holds the dataset that is to be read"):
+            prepare_dataset(survey("msd", task), target, both)
+    theirs = trees.write_msd(tmp_path / "theirs")  # the same names and labels, prepared by nobody
+    with pytest.raises(DatasetError, match="holds a case pancreas_001 of another dataset"):
+        prepare_dataset(survey("msd", task), theirs, both)
+    assert times(task) == before
+
+
 def test_two_datasets_into_one_folder_keep_their_terms_and_what_was_read(tmp_path):
     trees.write_ircadb(tmp_path / "ircadb")
     trees.write_flare22(tmp_path / "flare")
