@@ -33,26 +33,39 @@ def command(
 
     The costs are counted without computing anything, so that large networks and images take no memory.
     """
-    from PancreasSegLib.errors import MissingPackageError
-    from PancreasSegLib.networks import NETWORKS, PRESETS, describe
-
     if name:
-        description = describe(name)
-        if not brief:
-            cost = _cost(name, overrides or [], size, batch, classes)
-            description |= {"multiple_ijk": _multiple(name, overrides or [], cost), "cost": cost}
-        if as_json:
-            print(json.dumps({**description, "cost": _plain(description.get("cost"))}, indent=2))
-        else:
-            _show_one(description)
-        return
-    rows = []
+        _one(name, overrides or [], size, batch, classes, brief, as_json)
+    else:
+        _all(size, batch, classes, brief, as_json)
+
+
+def _one(
+    name: str, overrides: list[str], size: str | None, batch: int, classes: int, brief: bool, as_json: bool
+) -> None:
+    from PancreasSegLib.networks import describe
+
+    description = describe(name)
+    if not brief:
+        cost = _cost(name, overrides, size, batch, classes)
+        description |= {"multiple_ijk": _multiple(name, overrides, cost), "cost": cost}
+    if as_json:
+        print(json.dumps({**description, "cost": _plain(description.get("cost"))}, indent=2))
+    else:
+        _show_one(description)
+
+
+def _all(size: str | None, batch: int, classes: int, brief: bool, as_json: bool) -> None:
+    from PancreasSegLib.errors import MissingPackageError
+    from PancreasSegLib.networks import NETWORKS, PRESETS
+
+    rows: list[tuple[str, str, Footprint | None]] = []
     for key, architecture in (NETWORKS | PRESETS).items():
-        try:
-            cost = None if brief else _cost(key, [], size, batch, classes)
-        except MissingPackageError as error:
-            note(str(error))
-            cost = None
+        cost = None
+        if not brief:
+            try:
+                cost = _cost(key, [], size, batch, classes)
+            except MissingPackageError as error:
+                note(str(error))
         rows.append((key, architecture.summary, cost))
     if as_json:
         print(json.dumps({k: {"summary": s, "cost": _plain(c)} for k, s, c in rows}, indent=2))
