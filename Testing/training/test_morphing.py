@@ -151,7 +151,7 @@ def test_the_shape_of_a_held_out_patient_is_refused(recipe):
         train_networks(recipe)
 
 
-def test_shapes_without_the_organ_or_without_files_are_refused(recipe, tmp_path):
+def test_shapes_without_the_organ_or_without_files_are_refused(recipe, tmp_path, caplog):
     stage = recipe.stages["segmenter"]
     cases = CaseCache(recipe.data, stage).stored()
     ct, labels = abdomen(9)
@@ -159,6 +159,9 @@ def test_shapes_without_the_organ_or_without_files_are_refused(recipe, tmp_path)
     with pytest.raises(DatasetError, match="no voxel of the pancreas"):
         MorphStore(recipe.data, stage).stored(cases, cases)
     (tmp_path / "none").mkdir()
+    absent = recipe.data.model_copy(update={"shapes": tmp_path / "absent"})
+    assert MorphStore(absent, stage).stored(cases, cases) == []
+    assert "without morphs" in caplog.text
     empty = recipe.data.model_copy(update={"shapes": tmp_path / "none"})
     with pytest.raises(DatasetError, match="no mask"):
         MorphStore(empty, stage).stored(cases, cases)

@@ -67,6 +67,8 @@ class MorphStore:
         """
         folder = CaseCache(self.data, self.stage).folder / "morphs"
         shapes = shape_files(self.data)
+        if not shapes:
+            return []
         shared = {name for case in known for name in (case.name, case.patient)} & set(shapes)
         if shared:
             raise DatasetError(
@@ -104,13 +106,18 @@ class MorphStore:
 def shape_files(data: DataRecipe) -> dict[str, Path]:
     """Return the masks of ``data.shapes`` by patient.
 
+    A folder that is not there is told and does without: the recipe `default` names one that few datasets have.
+
     Raises
     ------
     DatasetError
-        If there are none.
+        If there are none in it.
     """
     folder = data.shapes_folder
     if folder is None:
+        return {}
+    if not folder.is_dir():
+        _log.warning("There is no folder %s (data.shapes): training goes on without morphs.", folder)
         return {}
     files = {
         file.name[: -len(ending)]: file
