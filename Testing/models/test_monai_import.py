@@ -116,6 +116,30 @@ def test_a_sigmoid_without_a_background(models_home, tmp_path):
     assert dice(found == 1, soft == 1) > 0.97
 
 
+def test_monais_runner_runs_the_package_that_came_of_a_bundle(models_home, tmp_path):
+    """Other axes than ours, and a sigmoid: what is imported can be given back."""
+    pytest.importorskip("nibabel")
+    from monai.bundle import run
+
+    config = changed(bundle_config(), "Activationsd", softmax=False, sigmoid=True)
+    config = changed(config, "Spacingd", pixdim=[1.8, 2.0, 2.2])
+    metadata = json.loads(json.dumps(METADATA))
+    names = {"0": "liver", "1": "spleen", "2": "pancreas"}
+    metadata["network_data_format"]["outputs"]["pred"]["channel_def"] = names
+    weights = moving_dynunet(0.5).state_dict()
+    weights["output_block.conv.conv.bias"][:2] = -20  # nothing else anywhere
+    package = import_model(write_bundle(tmp_path / "b", config, metadata, weights)).package
+    data = tmp_path / "data"
+    data.mkdir()
+    volume = ball(ORIENTATIONS["sagittal"])
+    save_nifti(volume, data / "scan.nii.gz")
+    out = tmp_path / "out"
+    file = package.path / "configs/inference.json"
+    run(config_file=str(file), bundle_root=str(package.path), dataset_dir=str(data), output_dir=str(out))
+    theirs = sitk.GetArrayFromImage(sitk.ReadImage(str(out / "scan_pancreas.nii.gz")))
+    assert dice(segmented(package, volume).mask == 1, theirs == 1) > 0.97
+
+
 def test_the_organ_is_chosen_by_name(bundle, models_home):
     assert import_model(bundle, name="a", organs=["PANCREAS", "liver"]).package.labels == {
         "pancreas": 1,

@@ -69,7 +69,7 @@ def moving(tiny, tmp_path):
         dict.fromkeys(stage.weights, state),
         "card",
     )
-    return export_package(made, tmp_path / "exported")
+    return export_package(made, tmp_path / "exported", for_monai=True)
 
 
 DIRECTIONS = {
