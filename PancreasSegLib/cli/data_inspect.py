@@ -98,7 +98,5 @@ def tell_quality(report: QualityReport, folder: Path) -> None:
             table.add_row(Text(name), Text(remark.sentence))
     if report.remarks:
         show(table)
-    for overlap in report.overlaps:
-        note(f"{overlap.case}: {overlap.sentence}")
     odd = f"{len(report.remarks)} with remarks"
     say(f"{counted(len(report.cases), 'case')}, {odd}. The report is {folder / HTML_FILE}.")

@@ -64,7 +64,9 @@ AssumeCt = Annotated[
 ]
 Against = Annotated[
     list[Path] | None,
-    typer.Option("--against", help="Another dataset (or its quality.json): which scans are in both?"),
+    typer.Option(
+        "--against", metavar="OTHER", help="Another dataset (or its quality.json): which scans are in both?"
+    ),
 ]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; each holds one case in memory.")]
 

@@ -80,7 +80,11 @@ def command(
     write_split(file, split)
     show(_table(split, volumes))
     known = sum(volume is not None for volume in volumes.values())
-    spread = f" Volumes of {label} were known of {known}." if label != "none" else ""
+    spread = "" if label == "none" else f" Volumes of {label} were known of {known}, and spread evenly."
+    if label != "none" and not known:
+        spread = (
+            f" Volumes of {label} are not known, so they were not spread evenly (data inspect -o DATASET/quality)."
+        )
     say(f"{len(volumes)} patients in {file}.{spread}")
 
 

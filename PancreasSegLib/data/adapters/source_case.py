@@ -143,10 +143,10 @@ class LabelMapCase(SourceCase):
         present = np.flatnonzero(np.bincount(array.ravel())) if array.dtype == np.uint8 else np.unique(array)
         unknown = set(present.tolist()) - {0} - {value for values in self.values.values() for value in values}
         if unknown:
-            listed = ", ".join(map(str, sorted(unknown)[:5]))
+            listed = ", ".join(map(str, sorted(unknown)[:5])) + (" and more" if len(unknown) > 5 else "")
             raise DatasetError(
                 f"{self.label.name} holds {listed}, {'values' if len(unknown) > 1 else 'a value'} of no label.",
-                "Name all values of the dataset, or mend the file.",
+                "Name all values of the dataset (for a folder with --values), or mend the file.",
             )
 
 
