@@ -29,11 +29,13 @@ class PairedComparison:
     first, second : str
         The models.
     cases, patients : int
-        Cases with a finite value from both, and their patients; the unit of the test is the patient.
-    left_out : int
-        Cases in which a distance is infinite for one of them, since one mask is empty.
+        Cases that both have scored, and their patients; the unit of the test is the patient.
+    infinite : int
+        Those in which a distance is infinite for one or both, since a mask is empty. They cannot enter the mean;
+        in the test, the median and the count such a difference is larger than any other, and none if both are
+        infinite.
     mean_difference, median_difference : float or None
-        Over cases, and over patients.
+        Over cases, and over patients; None where it is not finite.
     interval : Interval or None
         Of the mean difference, by bootstrap over patients.
     better, worse, equal : int
@@ -52,7 +54,7 @@ class PairedComparison:
     second: str
     cases: int
     patients: int
-    left_out: int
+    infinite: int
     mean_difference: float | None
     median_difference: float | None
     interval: Interval | None
@@ -106,29 +108,44 @@ def _compare(
 ) -> PairedComparison:
     one, other = (_by_case(cohorts[name].of_label(label), measure) for name in (first, second))
     shared = [case for case in one if case in other]
-    usable = [case for case in shared if math.isfinite(one[case][0]) and math.isfinite(other[case][0])]
-    differences = np.array([other[case][0] - one[case][0] for case in usable])
-    patients = [one[case][1] for case in usable]
+    differences = np.array([_difference(one[case][0], other[case][0]) for case in shared])
+    patients = [one[case][1] for case in shared]
+    finite = np.array(
+        [math.isfinite(one[case][0]) and math.isfinite(other[case][0]) for case in shared], dtype=bool
+    )
+    measured = differences[finite]
     gains = differences if HIGHER_IS_BETTER.get(measure, True) else -differences
     sums, counts = patient_sums(differences, patients)
-    test = signed_rank(sums / counts) if usable else None
+    by_patient = np.nan_to_num(sums / counts, nan=0.0, posinf=math.inf, neginf=-math.inf)
+    test = signed_rank(by_patient) if shared else None
+    median = float(np.median(by_patient)) if shared else math.nan
     return PairedComparison(
         label,
         measure,
         first,
         second,
-        len(usable),
+        len(shared),
         len(sums),
-        len(shared) - len(usable),
-        float(differences.mean()) if usable else None,
-        float(np.median(sums / counts)) if usable else None,
-        mean_interval(differences, patients, resamples=resamples, seed=seed),
+        int((~finite).sum()),
+        float(measured.mean()) if measured.size else None,
+        median if math.isfinite(median) else None,
+        mean_interval(
+            measured,
+            [p for p, known in zip(patients, finite, strict=True) if known],
+            resamples=resamples,
+            seed=seed,
+        ),
         int((gains > 0).sum()),
         int((gains < 0).sum()),
         int((gains == 0).sum()),
         None if test is None else test.p,
         test is not None and test.exact,
     )
+
+
+def _difference(first: float, second: float) -> float:
+    """Return second minus first; none between two infinite values."""
+    return 0.0 if first == second else second - first
 
 
 def _by_case(cohort: Cohort, measure: str) -> dict[str, tuple[float, str]]:

@@ -125,7 +125,7 @@ def comparison_table(label: str, comparisons: Sequence[PairedComparison]) -> str
                 f"{c.better} / {c.worse} / {c.equal}",
                 p + ("" if c.exact else " (approximate)"),
                 *([_p(c.p_holm) if c.p_holm is not None else "–"] if corrected else []),
-                f"{c.cases}" + (f" ({c.left_out} without a distance left out)" if c.left_out else ""),
+                f"{c.cases}" + (f" ({c.infinite} infinite)" if c.infinite else ""),
             ]
         )
     head = ["Pair", "Measure", "Mean difference", "95 % CI", "Median difference", "better / worse / equal", "p"]

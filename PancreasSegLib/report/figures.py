@@ -41,6 +41,7 @@ def new_plot(width: float, height: float, *, columns: int = 1) -> tuple[Figure, 
         axes.yaxis.label.set_color(INK)
         axes.grid(True, color=FAINT, alpha=0.25, linewidth=0.6)
         axes.set_axisbelow(True)
+        axes.locator_params(nbins=6)
         for side, spine in axes.spines.items():
             spine.set_color(FAINT)
             spine.set_visible(side in ("left", "bottom"))

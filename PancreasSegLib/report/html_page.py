@@ -27,7 +27,7 @@ caption { text-align: left; color: var(--faint); padding: 0 0 .3rem; max-width: 
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 thead th { background: var(--head); vertical-align: bottom; }
 th:first-child, td.text, th.text { text-align: left; } th[scope=row] { font-weight: 500; text-align: left; }
-td.text { white-space: normal; min-width: 8rem; }
+td.text { white-space: normal; min-width: 11rem; }
 figure { margin: .6rem 0 1.2rem; } figure svg, figure img { max-width: 100%; height: auto; display: block; }
 figcaption { color: var(--faint); font-size: .88rem; max-width: 46rem; padding-top: .2rem; }
 .row { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start; } .row > figure { flex: 0 1 auto; }
@@ -36,6 +36,7 @@ nav ul { padding-left: 1.2rem; margin: .3rem 0; }
 @media print { :root { --paper: #fff; --ink: #000; --faint: #444; --line: #bbb; --head: #eee; --warn: #eee; }
   body { max-width: none; padding: 0; font-size: 11px; } nav { display: none; } figure, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; } .wide { overflow: visible; }
+  table { font-size: 8px; } th, td { padding: 1px 3px; } td.text { min-width: 0; }
   details::details-content { content-visibility: visible; height: auto; } }
 """
 

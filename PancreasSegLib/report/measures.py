@@ -44,8 +44,9 @@ CONVENTIONS: tuple[str, ...] = (
     "refused counts as an empty mask.",
     "Intervals of means: BCa bootstrap with patients as units, from five patients on. With fewer than 20 they are "
     "somewhat too narrow.",
-    "Comparison of models: Wilcoxon's signed-rank test over patients, two-sided, exact up to 200; Holm's "
-    "correction over the pairs of models within a measure and label, not over measures or labels.",
+    "Comparison of models: Wilcoxon's signed-rank test over patients, two-sided, exact up to 200; a distance "
+    "that is infinite for one of them is the largest difference there, and in no mean. Holm's correction over "
+    "the pairs of models within a measure and label, not over measures or labels.",
     "Limits of agreement: bias and 1.96 SD of the volume differences (Bland and Altman), with 95 % intervals.",
     "Confidence: the expected Dice that the run reported, from its own probabilities. Refitted: a temperature"
     " for the log-odds is fitted to all other patients and applied to the one that was left out, so nobody is"

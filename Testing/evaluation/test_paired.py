@@ -47,12 +47,17 @@ def test_patients_are_the_units_and_only_shared_cases_count():
     assert found.p == signed_rank([0.01, 0.025, 0.045]).p
 
 
-def test_infinite_distances_are_left_out_and_counted():
+def test_an_infinite_distance_is_the_largest_difference_but_in_no_mean():
     lost = score("c0", 0.0, hd95_mm=float("inf"), volume_ml=0.0)
     one, other = cohort([0.8, 0.7, 0.9]), Cohort((lost, *cohort([0.8, 0.75, 0.92]).scores[1:]), {})
     found = {c.measure: c for c in compare_models({"a": one, "b": other}, "pancreas")}
-    assert (found["hd95_mm"].cases, found["hd95_mm"].left_out) == (2, 1)
-    assert (found["dice"].cases, found["dice"].left_out) == (3, 0)
+    assert (found["hd95_mm"].cases, found["hd95_mm"].infinite) == (3, 1)
+    assert found["hd95_mm"].mean_difference == pytest.approx(-0.7)
+    assert (found["hd95_mm"].better, found["hd95_mm"].worse) == (2, 1)
+    assert found["hd95_mm"].p == signed_rank([1000, -1.0, -0.4]).p
+    assert (found["dice"].cases, found["dice"].infinite) == (3, 0)
+    both = {c.measure: c for c in compare_models({"a": other, "b": other}, "pancreas")}["hd95_mm"]
+    assert (both.equal, both.p, both.infinite) == (3, 1, 1)
 
 
 def test_the_same_model_twice():
