@@ -33,6 +33,7 @@ from PancreasSegLib.training.observer import (
     ValidationScores,
 )
 from PancreasSegLib.training.optimizer import build_optimizer
+from PancreasSegLib.training.pace import Pace
 from PancreasSegLib.training.patches import PatchSampler
 from PancreasSegLib.training.prediction import predicted_array
 from PancreasSegLib.training.prepared import PreparedCase, StoredCase
@@ -101,8 +102,7 @@ class NetworkTrainer:
         self.watch = RunWatch(stage)
         self._since_told, self._since_look = MeanLoss(device), MeanLoss(device)
         self._norm: torch.Tensor | None = None
-        self._told = (0, 0.0)
-        self._patch_seconds, self._told_at = 0.0, time.perf_counter()
+        self._pace = Pace()
 
     def _built(self) -> nn.Module:
         task = self.task
@@ -156,8 +156,7 @@ class NetworkTrainer:
         """
         if resume and self.world.from_first(self.checkpoint.is_file):
             self._restore()
-        self._told = (self.step, self.elapsed)
-        self._patch_seconds, self._told_at = 0.0, time.perf_counter()
+        self._pace = Pace()
         self.observers.started(self._about())
         self._look_at_start()
         self._loop(progress if self.world.first else None, cancel)
@@ -185,16 +184,18 @@ class NetworkTrainer:
             self._since_told.add(loss)
             self._since_look.add(loss)
             self.step += 1
+            self._pace.stepped()
             self.elapsed = clock.elapsed()
             if self.step % self.settings.log_every == 0:
                 self._tell(progress)
-            if self.step % stage.validate_every == 0:
-                self._look()
-            if self.step % stage.epoch_steps == 0 and self.world.first:
-                self.observers.epoch_ended(self.step, self._view())
-            if time.monotonic() - saved > 60 * stage.checkpoint_minutes:
-                self._save()
-                saved = time.monotonic()
+            with self._pace.aside():
+                if self.step % stage.validate_every == 0:
+                    self._look()
+                if self.step % stage.epoch_steps == 0 and self.world.first:
+                    self.observers.epoch_ended(self.step, self._view())
+                if time.monotonic() - saved > 60 * stage.checkpoint_minutes:
+                    self._save()
+                    saved = time.monotonic()
         if self._since_told.steps:
             self._tell(progress)
         self._look()
@@ -223,9 +224,8 @@ class NetworkTrainer:
 
     def _part(self, numbers: Sequence[int]) -> torch.Tensor:
         """Add the gradients of a part of the batch; the loss is that of all processes' samples together."""
-        begun = time.perf_counter()
-        image, label, read = self.sampler.batch(self.step, numbers)
-        self._patch_seconds += time.perf_counter() - begun
+        with self._pace.patches():
+            image, label, read = self.sampler.batch(self.step, numbers)
         image = image.contiguous(memory_format=self.layout)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             outputs = training_outputs(self.network(image))
@@ -241,18 +241,14 @@ class NetworkTrainer:
     def _tell(self, progress: ProgressCallback | None) -> None:
         """Tell of the steps since the last time."""
         loss = self._since_told.taken()
-        steps, seconds = self.step - self._told[0], self.elapsed - self._told[1]
-        self._told = (self.step, self.elapsed)
         fraction = self.fraction
         fields = {
             "loss": loss,
             "rate": float(self.optimizer.param_groups[0]["lr"]),
             "seconds": self.elapsed,
-            "seconds_per_step": seconds / max(1, steps),
             "fraction": fraction,
-            "data_share": self._patch_seconds / max(1e-9, time.perf_counter() - self._told_at),
+            **self._pace.taken(),
         }
-        self._patch_seconds, self._told_at = 0.0, time.perf_counter()
         if self._norm is not None:
             fields["grad_norm"] = float(self._norm)
         self.observers.stepped(self.step, fields)

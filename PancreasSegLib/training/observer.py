@@ -144,9 +144,10 @@ class TrainingObserver(Protocol):
     def stepped(self, step: int, fields: dict[str, float]) -> None:
         """``monitor.log_every`` steps are done.
 
-        ``fields`` are ``loss`` (their mean), ``rate``, ``seconds`` (of the run's clock), ``seconds_per_step``,
-        ``grad_norm`` (of the last step, before clipping; only where it is clipped), ``fraction`` of the run, and
-        ``data_share`` of the time, 0 to 1, that went into patches (on a GPU, into asking for them).
+        ``fields`` are ``loss`` (their mean), ``rate``, ``seconds`` (of the run's clock), ``seconds_per_step`` (of
+        the wall, without validation), ``grad_norm`` (of the last step, before clipping; only where it is clipped),
+        ``fraction`` of the run, and ``data_share`` of the steps' time, 0 to 1, that went into patches (on a GPU,
+        into asking for them).
         """
 
     def validated(self, step: int, scores: ValidationScores) -> None:
