@@ -13,7 +13,7 @@ SMALL = [
     f"{STAGE}.patch_ijk=[16, 16, 8]",
     f"{STAGE}.arguments={{filters: [4, 8, 8], kernel_size: [3, 3, 3], strides: [1, 2, 2], norm: instance}}",
     f"{STAGE}.optimizer.learning_rate=0.01",
-    "monitor.log_every=5",
+    "monitor={log_every: 5, previews: 0}",
 ]
 """A DynUNet of 4 to 8 filters on patches of 16 x 16 x 8."""
 
@@ -22,7 +22,7 @@ PLANAR = [
     f"{STAGE}.arguments={{spatial_dims: 2, filters: [4, 8, 8], kernel_size: [3, 3, 3], strides: [1, 2, 2]}}",
     f"{STAGE}.sampling.batch_size=4",
     f"{STAGE}.optimizer.learning_rate=0.01",
-    "monitor.log_every=5",
+    "monitor={log_every: 5, previews: 0}",
 ]
 """The same on slices, four at a time."""
 

@@ -69,29 +69,45 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def test_two_processes_learn_what_one_does_and_stop_and_go_on_together(recipe_file, one_thread):
-    alone = load_recipe(recipe_file, [*SETTINGS, "name=alone"])
-    train_networks(alone)
-    expected = load_file(network_file(alone, "segmenter-0"))
+@pytest.fixture
+def alone(recipe_file, one_thread):
+    """The recipe as one process ran it."""
+    recipe = load_recipe(recipe_file, [*SETTINGS, "name=alone"])
+    train_networks(recipe)
+    return recipe
 
-    pair = load_recipe(recipe_file, [*SETTINGS, "name=pair"])
-    words = [*SETTINGS, "name=pair"]
-    stopped = together(recipe_file, words, each={1: ["--stop", "4"]})  # the second alone is cancelled
-    for rank in range(2):
-        assert "CancelledError: Stopped at step 4" in (stopped / f"problem-{rank}.txt").read_text()
-    assert not network_file(pair, "segmenter-0").is_file()
-    ended = together(recipe_file, [*words, "--resume"])
-    assert not list(ended.glob("problem-*"))
-    assert_close(expected, load_file(network_file(pair, "segmenter-0")))
+
+def assert_the_same_run(alone, pair):
+    assert_close(*(load_file(network_file(recipe, "segmenter-0")) for recipe in (alone, pair)))
     for name in ("losses.csv", "validation.csv"):
         for one, two in zip(rows(alone, name), rows(pair, name), strict=True):
-            expected_row = pytest.approx({k: float(v) for k, v in one.items()}, rel=TOLERANCE)
-            assert {k: float(v) for k, v in two.items()} == expected_row
+            expected = pytest.approx({k: float(v) for k, v in one.items()}, rel=TOLERANCE)
+            assert {k: float(v) for k, v in two.items()} == expected
+
+
+def test_two_processes_learn_what_one_does(recipe_file, alone):
+    words = [*SETTINGS, "name=pair"]
+    ended = together(recipe_file, words)
+    assert not list(ended.glob("problem-*"))
+    assert_the_same_run(alone, load_recipe(recipe_file, words))
     told = (ended / "told-0.txt").read_text()
     assert told.startswith("started 2")
     assert "finished steps" in told
     assert not (ended / "told-1.txt").exists()  # only the first speaks
+
+
+@pytest.mark.slow
+def test_processes_stop_and_go_on_together(recipe_file, alone):
+    words = [*SETTINGS, "name=pair"]
+    pair = load_recipe(recipe_file, words)
+    stopped = together(recipe_file, words, each={1: ["--stop", "4"]})  # the second alone is cancelled
+    for rank in range(2):
+        assert "CancelledError: Stopped at step 4" in (stopped / f"problem-{rank}.txt").read_text()
+    assert not network_file(pair, "segmenter-0").is_file()
     assert not (stopped / "told-1.txt").exists()
+    ended = together(recipe_file, [*words, "--resume"])
+    assert not list(ended.glob("problem-*"))
+    assert_the_same_run(alone, pair)
 
 
 @pytest.mark.slow
