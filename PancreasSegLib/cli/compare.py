@@ -35,7 +35,6 @@ def command(
     if all failed.
     """
     from PancreasSegLib.cli.interruption import cancelled_by_ctrl_c
-    from PancreasSegLib.cli.progress_bar import ProgressBar
     from PancreasSegLib.cli.terminal import note, say, show
     from PancreasSegLib.errors import RecipeError
     from PancreasSegLib.training.recipe import load_recipe
@@ -44,18 +43,21 @@ def command(
 
     import torch
 
+    from PancreasSegLib.cli.training_display import TrainingDisplay
     from PancreasSegLib.training.compare import compare_variants
     from PancreasSegLib.training.compare_report import write_comparison
+    from PancreasSegLib.training.monitor.forgiving import Forgiving
 
     if threads:
         torch.set_num_threads(threads)
-    with cancelled_by_ctrl_c() as cancel, ProgressBar() as bar:
+    with cancelled_by_ctrl_c() as cancel, TrainingDisplay(live=loaded.monitor.table) as display:
         results = compare_variants(
             loaded,
             every_fold=folds,
             only=only.split(",") if only else (),
             resume=resume,
-            progress=bar,
+            progress=display,
+            observers=[Forgiving(display, "the table")],
             told=note,
             cancel=cancel,
         )

@@ -22,6 +22,7 @@ from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
 from PancreasSegLib.training.export import export_run
 from PancreasSegLib.training.held_out import folds_of, score_held_out, used_cases
 from PancreasSegLib.training.memory_watch import MemoryWatch
+from PancreasSegLib.training.observer import TrainingObserver
 from PancreasSegLib.training.plan import as_run
 from PancreasSegLib.training.recipe import Recipe, read_recipe, set_field
 from PancreasSegLib.training.run import network_tasks, train_networks
@@ -88,6 +89,7 @@ def compare_variants(
     only: Sequence[str] = (),
     resume: bool = False,
     progress: ProgressCallback | None = None,
+    observers: Sequence[TrainingObserver] = (),
     told: Callable[[str], None] | None = None,
     cancel: CancelToken | None = None,
 ) -> list[VariantResult]:
@@ -108,6 +110,8 @@ def compare_variants(
         Go on with what is there; what is scored already is not done again.
     progress : callable, optional
         Told of the training.
+    observers : sequence of TrainingObserver, optional
+        Told of each network of each variant.
     told : callable, optional
         Takes a sentence for each variant and case that is done.
     cancel : CancelToken, optional
@@ -141,7 +145,7 @@ def compare_variants(
         result = VariantResult(name, variant.model_copy(update={"fold": folds[0]}))
         try:
             for fold in folds:
-                one = _run_fold(name, variant, fold, held_out[fold], dataset, progress, say, cancel)
+                one = _run_fold(name, variant, fold, held_out[fold], dataset, progress, observers, say, cancel)
                 result = _joined(result, one)
         except CancelledError:
             raise
@@ -162,6 +166,7 @@ def _run_fold(
     patients: Sequence[str],
     dataset: Dataset,
     progress: ProgressCallback | None,
+    observers: Sequence[TrainingObserver],
     say: Callable[[str], None],
     cancel: CancelToken | None,
 ) -> VariantResult:
@@ -178,7 +183,7 @@ def _run_fold(
 
     before = _read_peak(recipe.run_folder)
     with MemoryWatch(str(choose_device(recipe.device))) as watch:
-        train_networks(recipe, resume=True, progress=named, cancel=cancel)
+        train_networks(recipe, resume=True, progress=named, cancel=cancel, observers=observers)
     peak = max(before, watch.peak_mb)
     _write_peak(recipe.run_folder, peak)
     made = as_run(recipe)
