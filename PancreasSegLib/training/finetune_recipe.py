@@ -180,11 +180,16 @@ def package_stage(package: ModelPackage, role: str) -> Stage:
     Raises
     ------
     RecipeError
-        If the package has none.
+        If the package has none, or its network is not trained here.
     """
     stage = package.stage(role)
     if stage is None:
         raise RecipeError(f"The model {package.name} has no {role}.", "Choose other stages.")
+    if stage.is_imported:
+        raise RecipeError(
+            f"The model {package.name} was imported from another program, and cannot be fine-tuned here.",
+            "Fine-tune it where it came from and import it again, or fine-tune the default model.",
+        )
     return stage
 
 

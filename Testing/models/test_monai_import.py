@@ -212,3 +212,11 @@ def test_a_taken_name_is_kept_unless_forced(bundle, models_home):
     import_model(bundle, force=True)
     with pytest.raises(Exception, match="cannot be the name"):
         import_model(bundle, name="default")
+
+
+def test_it_is_not_fine_tuned_by_a_trainer_that_knows_other_axes(bundle, models_home):
+    from PancreasSegLib.errors import RecipeError
+    from PancreasSegLib.training.finetune_recipe import package_stage
+
+    with pytest.raises(RecipeError, match="imported from another program"):
+        package_stage(import_model(bundle).package, "segmenter")
