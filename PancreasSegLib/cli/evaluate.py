@@ -102,6 +102,8 @@ def command(
     run = _run(content, cases, sources, asked, output, resume, in_plane_mm)
     for sentence in run.notes:
         warn(sentence)
+    if any(source.about["kind"] == "model" for source in sources):
+        note("The figures of a model mean something only if it was not trained on these patients.")
     said = len(run.notes)
     try:
         with ProgressBar() as bar:

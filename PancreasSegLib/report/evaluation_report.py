@@ -262,6 +262,8 @@ def _provenance(evaluation: Evaluation) -> str:
         f"Bootstrap: {evaluation.resamples} resamples, seed {evaluation.seed}, patients as units.",
     ]
     for name, cohort in evaluation.cohorts.items():
+        if cohort.about.get("kind") == "model":
+            lines.append(f"{name}: nothing here tells whether the model was trained on these patients.")
         if cohort.about.get("kind") == "files":
             lines.append(f"{name}: files in {cohort.about['folder']}, other grids {cohort.about['other_grids']}.")
         for package in cohort.about.get("packages", ()):

@@ -66,6 +66,7 @@ def test_a_model_against_files(dataset, bright, masks, tmp_path, capsys):
     said = capsys.readouterr()
     assert "pancreas: means" in said.out
     assert "theirs - ours" in said.out
+    assert "not trained on these patients" in said.err
     rows = {(row["model"], row["case"]): row for row in rows_of(out)}
     assert len(rows) == 6
     assert float(rows["ours", "one"]["dice"]) > 0.9
