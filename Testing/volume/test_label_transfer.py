@@ -12,7 +12,9 @@ SOURCE = Geometry((30, 24, 18), (1.0, 1.2, 2.0), (-15.0, -10.0, 3.0))
 
 def ball(grid, centre_lps, radius_mm):
     nz, ny, nx = grid.shape_zyx
-    index = np.stack(np.meshgrid(np.arange(nx), np.arange(ny), np.arange(nz), indexing="ij"), -1).transpose(2, 1, 0, 3)
+    index = np.stack(np.meshgrid(np.arange(nx), np.arange(ny), np.arange(nz), indexing="ij"), -1).transpose(
+        2, 1, 0, 3
+    )
     return (((grid.index_to_lps(index) - centre_lps) ** 2).sum(-1) < radius_mm**2).astype(np.uint8)
 
 
