@@ -63,7 +63,7 @@ def test_a_run_that_is_killed_goes_on(recipe_file):
     command = [sys.executable, "-m", "PancreasSegLib", "train", str(recipe_file), *settings, "--threads", "1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     checkpoint = recipe.run_folder / "segmenter-0" / "checkpoint.pt"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not checkpoint.is_file() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
