@@ -121,8 +121,9 @@ class ThreeDView(_View):
 
     def reset_focal_point(self) -> None:
         """Centre the camera on what is shown."""
-        self.window.Render()  # the bounds are known only after the first rendering
-        self.renderer.ResetCamera()
+        for _ in range(2):  # bounds are known only after a rendering; the first may still show the scene before
+            self.window.Render()
+            self.renderer.ResetCamera()
 
 
 class Views:

@@ -66,7 +66,7 @@ def compared(tmp_path_factory):
 def test_variants_are_trained_and_scored_and_a_failed_one_is_reported(compared):
     _, status, folder = compared
     assert status == 0
-    with (folder / "comparison/comparison.csv").open(newline="") as file:
+    with (folder / "comparison/comparison.csv").open(newline="", encoding="utf-8") as file:
         rows = {row["variant"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["fcn", "coarser", "broken"]
     for name in ("fcn", "coarser"):
@@ -79,24 +79,24 @@ def test_variants_are_trained_and_scored_and_a_failed_one_is_reported(compared):
         assert row["error"] == ""
     assert float(rows["coarser"]["gflops"]) < float(rows["fcn"]["gflops"])
     assert "strides" in rows["broken"]["error"]
-    assert "strides" in (folder / "variants/broken/error.txt").read_text()
-    content = json.loads((folder / "comparison/comparison.json").read_text())
+    assert "strides" in (folder / "variants/broken/error.txt").read_text("utf-8")
+    content = json.loads((folder / "comparison/comparison.json").read_text("utf-8"))
     assert content["about"]["cases"] == sorted(content["about"]["cases"])
     assert content["variants"][2]["dice_mean"] is None
     assert (folder / "comparison/comparison.png").read_bytes().startswith(b"\x89PNG")
-    text = (folder / "comparison/comparison.md").read_text()
+    text = (folder / "comparison/comparison.md").read_text("utf-8")
     assert "| coarser | fcn |" in text
     assert "broken failed" in text
 
 
 def test_all_variants_are_scored_on_the_same_patients_whom_none_has_seen(compared):
     _, _, folder = compared
-    with (folder / "comparison/cases.csv").open(newline="") as file:
+    with (folder / "comparison/cases.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     cases = {name: {row["case"] for row in rows if row["variant"] == name} for name in ("fcn", "coarser")}
     assert cases["fcn"] == cases["coarser"]
     assert len(cases["fcn"]) == 2
-    validated = (folder / "variants/fcn/fold-0/package/configs/metadata.json").read_text()
+    validated = (folder / "variants/fcn/fold-0/package/configs/metadata.json").read_text("utf-8")
     assert json.loads(validated)["pancreasseg"]["labels"] == {"liver": 1, "pancreas": 2}
 
 

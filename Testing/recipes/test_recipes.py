@@ -76,7 +76,7 @@ def evaluated(package: Path, folder: Path, *options: str) -> list[dict[str, str]
     arguments = ["evaluate", str(folder / "data"), "--model", str(package), "-o", str(output), "--device", "cpu"]
     assert run([*arguments, *options]) == 0
     file = next(output.rglob("cases.csv"))
-    with file.open(newline="") as stream:
+    with file.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -92,17 +92,17 @@ def test_volumes_nih_hu_unet3d(tmp_path):
     rows = evaluated(package, tmp_path)
     assert len(rows) == 4
     assert all(float(row["dice"]) > 0.5 for row in rows)
-    with (package.parent / "segmenter-0/validation.csv").open(newline="") as stream:
+    with (package.parent / "segmenter-0/validation.csv").open(newline="", encoding="utf-8") as stream:
         assert [row["step"] for row in csv.DictReader(stream)] == ["40", "80"]
 
 
 def test_slices_nih_slices(tmp_path):
-    settings = [*SLICES, "epochs=3", "steps_per_epoch=25"]
+    settings = [*SLICES, "epochs=6", "steps_per_epoch=25"]
     overrides = ["data.split.validation=1", "data.split.test=1", "monitor.previews=1"]
     arguments = train("nih-slices", tmp_path, ("pancreas",), 4, [*overrides, *stage("segmenter", settings)])
     assert run(["train", *arguments]) == 0
     package = trained_package("nih-slices", tmp_path, "fold-0")
-    described = json.loads((package / "configs/metadata.json").read_text())["pancreasseg"]["stages"][0]
+    described = json.loads((package / "configs/metadata.json").read_text("utf-8"))["pancreasseg"]["stages"][0]
     assert described["patch_ijk"] == [64, 48, 1]
     assert described["arguments"]["spatial_dims"] == 2
     mask, reference = mask_of(package, tmp_path)
@@ -130,7 +130,7 @@ def test_slices_whole_cropped_and_deep_are_compared(tmp_path):
     }
     arguments.append(f"variants.cropped-slices={json.dumps(cropped)}")
     assert run(["compare", *arguments]) == 0
-    with (tmp_path / "runs/nih-slices/comparison/comparison.csv").open(newline="") as stream:
+    with (tmp_path / "runs/nih-slices/comparison/comparison.csv").open(newline="", encoding="utf-8") as stream:
         rows = {row["variant"]: row for row in csv.DictReader(stream)}
     assert list(rows) == ["slices", "cropped-slices", "deep-small"]
     assert [row["error"] for row in rows.values()] == ["", "", ""]
@@ -148,7 +148,7 @@ def test_four_architectures_msd07(tmp_path):
     arguments.append(f"stages.segmenter.arguments={json.dumps(small)}")
     assert run(["compare", *arguments]) == 0
     folder = tmp_path / "runs/msd07-architectures"
-    content = json.loads((folder / "comparison/comparison.json").read_text())
+    content = json.loads((folder / "comparison/comparison.json").read_text("utf-8"))
     assert [v["variant"] for v in content["variants"]] == ["unet", "small-unet", "fcn", "vnet"]
     assert [v["error"] for v in content["variants"]] == [""] * 4
     assert content["variants"][0]["dice_mean"] > 0.3
@@ -192,14 +192,14 @@ def test_thirteen_organs_flare22(settings, tmp_path):
     command = train("flare22-multiorgan", tmp_path, FLARE, 4, stage("segmenter", settings))
     assert run(["train", *command]) == 0
     package = trained_package("flare22-multiorgan", tmp_path, "fold-0")
-    described = json.loads((package / "configs/metadata.json").read_text())["pancreasseg"]
+    described = json.loads((package / "configs/metadata.json").read_text("utf-8"))["pancreasseg"]
     assert list(described["labels"]) == list(FLARE)
     if described["stages"][0]["network"] == "dynunet":
         mask, reference = mask_of(package, tmp_path)
         assert dice(mask == 1, reference == 1) > 0.5
     rows = evaluated(package, tmp_path, "--cases", "mini_000")
     assert [row["label"] for row in rows] == list(FLARE)
-    with (package.parent / "segmenter-0/validation.csv").open(newline="") as stream:
+    with (package.parent / "segmenter-0/validation.csv").open(newline="", encoding="utf-8") as stream:
         assert set(FLARE) <= set(next(csv.DictReader(stream)))
 
 
