@@ -206,6 +206,7 @@ class Host:
         """Close the scene, as the menu does."""
         with self.gaps.running():
             self.scene.Clear(False)
+        self._views.forget_three_d()
         self.process_events()
 
     def save_scene(self, path: str | Path) -> None:

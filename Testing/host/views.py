@@ -180,6 +180,11 @@ class Views:
             self._three_d = ThreeDView(self._mrml.view_logic, self._size)
         return self._three_d
 
+    def forget_three_d(self) -> None:
+        """Drop the 3D view with all that tests before have left in it; the next look makes a new one."""
+        self._three_d = None
+        self.reset_focal_point = True
+
     def pictures(self) -> dict[str, np.ndarray]:
         """Return the picture of every view by its name: Red, 1 (3D), Yellow, Green."""
         if self.reset_focal_point:
