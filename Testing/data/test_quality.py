@@ -187,13 +187,13 @@ def test_the_report_of_a_dataset(tmp_path):
     assert [(pair.case, pair.other, pair.likeness) for pair in report.overlaps] == [
         ("pancreas_001", "pancreas_901", 1.0)
     ]
-    content = json.loads((folder / "quality.json").read_text())
+    content = json.loads((folder / "quality.json").read_text("utf-8"))
     assert [case["name"] for case in content["cases"]] == ["pancreas_001", "pancreas_005"]
     assert read_qualities(folder / "quality.json") == list(report.cases)
-    rows = list(csv.DictReader((folder / "cases.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((folder / "cases.csv").read_text("utf-8").splitlines()))
     assert float(rows[0]["pancreas volume_ml"]) == report.cases[0].labels["pancreas"].volume_ml
     assert "in-other-dataset" in rows[0]["remarks"]
-    page = (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text("utf-8")
     assert not re.search(r'(src|href)="(?!data:|#)', page)  # it needs nothing else
     assert page.count("data:image/jpeg;base64,") == 2
     assert "pancreas_901 of Task07_Pancreas" in page
