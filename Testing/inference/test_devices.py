@@ -1,7 +1,8 @@
 """Devices, precision, threads and memory: what is there is used, what is not gets a sentence."""
 
-from __future__ import mmap
+from __future__ import annotations
 
+import mmap
 import os
 import sys
 
