@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from PancreasSegLib.data import Case
-from PancreasSegLib.evaluation.case_score import CaseScore, score_mask
+from PancreasSegLib.evaluation.case_score import CaseScore
 from PancreasSegLib.evaluation.model_source import predict_by_model
 from PancreasSegLib.evaluation.traits import traits_of
 from PancreasSegLib.inference import Segmenter
@@ -56,19 +56,7 @@ def evaluate_model(
             ct, organ = in_plane(ct, organ, in_plane_mm)
         found = predict_by_model(segmenter, ct, [label], cancel)
         inside = organ.voxels > 0
-        yield score_mask(
-            case.name,
-            found.masks[label],
-            inside,
-            ct.geometry,
-            confidence=found.confidence.get(label, float("nan")),
-            seconds=found.seconds,
-            error=found.error,
-            label=label,
-            patient=case.patient,
-            traits=traits_of(ct.geometry, inside, ct),
-            confidence_curve=found.curves.get(label, ()),
-        )
+        yield found.score(case, label, inside, ct.geometry, traits_of(ct.geometry, inside, ct))
 
 
 def in_plane(ct: Volume, mask: Volume, spacing_mm: float) -> tuple[Volume, Volume]:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.data import Case
+from PancreasSegLib.evaluation.case_score import CaseScore, score_mask
+from PancreasSegLib.evaluation.traits import Traits
 from PancreasSegLib.progress import CancelToken
 from PancreasSegLib.volume import Geometry, Volume
 
@@ -40,6 +42,38 @@ class Prediction:
     seconds: float = float("nan")
     error: str = ""
     notes: tuple[str, ...] = ()
+
+    def score(
+        self, case: Case, label: str, reference: NDArray[np.bool_], geometry: Geometry, traits: Traits
+    ) -> CaseScore:
+        """Compare the mask of a label with its reference.
+
+        Parameters
+        ----------
+        case : Case
+            The scan.
+        label : str
+            One of `masks`.
+        reference : ndarray of bool, shape (z, y, x)
+            On `geometry`, as the mask.
+        geometry : Geometry
+            The grid of both.
+        traits : Traits
+            Carried into the score.
+        """
+        return score_mask(
+            case.name,
+            self.masks[label],
+            reference,
+            geometry,
+            confidence=self.confidence.get(label, float("nan")),
+            seconds=self.seconds,
+            error=self.error,
+            label=label,
+            patient=case.patient,
+            traits=traits,
+            confidence_curve=self.curves.get(label, ()),
+        )
 
 
 def empty_prediction(labels: Sequence[str], grid: Geometry, **fields: Any) -> Prediction:

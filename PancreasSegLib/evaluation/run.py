@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.data import Case
 from PancreasSegLib.errors import DatasetError
-from PancreasSegLib.evaluation.case_score import CaseScore, score_mask
+from PancreasSegLib.evaluation.case_score import CaseScore
 from PancreasSegLib.evaluation.cohort import Cohort
 from PancreasSegLib.evaluation.label_choice import LabelChoice
 from PancreasSegLib.evaluation.model import in_plane
@@ -168,19 +168,7 @@ class EvaluationRun:
             inside = reference.voxels == value
             if name not in traits:
                 traits[name] = traits_of(ct.geometry, inside, ct, phase)
-            yield score_mask(
-                case.name,
-                found.masks[name],
-                inside,
-                ct.geometry,
-                confidence=found.confidence.get(name, float("nan")),
-                seconds=found.seconds,
-                error=found.error,
-                label=name,
-                patient=case.patient,
-                traits=traits[name],
-                confidence_curve=found.curves.get(name, ()),
-            )
+            yield found.score(case, name, inside, ct.geometry, traits[name])
 
     def _keep_mask(self, source: PredictionSource, case: Case, found: Prediction, ct: Volume) -> None:
         numbers = {name: number for number, name in enumerate(self.labels, 1)}

@@ -9,7 +9,6 @@ import numpy as np
 from PancreasSegLib.data import Case, Dataset
 from PancreasSegLib.errors import RecipeError
 from PancreasSegLib.evaluation import CaseScore
-from PancreasSegLib.evaluation.case_score import score_mask
 from PancreasSegLib.evaluation.model import in_plane
 from PancreasSegLib.evaluation.model_source import predict_by_model
 from PancreasSegLib.evaluation.traits import traits_of
@@ -94,16 +93,4 @@ def score_held_out(
         found = predict_by_model(segmenter, ct, read, cancel)
         for index, label in enumerate(read, 1):
             inside = organs.voxels == index
-            yield score_mask(
-                case.name,
-                found.masks[label],
-                inside,
-                ct.geometry,
-                confidence=found.confidence.get(label, float("nan")),
-                seconds=found.seconds,
-                error=found.error,
-                label=label,
-                patient=case.patient,
-                traits=traits_of(ct.geometry, inside, ct),
-                confidence_curve=found.curves.get(label, ()),
-            )
+            yield found.score(case, label, inside, ct.geometry, traits_of(ct.geometry, inside, ct))
