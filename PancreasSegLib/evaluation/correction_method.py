@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.evaluation.correction_start import CorrectionStart
 from PancreasSegLib.refine.propagation import Propagation, WeightFree
-from PancreasSegLib.volume import Box, Volume
+from PancreasSegLib.refine.task import Task
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,9 @@ class PlainPainting:
 
     reach_mm = 0.0
 
-    def __call__(
-        self,
-        ct: Volume,
-        probability: Volume | None,
-        mask: NDArray[np.bool_],
-        marks: NDArray[np.uint8],
-        window: Box,
-        seeds: NDArray[np.uint8],
-    ) -> NDArray[np.bool_]:
+    def __call__(self, task: Task) -> NDArray[np.bool_]:
         """Return the mask inside the window; see :class:`PancreasSegLib.refine.propagation.Propagation`."""
-        return mask[window.slices_zyx].copy()
+        return task.mask[task.window.slices_zyx].copy()
 
 
 def _refine(start: CorrectionStart) -> Propagation:

@@ -14,7 +14,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from PancreasSegLib.refine import EXCLUDED, INCLUDED
-from PancreasSegLib.volume import Box, Volume
+from PancreasSegLib.refine.task import Task
 
 TIE_HU = 0.01
 """Cost of a step between equal HU, so that the nearer of two seeds wins."""
@@ -45,22 +45,14 @@ class GrowFromSeeds:
     def __init__(self, reach_mm: float = 20.0, rim_mm: float = 2.0, doubt_mm: float = 12.0) -> None:
         self.reach_mm, self.rim_mm, self.doubt_mm = reach_mm, rim_mm, doubt_mm
 
-    def __call__(
-        self,
-        ct: Volume,
-        probability: Volume | None,
-        mask: NDArray[np.bool_],
-        marks: NDArray[np.uint8],
-        window: Box,
-        seeds: NDArray[np.uint8],
-    ) -> NDArray[np.bool_]:
+    def __call__(self, task: Task) -> NDArray[np.bool_]:
         """Return the mask inside the window; see :class:`PancreasSegLib.refine.propagation.Propagation`."""
-        part = window.slices_zyx
-        spacing = ct.geometry.spacing_mm[::-1]
-        labels = self._seeds(mask[part], marks[part], seeds, spacing)
-        grown = grow_cut(np.clip(ct.voxels[part], -200, 400).astype(np.float32), labels) == INCLUDED
+        part, seeds = task.window.slices_zyx, task.seeds
+        spacing = task.ct.geometry.spacing_mm[::-1]
+        labels = self._seeds(task.mask[part], task.marks[part], seeds, spacing)
+        grown = grow_cut(np.clip(task.ct.voxels[part], -200, 400).astype(np.float32), labels) == INCLUDED
         near = ndimage.distance_transform_edt(seeds == 0, sampling=spacing) <= self.reach_mm
-        return np.where(near, grown, mask[part])
+        return np.where(near, grown, task.mask[part])
 
     def _seeds(
         self, mask: NDArray[np.bool_], marks: NDArray[np.uint8], new: NDArray[np.uint8], spacing: tuple[float, ...]

@@ -13,6 +13,9 @@ from scipy import ndimage
 from PancreasSegLib.refine import Mark
 from PancreasSegLib.volume import AxisMap, Box, Geometry
 
+Tool = Literal["stroke", "point", "slice"]
+TOOLS: tuple[Tool, ...] = ("stroke", "point", "slice")
+
 _CLEARLY = 1.5
 """Slices are this much thicker than their pixels, where they tell how the scan was cut."""
 
@@ -23,11 +26,11 @@ class SimulatedUser:
 
     The largest connected wrong region is found (missed and excess voxels apart), the slice in which it is largest
     is opened, and its middle is marked there: with a stroke along its middle line, or with a point at its thickest
-    place. The brush never paints what is right already.
+    place. The brush never paints what is right already. Or the whole slice is painted right and said to be so.
 
     Attributes
     ----------
-    tool : {"stroke", "point"}
+    tool : {"stroke", "point", "slice"}
         What the user marks with.
     length_mm : float
         Longest stroke.
@@ -35,7 +38,7 @@ class SimulatedUser:
         Radius of the brush; smaller in a narrow place.
     """
 
-    tool: Literal["stroke", "point"] = "stroke"
+    tool: Tool = "stroke"
     length_mm: float = 40.0
     radius_mm: float = 2.5
 
@@ -58,8 +61,14 @@ class SimulatedUser:
         wrong, size = largest_region(missed)
         other, other_size = largest_region(excess)
         include = size >= other_size
-        region = wrong if include else other
-        voxels = self.draw(region, geometry.spacing_mm[::-1], axis=slice_axis(geometry))
+        region, axis = wrong if include else other, slice_axis(geometry)
+        if self.tool == "slice":
+            number = box.lower_ijk[2 - axis] + largest_slice(region, axis)
+            place = tuple(number if a == axis else slice(None) for a in range(3))
+            mended = mask.copy()
+            mended[place] = reference[place]
+            return Mark.of_slice(mended, geometry, axis=2 - axis, index=number)
+        voxels = self.draw(region, geometry.spacing_mm[::-1], axis=axis)
         kind: Literal["scribble", "point"] = "scribble" if self.tool == "stroke" else "point"
         return Mark.of_array(voxels, geometry, include=include, kind=kind, box=box)
 
@@ -75,8 +84,7 @@ class SimulatedUser:
         axis : int
             The array's axis across the slices.
         """
-        area = np.count_nonzero(region, axis=tuple(a for a in range(3) if a != axis))
-        number = int(np.argmax(area))
+        number = largest_slice(region, axis)
         in_plane = [spacing for a, spacing in enumerate(spacing_zyx) if a != axis]
         drawn = self._drawn(largest_region(np.take(region, number, axis=axis))[0], in_plane)
         voxels = np.zeros(region.shape, dtype=bool)
@@ -103,6 +111,11 @@ def largest_region(wrong: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     sizes[0] = 0
     largest = int(np.argmax(sizes))
     return labels == largest, int(sizes[largest])
+
+
+def largest_slice(region: NDArray[np.bool_], axis: int) -> int:
+    """Return the slice in which a region is largest."""
+    return int(np.argmax(np.count_nonzero(region, axis=tuple(a for a in range(3) if a != axis))))
 
 
 def slice_axis(geometry: Geometry) -> int:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.errors import MarkError
-from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, Mark
+from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, UNMARKED, Mark
 from PancreasSegLib.refine.propagation import Propagation, WeightFree
+from PancreasSegLib.refine.task import Task
 from PancreasSegLib.volume import Box, Volume
 
 LONGEST_MM = 80.0
@@ -151,13 +152,13 @@ class Correction:
             if mark.box.clipped(self.ct.geometry) != mark.box:
                 raise MarkError("A mark does not lie on this CT.", "Open the CT it was made on.")
         spoken = [mark for mark in marks if mark.kind != "region"]
-        window = _around(marks)
-        if spoken:
-            window = window.union(_around(spoken).grown(self.propagation.reach_mm, self.ct.geometry))
+        window = _around([mark.box for mark in marks])
+        for mark in spoken:
+            window = window.union(mark.reached(self.propagation.reach_mm, self.ct.geometry))
         before, marks_before = self._cut(window)
         marked = marks_before.copy()
         for mark in marks:
-            marked[mark.box.slices_in(window)][mark.voxels] = INCLUDED if mark.include else EXCLUDED
+            _say(mark, marked, window)
         # The marks count from here on, so that the propagation sees them among the former ones.
         self._marks[window.slices_zyx] = marked
         try:
@@ -172,10 +173,11 @@ class Correction:
         return self._took(window, mask, before, marked, marks_before)
 
     def _propagate(self, mark: Mark) -> None:
-        window = mark.box.grown(self.propagation.reach_mm, self.ct.geometry)
+        window = mark.reached(self.propagation.reach_mm, self.ct.geometry)
         seeds = np.zeros(window.size_ijk[::-1], dtype=np.uint8)
-        seeds[mark.box.slices_in(window)][mark.voxels] = INCLUDED if mark.include else EXCLUDED
-        found = self.propagation(self.ct, self.probability, self._mask, self._marks, window, seeds)
+        _say(mark, seeds, window)
+        task = Task(self.ct, self.probability, self._mask, self._marks, window, seeds, mark.kind)
+        found = self.propagation(task)
         self._mask[window.slices_zyx] = found
 
     def edit(self, box: Box, voxels: NDArray) -> Change:
@@ -275,8 +277,15 @@ def _of_shape(array: NDArray, shape: tuple[int, int, int]) -> NDArray:
     return array
 
 
-def _around(marks: Sequence[Mark]) -> Box:
-    box = marks[0].box
-    for mark in marks[1:]:
-        box = box.union(mark.box)
-    return box
+def _around(boxes: Sequence[Box]) -> Box:
+    whole = boxes[0]
+    for box in boxes[1:]:
+        whole = whole.union(box)
+    return whole
+
+
+def _say(mark: Mark, marks: NDArray[np.uint8], window: Box) -> None:
+    """Write what a mark says into a map of marks that is cut to `window`."""
+    values = mark.values
+    part = marks[mark.box.slices_in(window)]
+    part[values != UNMARKED] = values[values != UNMARKED]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, UNMARKED
+from PancreasSegLib.refine.task import Task
 from PancreasSegLib.refine.travel_time import travel_time
 from PancreasSegLib.refine.work_grid import WorkGrid
-from PancreasSegLib.volume import Volume
 
 WINDOW_HU = (-125.0, 275.0)
 CHANNELS = 9
@@ -41,6 +41,8 @@ class Window:
         All marks, and the new ones alone: 0 none, 1 included, 2 excluded.
     spacing_zyx : tuple of 3 float
         Voxel spacing in mm.
+    whole_slice : bool
+        Whether the new marks say all about a slice.
     """
 
     hu: NDArray[np.float32]
@@ -49,25 +51,21 @@ class Window:
     marks: NDArray[np.uint8]
     seeds: NDArray[np.uint8]
     spacing_zyx: tuple[float, float, float]
+    whole_slice: bool = False
 
     @classmethod
-    def of(
-        cls,
-        grid: WorkGrid,
-        ct: Volume,
-        probability: Volume | None,
-        mask: NDArray[np.bool_],
-        marks: NDArray[np.uint8],
-        seeds: NDArray[np.uint8],
-    ) -> Window:
-        """Sample everything on a work grid; arrays lie on the CT's grid, but `probability`, which has its own."""
-        now = grid.sampled(mask)
-        if probability is None:
+    def of(cls, grid: WorkGrid, task: Task) -> Window:
+        """Sample everything on a work grid."""
+        seeds = np.zeros(task.mask.shape, dtype=np.uint8)
+        seeds[task.window.slices_zyx] = task.seeds
+        now = grid.sampled(task.mask)
+        if task.probability is None:
             belief = belief_of_mask(now)
         else:
-            belief = np.clip(grid.sampled_volume(probability), 0.0, 1.0)
-        hu = grid.sampled(ct.voxels, low=WINDOW_HU[0], high=WINDOW_HU[1])
-        return cls(hu, belief, now, grid.sampled_marks(marks), grid.sampled_marks(seeds), grid.spacing_zyx)
+            belief = np.clip(grid.sampled_volume(task.probability), 0.0, 1.0)
+        hu = grid.sampled(task.ct.voxels, low=WINDOW_HU[0], high=WINDOW_HU[1])
+        marks, new = grid.sampled_marks(task.marks), grid.sampled_marks(seeds)
+        return cls(hu, belief, now, marks, new, grid.spacing_zyx, task.kind == "slice")
 
 
 def belief_of_mask(mask: NDArray[np.float32]) -> NDArray[np.float32]:

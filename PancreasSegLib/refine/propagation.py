@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PancreasSegLib.refine.evidence import Evidence, Window
 from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, UNMARKED
 from PancreasSegLib.refine.random_walk import random_walk
+from PancreasSegLib.refine.task import Task
 from PancreasSegLib.refine.work_grid import WorkGrid
-from PancreasSegLib.volume import Box, Volume
+from PancreasSegLib.volume import Box
 
 REACH_MM = 25.0
 """A mark changes nothing further away than this."""
@@ -32,39 +33,15 @@ class Propagation(Protocol):
 
     reach_mm: float
 
-    def __call__(
-        self,
-        ct: Volume,
-        probability: Volume | None,
-        mask: NDArray[np.bool_],
-        marks: NDArray[np.uint8],
-        window: Box,
-        seeds: NDArray[np.uint8],
-    ) -> NDArray[np.bool_]:
-        """Return the mask inside the window.
-
-        Parameters
-        ----------
-        ct : Volume
-            The whole CT, HU.
-        probability : Volume or None
-            A network's foreground probability, on any grid.
-        mask : ndarray of bool, shape (z, y, x)
-            The mask until now, on the CT's grid; not to be written to.
-        marks : ndarray of uint8, shape (z, y, x)
-            Everything marked so far, the new marks included; not to be written to.
-        window : Box
-            The part that may change: all within `reach_mm` of the new marks.
-        seeds : ndarray of uint8, shape (z, y, x)
-            The new scribbles and points alone, cut to `window`.
-        """
+    def __call__(self, task: Task) -> NDArray[np.bool_]:
+        """Return the mask inside the window."""
 
 
 class WindowPropagation(ABC):
     """Works on a window of the work grid, and gives way to the mask as it was towards the end of its reach.
 
-    What a method leaves as it is stays so to the voxel, however fine the CT's grid. Inclusions alone take nothing
-    away, exclusions alone add nothing.
+    What a method leaves as it is stays so to the voxel, however fine the CT's grid. An inclusion takes nothing
+    away, an exclusion adds nothing; a slice that is right does both to its neighbours.
     """
 
     reach_mm = REACH_MM
@@ -75,31 +52,25 @@ class WindowPropagation(ABC):
     def corrected(self, window: Window) -> NDArray[np.float32]:
         """Return the probability of the organ inside a window, (z, y, x), given its marks."""
 
-    def __call__(
-        self,
-        ct: Volume,
-        probability: Volume | None,
-        mask: NDArray[np.bool_],
-        marks: NDArray[np.uint8],
-        window: Box,
-        seeds: NDArray[np.uint8],
-    ) -> NDArray[np.bool_]:
+    def __call__(self, task: Task) -> NDArray[np.bool_]:
         """Return the mask inside the window; see :class:`Propagation`."""
+        before, seeds = task.mask[task.window.slices_zyx], task.seeds
         marked = Box.of_mask(seeds)
         if marked is None:
-            return mask[window.slices_zyx].copy()
-        placed = np.zeros(mask.shape, dtype=np.uint8)
-        placed[window.slices_zyx] = seeds
-        grid = WorkGrid.around(window.part(marked), ct.geometry, self.reach_mm)
-        view = Window.of(grid, ct, probability, mask, marks, placed)
+            return before.copy()
+        if task.kind == "slice":
+            grid = WorkGrid.around(task.window, task.ct.geometry, 0.0)
+        else:
+            grid = WorkGrid.around(task.window.part(marked), task.ct.geometry, self.reach_mm)
+        view = Window.of(grid, task)
         weight = blend_weight(view)
         found = weight * self.corrected(view) + (1 - weight) * view.mask
-        found = (found + self.inertia * (2 * view.mask - 1)).astype(np.float32)
-        before = mask[window.slices_zyx]
-        after = _applied(found, view.mask, grid, window, before)
-        if (seeds == EXCLUDED).any():
-            return after & before if not (seeds == INCLUDED).any() else after
-        return after | before
+        inertia = 0.0 if task.kind == "slice" else self.inertia
+        found = (found + inertia * (2 * view.mask - 1)).astype(np.float32)
+        after = _applied(found, view.mask, grid, task.window, before)
+        if task.kind == "slice":
+            return after
+        return after & before if (seeds == EXCLUDED).any() else after | before
 
 
 class WeightFree(WindowPropagation):

@@ -36,8 +36,8 @@ class Knowing:
     def __init__(self, reference: np.ndarray, reach_mm: float = 500.0) -> None:
         self.reference, self.reach_mm = reference, reach_mm
 
-    def __call__(self, ct, probability, mask, marks, window, seeds):
-        return self.reference[window.slices_zyx].copy()
+    def __call__(self, task):
+        return self.reference[task.window.slices_zyx].copy()
 
 
 class Ruinous:
@@ -45,8 +45,8 @@ class Ruinous:
 
     reach_mm = 12.0
 
-    def __call__(self, ct, probability, mask, marks, window, seeds):
-        return np.zeros(seeds.shape, dtype=bool)
+    def __call__(self, task):
+        return np.zeros(task.seeds.shape, dtype=bool)
 
 
 class Noting:
@@ -57,10 +57,10 @@ class Noting:
     def __init__(self) -> None:
         self.seen: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def __call__(self, ct, probability, mask, marks, window, seeds):
-        assert ((seeds == INCLUDED) | (seeds == EXCLUDED)).any()
-        self.seen.append((mask.copy(), marks.copy()))
-        return mask[window.slices_zyx].copy()
+    def __call__(self, task):
+        assert ((task.seeds == INCLUDED) | (task.seeds == EXCLUDED)).any()
+        self.seen.append((task.mask.copy(), task.marks.copy()))
+        return task.mask[task.window.slices_zyx].copy()
 
 
 def plain_dice(mask: np.ndarray, reference: np.ndarray) -> float:
