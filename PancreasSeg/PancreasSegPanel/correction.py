@@ -11,32 +11,31 @@ A script::
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from PancreasSegLib.errors import MarkError, PancreasSegError
+from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.refine.doubt import doubtful_slices
 from PancreasSegLib.volume import Volume
-from PancreasSegLib.worker import CorrectionChange, CorrectionState
 from PancreasSegPanel.corrected_measurement import CorrectedMeasurement
 from PancreasSegPanel.correction_marks import MarksNode
-from PancreasSegPanel.correction_queue import CorrectionQueue, Item, Smoothing
+from PancreasSegPanel.correction_queue import CorrectionQueue, Item, Smoothing, check_marks
 from PancreasSegPanel.correction_sender import CorrectionSender, OnAnswer
 from PancreasSegPanel.correction_step import CorrectionStep, DoubtfulPlace
 from PancreasSegPanel.correction_target import CorrectionTarget
+from PancreasSegPanel.correction_turn import CorrectionTurn
 from PancreasSegPanel.ct_node import geometry_of, voxels_of
 from PancreasSegPanel.problem import sentence_of
+from PancreasSegPanel.right_slice import seen_slice
 from PancreasSegPanel.segment_correction import SegmentCorrection
 
 if TYPE_CHECKING:
     from PancreasSegLib.refine import Mark
     from PancreasSegLib.volume import Geometry
+    from PancreasSegLib.worker import CorrectionChange
     from PancreasSegPanel.logic import PanelLogic
 
 OnStep = Callable[[CorrectionStep], None]
-
-log = logging.getLogger(__name__)
 
 
 class CorrectionSession:
@@ -78,10 +77,10 @@ class CorrectionSession:
         self._marks_node = MarksNode(scene, segmentation, segment_id, ct)
         self._segment = SegmentCorrection(self.target, self._marks_node, self.geometry)
         self._sender = CorrectionSender(logic, ct, self._probability)
+        self._turn = CorrectionTurn(self._segment, self._sender)
         self._queue = CorrectionQueue(self._send, self._sender.let_go, self._take, self._changed)
         self._figures = CorrectedMeasurement(segmentation, segment_id, ct, logic.work, self._tell)
         self._figures.begin(self._segment.state)
-        self._base = CorrectionState.empty()
 
     # ------------------------------------------------------------------ what is shown
 
@@ -92,8 +91,13 @@ class CorrectionSession:
 
     @property
     def error(self) -> PancreasSegError | None:
-        """Why recorded strokes could not be applied; :meth:`retry` sends them again."""
+        """Why something that was marked could not be applied."""
         return self._queue.error
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether it is still recorded, and :meth:`retry` sends it again."""
+        return self._queue.blocked
 
     @property
     def busy(self) -> bool:
@@ -156,11 +160,33 @@ class CorrectionSession:
             If a mark does not lie on the CT; nothing was recorded.
         """
         geometry = self._alive()
-        _check(marks, geometry)
+        check_marks(marks, geometry)
         self._segment.forget_redo()
         item = Item(tuple(marks), on_done=[on_done] if on_done is not None else [])
         self._queue.add(item, hold=not self.auto_update)
         self._changed()
+
+    def confirm_slice(self, axis: int, index: int, on_done: OnStep | None = None) -> None:
+        """Take a slice of the CT as right, as the segment shows it now: the slices beside it follow. One step.
+
+        It waits in turn with the strokes. What was seen counts: where one of them, or a hand, changes the slice
+        before its turn comes, it is not taken, and ``sentence`` says so.
+
+        Parameters
+        ----------
+        axis, index : int
+            The CT's axis (0 i, 1 j, 2 k) across the slice, and which slice it is.
+        on_done : callable, optional
+            As in :meth:`add`.
+
+        Raises
+        ------
+        MarkError
+            As :func:`PancreasSegPanel.right_slice.seen_slice` says.
+        """
+        geometry = self._alive()
+        self._segment.notice(geometry)
+        self.add([seen_slice(self._segment, self._queue.waiting_marks, axis, index, geometry)], on_done)
 
     def apply(self) -> None:
         """Correct by all strokes that wait, together, as one step."""
@@ -177,7 +203,7 @@ class CorrectionSession:
 
     def erase_marks(self, mark: Mark) -> None:
         """Forget what was marked inside a mark; the segment stays as it is. One step."""
-        self._segment.erase_marks(mark.box, mark.voxels, self._begin())
+        self._segment.erase_marks(mark.box, mark.values != 0, self._begin())
         self._changed()
 
     def clear_marks(self) -> None:
@@ -207,7 +233,7 @@ class CorrectionSession:
             None if there was nothing to change.
         """
         geometry = self._begin()
-        _check([mark], geometry)
+        check_marks([mark], geometry)
         voxels = mark.voxels
         if hu_range is not None:
             hu = voxels_of(self.ct)[mark.box.slices_zyx]
@@ -350,21 +376,11 @@ class CorrectionSession:
         return geometry
 
     def _send(self, item: Item, on_done: OnAnswer) -> Any:
-        geometry = self._alive()
-        self._segment.notice(geometry)
-        self._base = self._segment.current
-        return self._sender.send(item, self._base, geometry, on_done)
+        return self._turn.send(item, self._alive(), on_done)
 
     def _take(self, item: Item, change: CorrectionChange) -> None:
-        geometry = self._alive()
-        base, drawn = self._base, item.drawn
-        step = self._segment.take(base, change, geometry, item.since, drawn=drawn, preview=self.preview)
-        self.last, self.sentence = step, step.sentence
-        for callback in item.on_done:
-            try:
-                callback(step)
-            except Exception:
-                log.exception("A callback of a correction failed.")
+        self.last = self._turn.take(item, change, self._alive(), preview=self.preview)
+        self.sentence = self.last.sentence
 
     def _written(self, step: CorrectionStep | None) -> CorrectionStep | None:
         self.sentence = "There was nothing to change." if step is None else step.sentence
@@ -386,11 +402,3 @@ class CorrectionSession:
     def _tell(self) -> None:
         for callback in list(self.on_change):
             callback()
-
-
-def _check(marks: Sequence[Mark], geometry: Geometry) -> None:
-    """Raise where there is no mark, or one that does not lie on the CT."""
-    if not marks:
-        raise MarkError("Nothing is marked.", "Draw inside the CT.")
-    if any(mark.box.clipped(geometry) != mark.box for mark in marks):
-        raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")

@@ -1,13 +1,14 @@
 """What was marked, as a segmentation of its own: seen in the slice views, saved with the scene, read again.
 
 Include and Exclude hold what was scribbled or pointed at. Painted and Erased hold what the user set voxel by
-voxel, here or in the Segment Editor: it is truth as well, but would only hide the segment, so it is not shown.
+voxel, here or in the Segment Editor, and what a slice that is right says: it is truth as well, but would only hide
+the segment and the CT, so it is not shown. Slices outlines the organ in the slices that were taken as right.
 Preview is the segment as a correction would make it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
@@ -20,14 +21,19 @@ from PancreasSegPanel.oriented_image import oriented_image
 from PancreasSegPanel.own_segment import BINARY_LABELMAP, put_labelmap
 from PancreasSegPanel.segment_on_ct import SegmentVoxels, frame_of, read_segment
 
+if TYPE_CHECKING:
+    from PancreasSegLib.refine import Mark
+
 SEGMENTATION_ROLE = "PancreasSeg.MarksOf"
 CT_ROLE = "PancreasSeg.MarksOn"
 SEGMENT_ATTRIBUTE = "PancreasSeg.MarksOfSegment"
 
 BY_HAND = 4
 """Added to a mark's value where it was not scribbled but set voxel by voxel."""
+OF_SLICE = 8
+"""Added to the organ's voxels of a slice that was taken as right, which are set voxel by voxel."""
 PAINTED, ERASED = BY_HAND | INCLUDED, BY_HAND | EXCLUDED
-PREVIEW = "Preview"
+SLICES, PREVIEW = "Slices", "Preview"
 
 _VALUES = {"Include": INCLUDED, "Exclude": EXCLUDED, "Painted": PAINTED, "Erased": ERASED}
 _COLOURS = {  # of Okabe and Ito, told apart by colour-blind readers as well
@@ -35,6 +41,7 @@ _COLOURS = {  # of Okabe and Ito, told apart by colour-blind readers as well
     "Exclude": (213, 94, 0),
     "Painted": (86, 180, 233),
     "Erased": (204, 121, 167),
+    SLICES: (86, 180, 233),
     PREVIEW: (240, 228, 66),
 }
 
@@ -42,6 +49,23 @@ _COLOURS = {  # of Okabe and Ito, told apart by colour-blind readers as well
 def plain_marks(state: CorrectionState) -> CorrectionState:
     """Return a state as the library takes it: a mark is a mark, however it was made."""
     return CorrectionState(state.box, state.mask, state.marks & 3, state.probability)
+
+
+def said_by(mark: Mark) -> list[tuple[Box, NDArray[np.bool_], int]]:
+    """Return what a mark says: where, of which voxels, and the value that a map of marks has for it."""
+    values = mark.values
+    flags = {INCLUDED: BY_HAND | OF_SLICE, EXCLUDED: BY_HAND} if mark.kind == "slice" else {}
+    found = [(mark.box, values == value, value | flags.get(value, 0)) for value in (INCLUDED, EXCLUDED)]
+    return [said for said in found if said[1].any()]
+
+
+def put_on(marks: NDArray[np.uint8], where: NDArray[np.bool_], value: int, before: NDArray[np.uint8]) -> None:
+    """Write what a mark says into a map; what said the same `before`, as a scribble or of a slice, is seen so."""
+    said = np.full(marks.shape, value, np.uint8)
+    same = (before & 3) == value & 3
+    said[same] |= before[same] & OF_SLICE
+    said[same & (before & BY_HAND == 0)] &= ~np.uint8(BY_HAND)
+    marks[where] = said[where]
 
 
 class MarksNode:
@@ -83,6 +107,7 @@ class MarksNode:
         """Return the map of marks that the node holds, with its box."""
         node = self.node
         parts = [(value, self._voxels(node, name, geometry)) for name, value in _VALUES.items()]
+        slices = self._voxels(node, SLICES, geometry)
         box: Box | None = None
         for _, part in parts:
             if part.box is not None:
@@ -93,6 +118,8 @@ class MarksNode:
         for value, part in parts:
             if part.box is not None:
                 marks[part.box.slices_in(box)][part.mask > 0] = value
+        of_slice = CorrectionState(slices.box, slices.mask, slices.mask).within(box)[0] > 0
+        marks[of_slice & (marks & 3 == INCLUDED)] |= OF_SLICE
         return box, marks
 
     def read_preview(self, geometry: Geometry) -> SegmentVoxels:
@@ -107,7 +134,8 @@ class MarksNode:
     def show_marks(self, box: Box | None, marks: NDArray[np.uint8], geometry: Geometry) -> None:
         """Show a map of marks; segments that stay the same are not touched."""
         for name, value in _VALUES.items():
-            self._show(name, box, (marks == value).view(np.uint8), geometry)
+            self._show(name, box, (marks & (BY_HAND | 3) == value).view(np.uint8), geometry)
+        self._show(SLICES, box, (marks & OF_SLICE > 0).view(np.uint8), geometry)
 
     def show_preview(self, state: CorrectionState | None, geometry: Geometry) -> None:
         """Show the segment as a correction would make it; None shows none."""
@@ -129,6 +157,8 @@ class MarksNode:
         if self._shown.get(name) == content and node.GetSegmentation().GetSegment(name) is not None:
             return
         self._shown[name] = content
+        if node.GetSegmentation().GetSegment(name) is None:  # the user took it out, or the scene is an older one
+            _add(node, name)
         image = (
             slicer.vtkOrientedImageData()
             if place is None
@@ -149,13 +179,9 @@ class MarksNode:
         node.SetAndObserveTransformNodeID(parent.GetID() if parent is not None else None)
         node.GetSegmentation().SetSourceRepresentationName(BINARY_LABELMAP)
         node.SetReferenceImageGeometryParameterFromVolumeNode(self._ct)
-        for segment_name, colour in _COLOURS.items():
-            made = slicer.vtkSegment()
-            made.SetName(segment_name)
-            made.SetColor(*(channel / 255 for channel in colour))
-            made.AddRepresentation(BINARY_LABELMAP, slicer.vtkOrientedImageData())
-            node.GetSegmentation().AddSegment(made, segment_name)
-        _style(node)
+        node.CreateDefaultDisplayNodes()
+        for segment_name in _COLOURS:
+            _add(node, segment_name)
         self._node_id, self._shown = node.GetID(), {}
         return node
 
@@ -172,15 +198,17 @@ def is_marks_node(node: Any) -> bool:
     return bool(node.GetAttribute(SEGMENT_ATTRIBUTE))
 
 
-def _style(node: Any) -> None:
-    """Show marks so that the segment under them is seen, and a preview as an outline."""
-    node.CreateDefaultDisplayNodes()
+def _add(node: Any, name: str) -> None:
+    """Add an empty segment: marks are shown so that the segment under them is seen, the rest as outlines."""
+    made = slicer.vtkSegment()
+    made.SetName(name)
+    made.SetColor(*(channel / 255 for channel in _COLOURS[name]))
+    made.AddRepresentation(BINARY_LABELMAP, slicer.vtkOrientedImageData())
+    node.GetSegmentation().AddSegment(made, name)
     display = node.GetDisplayNode()
     if display is None:
         return
     display.SetVisibility3D(False)
-    for name in _COLOURS:
-        shown = name not in ("Painted", "Erased")
-        display.SetSegmentVisibility(name, shown)
-        display.SetSegmentOpacity2DFill(name, 0.0 if name == PREVIEW else 0.35)
-        display.SetSegmentOpacity2DOutline(name, 1.0)
+    display.SetSegmentVisibility(name, name not in ("Painted", "Erased"))
+    display.SetSegmentOpacity2DFill(name, 0.0 if name in (SLICES, PREVIEW) else 0.35)
+    display.SetSegmentOpacity2DOutline(name, 1.0)

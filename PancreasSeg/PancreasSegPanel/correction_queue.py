@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from PancreasSegLib.errors import MarkError, PancreasSegError, WorkerError
-from PancreasSegLib.refine import EXCLUDED, INCLUDED
 from PancreasSegLib.worker import CorrectionChange, CorrectionState
+from PancreasSegPanel.correction_marks import said_by
 from PancreasSegPanel.problem import problem_of
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Item:
         How often the worker died on it.
     since : float
         When it was recorded.
+    note : str
+        What is to be told with the step.
     """
 
     marks: tuple[Mark, ...] = ()
@@ -79,11 +81,12 @@ class Item:
     on_done: list[Callable[[CorrectionStep], None]] = field(default_factory=list)
     tries: int = 0
     since: float = field(default_factory=time.monotonic)
+    note: str = ""
 
     @property
     def drawn(self) -> list[tuple[Box, np.ndarray, int]]:
         """Where, which voxels, and the mark's value."""
-        return [(mark.box, mark.voxels, INCLUDED if mark.include else EXCLUDED) for mark in self.marks]
+        return [said for mark in self.marks for said in said_by(mark)]
 
 
 class CorrectionQueue:
@@ -262,3 +265,11 @@ class CorrectionQueue:
         request, self.sent, self._request = self._request, None, None
         if request is not None:
             self._cancel(request)
+
+
+def check_marks(marks: Sequence[Mark], geometry: Geometry) -> None:
+    """Raise where there is no mark, or one that does not lie on the CT."""
+    if not marks:
+        raise MarkError("Nothing is marked.", "Draw inside the CT.")
+    if any(mark.box.clipped(geometry) != mark.box for mark in marks):
+        raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")

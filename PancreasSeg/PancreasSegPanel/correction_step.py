@@ -28,6 +28,10 @@ class CorrectionStep:
         What was not written because it is protected.
     reasons : list of str
         What protects it.
+    slice_at : str
+        Where the slice lies that was taken as right, empty for any other correction.
+    note : str
+        What else is to be told.
     """
 
     added_ml: float
@@ -35,17 +39,23 @@ class CorrectionStep:
     seconds: float
     left_out_ml: float = 0.0
     reasons: list[str] = field(default_factory=list)
+    slice_at: str = ""
+    note: str = ""
 
     @property
     def sentence(self) -> str:
         """What happened, e.g. ``1.2 mL added, 0.3 mL removed, 0.2 s.``."""
         parts = [(self.added_ml, "added"), (self.removed_ml, "removed")]
-        told = [f"{_ml(ml)} {what}" for ml, what in parts if ml > 0]
-        told += [f"{self.seconds:.1f} s"] if told and self.seconds >= _LEAST_S else []
-        first = f"{', '.join(told)}." if told else "The segment stays as it is."
-        if not self.left_out_ml:
-            return first
-        return f"{first} {_ml(self.left_out_ml)} left out, protected by {' and '.join(self.reasons)}."
+        changed = ", ".join(f"{_ml(ml)} {what}" for ml, what in parts if ml > 0)
+        took = f", {self.seconds:.1f} s" if changed and self.seconds >= _LEAST_S else ""
+        if self.slice_at:
+            beside = f"{changed} in the slices beside it" if changed else "the slices beside it stay as they are"
+            sentences = [f"The slice {self.slice_at} is taken as right: {beside}{took}."]
+        else:
+            sentences = [f"{changed}{took}." if changed else "The segment stays as it is."]
+        if self.left_out_ml:
+            sentences.append(f"{_ml(self.left_out_ml)} left out, protected by {' and '.join(self.reasons)}.")
+        return " ".join([*sentences, self.note]).strip()
 
 
 def _ml(value: float) -> str:

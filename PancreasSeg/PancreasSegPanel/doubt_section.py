@@ -9,13 +9,13 @@ import slicer
 
 from PancreasSegPanel import slice_views
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.wording import slice_place
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction import CorrectionSession
     from PancreasSegPanel.correction_step import DoubtfulPlace
 
 NEAR_MM = 1.0
-DIRECTIONS = (("R", "L"), ("A", "P"), ("S", "I"))
 
 
 class DoubtSection:
@@ -56,7 +56,7 @@ class DoubtSection:
         self._seen.append(place.position_ras)
         slice_views.jump_to(slicer.mrmlScene, place.position_ras)
         more = f"{len(left) - 1} more" if len(left) > 1 else "the last one"
-        self._label.text = f"{_where(place)}, doubt {place.doubt:.0%}; {more}"
+        self._label.text = f"{slice_place(place.position_ras, place.normal_ras)}, doubt {place.doubt:.0%}; {more}"
 
     def _clicked(self, _checked: bool = False) -> None:
         self.next()
@@ -66,10 +66,3 @@ class DoubtSection:
             sum((a - b) ** 2 for a, b in zip(place.position_ras, seen, strict=True)) < NEAR_MM**2
             for seen in self._seen
         )
-
-
-def _where(place: DoubtfulPlace) -> str:
-    """Return a slice's place as the slice views write it: ``S 34.5 mm``."""
-    axis = max(range(3), key=lambda a: abs(place.normal_ras[a]))
-    value = place.position_ras[axis]
-    return f"{DIRECTIONS[axis][value < 0]} {abs(value):.1f} mm"

@@ -16,7 +16,7 @@ import numpy as np
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegLib.worker import CorrectionChange, CorrectionState
 from PancreasSegPanel.correction_history import Entry, History
-from PancreasSegPanel.correction_marks import ERASED, PAINTED, MarksNode
+from PancreasSegPanel.correction_marks import ERASED, PAINTED, MarksNode, put_on
 from PancreasSegPanel.correction_step import CorrectionStep
 from PancreasSegPanel.correction_target import CorrectionTarget, PartWritten
 
@@ -148,13 +148,16 @@ class SegmentCorrection:
             inner = change.box.slices_in(box)
             answered[inner], answered_marks[inner] = change.mask, change.marks
         mask, marks = self.current.within(box)
+        before = marks.copy()
         here = (answered != given) & (mask == given)
         mask[here] = answered[here]
         said = (answered_marks != given_marks & 3) & (marks == given_marks)
         marks[said] = answered_marks[said]
         for place, voxels, value in drawn:
-            part = marks[place.slices_in(box)]
-            part[voxels & (part & 3 == value)] = value
+            inner = place.slices_in(box)
+            drawn_here = voxels & (marks[inner] & 3 == value & 3)
+            put_on(marks[inner], drawn_here, value, before[inner])
+            before[inner][drawn_here] = marks[inner][drawn_here]
         merged = CorrectionChange(box, mask, marks)
         if not preview and self.draft is None:
             return self.write(merged, geometry, since) or CorrectionStep(0.0, 0.0, time.monotonic() - since)
@@ -287,7 +290,8 @@ class SegmentCorrection:
         box = reduce(Box.union, boxes)
         marks = state.within(box)[1]
         for place, voxels, value in waiting:
-            marks[place.slices_in(box)][voxels] = value
+            part = marks[place.slices_in(box)]
+            put_on(part, voxels, value, part.copy())
         return box, marks
 
 

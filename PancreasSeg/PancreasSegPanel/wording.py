@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ STAGES = {
     "restore": "Fitting the mask to the CT",
     "measure": "Measuring",
 }
+
+DIRECTIONS = (("R", "L"), ("A", "P"), ("S", "I"))
 
 SURE_FROM = 0.05
 """Part of the work from which the time left is told."""
@@ -56,3 +59,16 @@ def result_text(measured: Measurement) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a number with its noun, e.g. ``1 mark`` or ``3 marks``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def slice_place(position_ras: Sequence[float], normal_ras: Sequence[float]) -> str:
+    """Return a slice's place as the slice views write it.
+
+    Examples
+    --------
+    >>> slice_place((3.0, 4.0, -34.5), (0.0, 0.0, 1.0))
+    'I 34.5 mm'
+    """
+    axis = max(range(3), key=lambda a: abs(normal_ras[a]))
+    value = position_ras[axis]
+    return f"{DIRECTIONS[axis][value < 0]} {abs(value):.1f} mm"

@@ -118,7 +118,10 @@ def read_probability(folder: Path, reference: Any) -> Volume:
 
 
 def write_mark(folder: Path, name: str, geometry: Geometry, mark: Mark) -> Params:
-    """Write a mark's voxels as a file of the folder and return its message."""
+    """Write a mark's voxels as a file of the folder and return its message.
+
+    A slice is its organ and its box: what it excludes follows from them.
+    """
     reference = _write(folder, f"{name}.npy", mark.voxels, mark.box.geometry(geometry))
     return {"kind": mark.kind, "include": mark.include, "box_ijk": mark.box.to_json(), "array": reference}
 
@@ -132,7 +135,7 @@ def read_mark(folder: Path, message: Any, geometry: Geometry) -> Mark:
         The private folder.
     message : dict
         ``{"kind", "include", "box_ijk", "array"}`` or ``{"kind", "include", "points_lps", "radius_mm",
-        "normal_lps"}``; a point needs no radius.
+        "normal_lps"}``; a point needs no radius, a slice is always an array.
     geometry : Geometry
         The scan's grid.
 
@@ -141,7 +144,7 @@ def read_mark(folder: Path, message: Any, geometry: Geometry) -> Mark:
     ProtocolError
         If the message is malformed.
     MarkError
-        If the mark is empty, endless, or does not lie on the scan.
+        If the mark is empty, endless, or does not lie on the scan; a slice may be empty of organ.
     """
     params = value_of({"marks": message}, "marks", dict)
     kind, include = value_of(params, "kind", str), value_of(params, "include", bool)
@@ -149,6 +152,8 @@ def read_mark(folder: Path, message: Any, geometry: Geometry) -> Mark:
         box = _box_on(params.get("box_ijk"), geometry)
         voxels = _read(folder, params["array"], box, geometry)
         return Mark.of_array(voxels, geometry, include=include, kind=kind, box=box)
+    if kind == "slice":
+        raise MarkError("A slice that is right is an array of its voxels, not a line of points.")
     points = _positions(value_of(params, "points_lps", list), geometry)
     if kind == "point" and "radius_mm" not in params:
         if len(points) != 1:

@@ -20,10 +20,11 @@ shutdown                                                           none; the pro
 ``refine`` works on a correction that the worker holds at a ``revision``, or takes ``open``, the whole state:
 ``{"box_ijk", "mask", "marks", "probability"}``, where the last two may be left out. ``edits`` are parts of the
 state that its owner changed since: with ``marks`` they are set as they are, without them what differs is truth.
-Then ``marks`` are added together: ``{"kind": "scribble|point|region", "include": bool}`` with ``points_lps``,
-``radius_mm`` and perhaps ``normal_lps``, or with ``box_ijk`` and an ``array`` of nonzero voxels. The answer
-holds what changed, inside one box; none without marks. A worker that does not hold the correction at that
-revision refuses with the code ``correction-lost``, and its owner opens it again.
+Then ``marks`` are added together: ``{"kind": "scribble|point|region|slice", "include": bool}`` with
+``points_lps``, ``radius_mm`` and perhaps ``normal_lps``, or with ``box_ijk`` and an ``array`` of nonzero voxels. A
+slice that is right is always an array, includes, and may be all zero: what is zero in its box, one voxel thick, is
+no organ. The answer holds what changed, inside one box; none without marks. A worker that does not hold the
+correction at that revision refuses with the code ``correction-lost``, and its owner opens it again.
 
 ``cancel {request}`` is a notification to the worker, ``progress {request, stage, fraction, seconds_left,
 message}`` one from it. An array is ``{"npy": file name in the folder, "geometry": {...}}``. An error's ``data``
