@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from test_worker_protocol import RawWorker
 
-from PancreasSegLib.refine import Mark
+from PancreasSegLib.refine import EXCLUDED, INCLUDED, Mark
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegLib.worker.arrays import array_reference
 from PancreasSegLib.worker.correction_files import write_part
@@ -17,6 +17,7 @@ GRID = Geometry((20, 18, 16), (2.0, 2.0, 3.0), (-10.0, 5.0, 100.0))
 _ids = count(100)
 MIDDLE = GRID.index_to_lps((10, 9, 8)).tolist()
 BOX = Box((5, 5, 5), (9, 8, 7))
+FLAT = Box((5, 5, 5), (9, 8, 6))
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,15 @@ def test_marks_in_mm_and_as_arrays(raw):
     mark = Mark.stroke([MIDDLE], GRID, include=True, radius_mm=6)
     drawn[mark.box.slices_zyx] = mark.voxels
     assert whole[drawn].all() and not (whole & ~drawn)[BOX.slices_zyx].any()
+
+
+def test_a_slice_that_is_right_says_all_about_its_box(raw):
+    voxels = np.zeros(FLAT.size_ijk[::-1], np.uint8)
+    voxels[0, 1, 1] = 1
+    result = opened(raw, marks=[array(raw, voxels, FLAT, kind="slice")])["result"]
+    marks = np.load(raw.folder / result["marks"]["npy"])
+    inner = FLAT.slices_in(Box.from_json(result["box_ijk"]))
+    assert np.array_equal(marks[inner], np.where(voxels, INCLUDED, EXCLUDED))
 
 
 def test_a_revision_that_is_not_held(raw):
@@ -158,6 +168,7 @@ def test_states_that_cannot_be_taken(raw, params, sentence):
         ([scribble(normal_lps=[0, 0, 0])], "direction"),
         ([scribble(normal_lps=[1, 2])], "direction"),
         ([scribble(normal_lps=["up", 0, 0])], "direction"),
+        ([scribble(kind="slice")], "array of its voxels"),
         ([scribble()] * 1001, "too many"),
     ],
     ids=lambda value: str(value)[:60],
@@ -168,7 +179,12 @@ def test_marks_that_cannot_be_taken(raw, marks, sentence):
     assert opened(raw, marks=[point()])["result"]["box_ijk"]  # and it goes on
 
 
-@pytest.mark.parametrize("name", ["shape", "grid", "floats", "empty", "outside", "no file", "objects", "no array"])
+SLICES = ("thick slice", "slice that excludes")
+
+
+@pytest.mark.parametrize(
+    "name", ["shape", "grid", "floats", "empty", "outside", "no file", "objects", "no array", *SLICES]
+)
 def test_arrays_of_marks_that_cannot_be_taken(raw, name):
     mark = {
         "shape": lambda: array(raw, np.ones((2, 2, 2))),
@@ -179,6 +195,8 @@ def test_arrays_of_marks_that_cannot_be_taken(raw, name):
         "no file": lambda: {**array(raw), "array": array_reference("none.npy", BOX.geometry(GRID))},
         "objects": lambda: array(raw, np.full(BOX.size_ijk[::-1], None, object)),
         "no array": lambda: {**array(raw), "array": None},
+        "thick slice": lambda: array(raw, kind="slice"),
+        "slice that excludes": lambda: array(raw, box=FLAT, kind="slice", include=False),
     }[name]()
     error = opened(raw, marks=[mark])["error"]
     assert error["message"] and error["data"]["code"] in ("mark", "worker", "geometry")
