@@ -16,6 +16,7 @@ from PancreasSegPanel.doubt_section import DoubtSection
 from PancreasSegPanel.embedded_editor import EmbeddedEditor
 from PancreasSegPanel.own_segment import find_own_segment
 from PancreasSegPanel.problem import problem_of, sentence_of
+from PancreasSegPanel.right_slice_section import RightSliceSection
 from PancreasSegPanel.segment_choice import SegmentChoice
 from PancreasSegPanel.signals import connect
 from PancreasSegPanel.slice_brush import WHEEL_STEP, Stroke
@@ -69,6 +70,7 @@ class CorrectSection:
         self.hand = Hand(ui, self._may_take, self._drawn, self._clicked, self._hand_changed)
         self.choice = SegmentChoice(ui.correctSegmentSelector, self._segment_chosen)
         self.doubt = DoubtSection(ui.nextDoubtButton, ui.doubtLabel, self._session_or_none)
+        self.right_slice = RightSliceSection(ui.sliceRightButton, self._do, lambda: self.hand.brush.drawing)
         self.editor = EmbeddedEditor(ui.segmentEditorCollapsibleButton, ui.segmentEditorLabel, self.hand.put_away)
         self.shortcuts = self._make_shortcuts(root)
         self._connect()
@@ -100,6 +102,7 @@ class CorrectSection:
             "Y": self.redo,
             "Ctrl+U": self.apply,
             "N": self.doubt.next,
+            "S": self.right_slice.confirm,
             "+": lambda: hand.resize(WHEEL_STEP),
             "-": lambda: hand.resize(1 / WHEEL_STEP),
             "A": self.accept,
@@ -130,6 +133,7 @@ class CorrectSection:
         self.hand.put_away()
         self._entered = False
         self.shortcuts.remove()
+        self.right_slice.watch(False)
         self.editor.exit()
 
     def scene_closing(self) -> None:
@@ -277,7 +281,7 @@ class CorrectSection:
 
     def apply(self) -> None:
         """Correct by what waits; after a failure, ask again."""
-        self._do(lambda session: session.retry() if session.error is not None else session.apply())
+        self._do(lambda session: session.retry() if session.can_retry else session.apply())
 
     def accept(self) -> None:
         """Write the preview."""
@@ -334,16 +338,18 @@ class CorrectSection:
         ui, known = self._ui, self._known
         usable = self.choice.segment_id is not None and self._ct() is not None
         self.hand.enable(usable)
-        ui.smoothButton.enabled = ui.nextDoubtButton.enabled = usable
+        ui.smoothButton.enabled = ui.nextDoubtButton.enabled = ui.sliceRightButton.enabled = usable
         waiting = known is not None and bool(known.queued) and not known.busy
-        failed = known is not None and known.error is not None
+        failed = known is not None and known.can_retry
         ui.updateButton.enabled = waiting or failed
         ui.updateButton.text = "Retry" if failed else "Update"
         ui.acceptButton.visible = ui.rejectButton.visible = self._has_preview()
         ui.undoCorrectionButton.enabled = known is not None and bool(known.can_undo)
         ui.redoCorrectionButton.enabled = known is not None and bool(known.can_redo)
         ui.clearMarksButton.enabled = known is not None and known.marks_node is not None
-        if self._entered and usable and not ui.correctCollapsibleButton.collapsed:
+        in_use = self._entered and usable and not ui.correctCollapsibleButton.collapsed
+        self.right_slice.watch(in_use)
+        if in_use:
             self.shortcuts.install()
             self.shortcuts.update()
         else:
@@ -358,8 +364,10 @@ class CorrectSection:
         known = self._known
         if known is None:
             return ""
+        if known.can_retry:
+            return f"{known.sentence} Nothing is lost: Retry asks again."
         if known.error is not None:
-            return f"{sentence_of(known.error)} Nothing is lost: Retry asks again."
+            return str(known.sentence)
         if known.busy:
             return "Correcting…"
         if known.queued:

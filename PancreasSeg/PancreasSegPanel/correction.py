@@ -301,17 +301,12 @@ class CorrectionSession:
         return [DoubtfulPlace.of(place) for place in doubtful_slices(probability, marks=self.marks_volume())]
 
     def wait(self) -> CorrectionStep | None:
-        """Wait until nothing is awaited; for scripts. The application stays alive meanwhile.
-
-        Returns
-        -------
-        CorrectionStep or None
-            The last step.
+        """Wait until nothing is awaited, and return the last step; for scripts. The application stays alive.
 
         Raises
         ------
         PancreasSegError
-            Why the strokes could not be applied; they stay recorded.
+            Why something could not be applied; strokes stay recorded.
         """
         while self.busy and not self.ended:
             self._logic.turn()

@@ -169,6 +169,8 @@ class CorrectionQueue:
     def apply(self) -> None:
         """Send all that is held, as one item."""
         if self._held:
+            if not self.blocked:
+                self.error = None
             marks = tuple(mark for item in self._held for mark in item.marks)
             callbacks = [callback for item in self._held for callback in item.on_done]
             self._ready.append(Item(marks, on_done=callbacks))
