@@ -38,7 +38,9 @@ def command(
     method: Annotated[
         list[str] | None, typer.Option("--method", help="What to compare, once for each; default all.")
     ] = None,
-    tool: Annotated[str, typer.Option("--tool", help="What the reader marks with: stroke or point.")] = "stroke",
+    tool: Annotated[
+        str, typer.Option("--tool", help="What the reader marks with: stroke, point or slice.")
+    ] = "stroke",
     corrections: Annotated[int, typer.Option("--corrections", min=1, help="How many a case.")] = 10,
     cases: Annotated[str | None, typer.Option("--cases", help="Names, separated by commas; default all.")] = None,
     organ: Annotated[
@@ -116,10 +118,10 @@ def command(
 
 def _user(tool: str) -> Any:
     from PancreasSegLib.errors import PancreasSegError
-    from PancreasSegLib.evaluation.simulated_user import SimulatedUser
+    from PancreasSegLib.evaluation.simulated_user import TOOLS, SimulatedUser
 
-    if tool not in ("stroke", "point"):
-        raise PancreasSegError(f"There is no tool {tool!r}.", "Give --tool stroke or --tool point.")
+    if tool not in TOOLS:
+        raise PancreasSegError(f"There is no tool {tool!r}.", "Give --tool stroke, --tool point or --tool slice.")
     return SimulatedUser(tool)  # type: ignore[arg-type]
 
 

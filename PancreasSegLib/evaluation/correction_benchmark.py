@@ -17,7 +17,7 @@ from PancreasSegLib.evaluation.correction_start import CorrectionStart
 from PancreasSegLib.evaluation.simulated_user import SimulatedUser
 from PancreasSegLib.metrics import compare, dice
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
-from PancreasSegLib.refine import Change, Correction, Mark
+from PancreasSegLib.refine import INCLUDED, UNMARKED, Change, Correction, Mark
 from PancreasSegLib.refine.propagation import Propagation
 from PancreasSegLib.volume import Box
 
@@ -35,7 +35,7 @@ class CorrectionScore:
     correction : int
         How many corrections were made; 0 is the model's mask.
     mark : str
-        ``include`` or ``exclude``, what the last correction was; empty before the first and once nothing is wrong.
+        ``include``, ``exclude`` or ``slice``, the last correction; empty before the first and once all is right.
     dice, nsd_1mm, nsd_2mm, nsd_3mm : float
         As in :mod:`PancreasSegLib.metrics`.
     volume_ml, reference_ml, volume_error_ml : float
@@ -192,7 +192,7 @@ def correct_case(
             scores.append(replace(scores[-1], correction=number, **_NO_MARK))
             continue
         _paint(painted, mark)
-        at_once = correction.mask.copy()
+        before, at_once = correction.mask.copy(), correction.mask.copy()
         _paint(at_once, mark)
         begun = time.perf_counter()
         try:
@@ -208,8 +208,8 @@ def correct_case(
                 method,
                 number,
                 measure(start, correction.mask),
-                mark="include" if mark.include else "exclude",
-                marked_ml=float(mark.voxels.sum()) * start.ct.geometry.voxel_volume_ml,
+                mark=_kind(mark),
+                marked_ml=float(np.count_nonzero(at_once != before)) * start.ct.geometry.voxel_volume_ml,
                 wrongly_changed_ml=_wrongly_changed_ml(change, start.reference),
                 changed_ml=change.added_ml + change.removed_ml,
                 dice_painted=_dice(at_once, start.reference),
@@ -248,7 +248,14 @@ def _dice(mask: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
 
 
 def _paint(mask: NDArray[np.bool_], mark: Mark) -> None:
-    mask[mark.box.slices_zyx][mark.voxels] = mark.include
+    values, part = mark.values, mask[mark.box.slices_zyx]
+    part[values != UNMARKED] = values[values != UNMARKED] == INCLUDED
+
+
+def _kind(mark: Mark) -> str:
+    if mark.kind == "slice":
+        return "slice"
+    return "include" if mark.include else "exclude"
 
 
 def _wrongly_changed_ml(change: Change, reference: NDArray[np.bool_]) -> float:

@@ -233,7 +233,7 @@ def _benchmark(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             raise KeyError("groups")
     except (KeyError, AttributeError, StopIteration, TypeError) as error:
         raise DatasetError(
-            f"{path} is no result of benchmark-correction.", "Give its stroke.json or point.json."
+            f"{path} is no result of benchmark-correction.", "Give its stroke.json, point.json or slice.json."
         ) from error
     return content, method
 

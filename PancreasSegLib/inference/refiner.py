@@ -29,7 +29,7 @@ class NetworkPropagation(WindowPropagation):
     Parameters
     ----------
     network : Module
-        Takes images (n, 9, z, y, x) and gives one score a voxel.
+        Takes images (n, 11, z, y, x), of an earlier model the first 9, and gives one score a voxel.
     device : str
         As for :meth:`Segmenter.load`.
     precision : str
@@ -45,6 +45,7 @@ class NetworkPropagation(WindowPropagation):
         network = keep_channels_last(network).eval()
         self._network = network.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
         self._layout = layout
+        self._channels = next(m for m in network.modules() if isinstance(m, nn.Conv3d)).in_channels
 
     @classmethod
     def load(cls, model: str | Path | ModelPackage = "default", device: str = "cpu") -> NetworkPropagation | None:
@@ -62,19 +63,25 @@ class NetworkPropagation(WindowPropagation):
             return None
         return cls(build_stage_network(package, package.refiner), device)
 
-    @torch.inference_mode()
     def corrected(self, window: Window) -> NDArray[np.float32]:
         """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""
         evidence = Evidence.of(window)
-        images = torch.from_numpy(evidence.images)[None].to(self.device).contiguous(memory_format=self._layout)
-        with torch.autocast(self.device.type, self.precision.dtype, enabled=self.precision.name != "fp32"):
-            scores = self._network(images)
-        if scores.shape[2:] != images.shape[2:]:
-            scores = F.interpolate(scores.float(), size=images.shape[2:], mode="trilinear")
-        say = scores[0, 0].float().clamp(-_MOST, _MOST).cpu().numpy()
-        total = say + evidence.score
+        total = self.scores(evidence.images) + evidence.score
         found = (1 / (1 + np.exp(-total))).astype(np.float32)
+        if window.whole_slice:
+            return found
         return smoothed(window, found, evidence.smooth_hu, weight=0.3)
+
+    @torch.inference_mode()
+    def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the network says, in log-odds, shape (z, y, x), of images (11, z, y, x)."""
+        taken = torch.from_numpy(images[: self._channels])[None].to(self.device)
+        taken = taken.contiguous(memory_format=self._layout)
+        with torch.autocast(self.device.type, self.precision.dtype, enabled=self.precision.name != "fp32"):
+            scores = self._network(taken)
+        if scores.shape[2:] != taken.shape[2:]:
+            scores = F.interpolate(scores.float(), size=taken.shape[2:], mode="trilinear")
+        return np.asarray(scores[0, 0].float().clamp(-_MOST, _MOST).cpu().numpy())
 
 
 def propagation_of(model: str | Path = "default", device: str = "cpu") -> WindowPropagation:

@@ -18,8 +18,10 @@ from PancreasSegLib.networks.imported import TORCHSCRIPT
 
 METADATA_FILE = "configs/metadata.json"
 FORMAT_VERSION = 1
-REFINER_CHANNELS = 9
+REFINER_CHANNELS = 11
 """Images that a refiner takes; the room ``refine`` says which (a test holds the two together)."""
+_EARLIER_REFINER_CHANNELS = 9
+"""Those of refiners up to version 2.2 of the default model: the first of today's."""
 ROLES = ("localiser", "segmenter", "refiner")
 HU_MASKS = ("none", "mask", "channel")
 ACTIVATIONS = ("softmax", "sigmoid")
@@ -226,7 +228,8 @@ def _check_network(stage: Stage, fields: JsonFields) -> None:
         if stage.patch_ijk[2] != 1 or stage.multiple_ijk[2] != 1 or stage.axes[0] not in "SI":
             raise fields.error("arguments", "those of a 3D network, or patch_ijk one axial slice thick")
     if stage.role == "refiner":
-        if (arguments["in_channels"], arguments["out_channels"]) != (REFINER_CHANNELS, 1):
+        known = (_EARLIER_REFINER_CHANNELS, REFINER_CHANNELS)
+        if arguments["in_channels"] not in known or arguments["out_channels"] != 1:
             raise fields.error(
                 "arguments", f"those of a network with {REFINER_CHANNELS} input channels and one output channel"
             )

@@ -13,8 +13,8 @@ from PancreasSegLib.refine.travel_time import travel_time
 from PancreasSegLib.refine.work_grid import WorkGrid
 
 WINDOW_HU = (-125.0, 275.0)
-CHANNELS = 9
-"""Images that a refiner network takes, see :meth:`Evidence.images`."""
+CHANNELS = 11
+"""Images that a refiner network takes, see :class:`Evidence`."""
 
 _SMOOTHING = (0.3, 0.8, 0.8)  # SD in voxels (z, y, x)
 _ALIKE_HU = 30.0
@@ -22,6 +22,8 @@ _SLOWEST = 0.08
 _STOP = 60.0
 _REACH = 14.0
 _FADE_MM = 8.0
+_STRAIGHT_MM = 10.0
+_SLICE_HELD, _SLICE_PULL = 0.7, 2.5
 _LARGEST_LOGIT = 4.0
 
 
@@ -83,9 +85,11 @@ class Evidence:
     ----------
     score : ndarray of float32, shape (z, y, x)
         Log-odds of the organ: the network's, the mask's, and the new marks' as far as they reach.
-    images : ndarray of float32, shape (9, z, y, x)
+    images : ndarray of float32, shape (11, z, y, x)
         For a refiner network: HU, log-odds and mask; then of the inclusions and of the exclusions how near they
-        are in travel time, how their HU differs, and the marks themselves, fading.
+        are in travel time, how their HU differs, and the marks themselves, fading; then the nearest mark straight
+        below and straight above (of a slice that is right: on either side of it), 1 for an inclusion and -1 for
+        an exclusion, fading.
     smooth_hu : ndarray of float32, shape (z, y, x)
         HU with less noise.
     """
@@ -100,7 +104,8 @@ class Evidence:
 
         A front starts at the marks and runs fast where HU are like those under the new marks and where the network
         agrees or doubts; what it reaches early is spoken for (geodesic interaction as in Wang et al., DeepIGeoS,
-        TPAMI 2019, doi:10.1109/TPAMI.2018.2840695, with a region term in place of the gradient).
+        TPAMI 2019, doi:10.1109/TPAMI.2018.2840695, with a region term in place of the gradient). A slice that is
+        right speaks for what lies straight above and below it instead.
         """
         from scipy.ndimage import gaussian_filter
 
@@ -108,21 +113,31 @@ class Evidence:
         p = window.probability
         logit = np.clip(np.log((p + 1e-3) / (1 - p + 1e-3)), -_LARGEST_LOGIT, _LARGEST_LOGIT)
         held = 2 * window.mask - 1
-        score = 0.5 * logit + held
+        below, above = _straight(window)
         images = [(window.hu - 60.0) / 85.0, logit / 4, held]
+        pulls = np.zeros(smooth.shape, dtype=np.float32)
         for value, sign in ((INCLUDED, 1.0), (EXCLUDED, -1.0)):
-            near, differs, faded, pull = _carried(window, smooth, value)
-            score = score + sign * pull
-            images += [near, differs, faded]
+            if value == EXCLUDED and window.whole_slice:  # all kinds of tissue: its HU say nothing
+                images += [np.zeros_like(smooth), np.zeros_like(smooth), _faded(window, value)]
+                continue
+            near, differs, pull = _carried(window, smooth, value)
+            pulls += sign * pull
+            images += [near, differs, _faded(window, value)]
+        if window.whole_slice:
+            nearer = np.where(np.abs(below) > np.abs(above), below, above)
+            score = _SLICE_HELD * (0.5 * logit + held) + _SLICE_PULL * nearer
+        else:
+            score = 0.5 * logit + held + pulls
+        images += [below, above]
         return cls(score.astype(np.float32), np.stack(images).astype(np.float32), smooth)
 
 
-def _carried(window: Window, smooth: NDArray[np.float32], value: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Return nearness, HU difference, faded marks, and the pull of the new marks of one kind."""
+def _carried(window: Window, smooth: NDArray[np.float32], value: int) -> tuple[NDArray, NDArray, NDArray]:
+    """Return nearness, HU difference, and the pull of the new marks of one kind."""
     marked, new = window.marks == value, window.seeds == value
     nothing = np.zeros(smooth.shape, dtype=np.float32)
     if not marked.any():
-        return nothing, nothing, nothing, nothing
+        return nothing, nothing, nothing
     typical = float(np.median(smooth[new if new.any() else marked]))
     alike = np.exp(-(((smooth - typical) / _ALIKE_HU) ** 2))
     p = window.probability
@@ -133,18 +148,40 @@ def _carried(window: Window, smooth: NDArray[np.float32], value: int) -> tuple[N
     pull = 4 * np.exp(-((times / _REACH) ** 2)) if new.any() else nothing
     near = np.exp(-times / 25.0)
     differs = np.clip((smooth - typical) / 40.0, -2, 2) * np.exp(-times / 60.0)
-    return near, differs, _faded(marked, window.spacing_zyx), pull
+    return near, differs, pull
 
 
-def _faded(marked: NDArray[np.bool_], spacing_zyx: tuple[float, float, float]) -> NDArray[np.float32]:
-    """Return 1 on the marks, falling to 0 at some mm from them."""
+def _faded(window: Window, value: int) -> NDArray[np.float32]:
+    """Return 1 on the marks of one kind, falling to 0 at some mm from them."""
     from scipy.ndimage import distance_transform_edt
 
+    marked = window.marks == value
     faded = np.zeros(marked.shape, dtype=np.float32)
     hit = np.argwhere(marked)
-    margin = np.ceil(_FADE_MM / np.asarray(spacing_zyx)).astype(int)
+    if not len(hit):
+        return faded
+    margin = np.ceil(_FADE_MM / np.asarray(window.spacing_zyx)).astype(int)
     lower, upper = np.maximum(hit.min(0) - margin, 0), hit.max(0) + margin + 1
     part = tuple(slice(lo, up) for lo, up in zip(lower, upper, strict=True))
-    distance = distance_transform_edt(~marked[part], sampling=spacing_zyx)
+    distance = distance_transform_edt(~marked[part], sampling=window.spacing_zyx)
     faded[part] = np.clip(1.0 - distance / _FADE_MM, 0.0, 1.0)
     return faded
+
+
+def _straight(window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the nearest mark below and above each voxel in its column, as a sign that fades over the way.
+
+    Columns stand on the axial slices, or on the slice that is right.
+    """
+    axis = 0
+    if window.whole_slice:
+        extent = np.ptp(np.argwhere(window.seeds != UNMARKED), axis=0) * window.spacing_zyx
+        axis = int(np.argmin(extent))
+    marks = np.moveaxis(window.marks, axis, 0)
+    said = np.select([marks == INCLUDED, marks == EXCLUDED], [np.float32(1), np.float32(-1)], np.float32(0))
+    kept = np.float32(np.exp(-window.spacing_zyx[axis] / _STRAIGHT_MM))
+    below, above = said.copy(), said.copy()
+    for number in range(1, len(said)):
+        below[number] = np.where(said[number] != 0, said[number], kept * below[number - 1])
+        above[-1 - number] = np.where(said[-1 - number] != 0, said[-1 - number], kept * above[-number])
+    return np.moveaxis(below, 0, axis), np.moveaxis(above, 0, axis)

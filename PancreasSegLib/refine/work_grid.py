@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED
+from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, UNMARKED
 from PancreasSegLib.volume import AxisMap, Box, Geometry, Volume, resample
 
 SPACING_MM = (1.5, 1.5, 3.0)
 LEAST_IJK = (64, 64, 24)
-MULTIPLE_IJK = (8, 8, 4)
+MULTIPLE_IJK = (16, 16, 8)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class WorkGrid:
     axes : AxisMap
         From the CT's axes to canonical ones.
     geometry : Geometry
-        The window's own grid; its sizes are multiples of (8, 8, 4). It may reach beyond the CT.
+        The window's own grid; its sizes are multiples of (16, 16, 8). It may reach beyond the CT.
     """
 
     axes: AxisMap
@@ -82,19 +82,25 @@ class WorkGrid:
         return np.asarray(resample(part, grid, self.geometry), dtype=np.float32)
 
     def sampled_marks(self, marks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return a map of marks on this grid; a stroke thinner than a voxel is not lost."""
+        """Return a map of marks on this grid; a stroke or a slice thinner than a voxel is not lost.
+
+        Where marks of both kinds fall into one voxel, the more numerous one is kept.
+        """
         part, grid = self._part(marks)
-        result = np.zeros(self.geometry.shape_zyx, dtype=np.uint8)
-        for value in (INCLUDED, EXCLUDED):
+        weight = np.zeros((2, *self.geometry.shape_zyx), dtype=np.float32)
+        for number, value in enumerate((INCLUDED, EXCLUDED)):
             marked = part == value
             if not marked.any():
                 continue
-            result[resample(marked, grid, self.geometry) > 0.5] = value
             z, y, x = np.nonzero(marked)
             index = self.geometry.lps_to_index(grid.index_to_lps(np.stack([x, y, z], axis=-1)))
             nearest = np.floor(index + 0.5).astype(int)
             inside = ((nearest >= 0) & (nearest < self.geometry.size_ijk)).all(axis=1)
-            result[tuple(nearest[inside, ::-1].T)] = value
+            np.add.at(weight[number], tuple(nearest[inside, ::-1].T), 1.0)
+            share = resample(marked, grid, self.geometry)
+            weight[number] += np.where(share > 0.5, share, 0)
+        result = np.where(weight[0] >= weight[1], INCLUDED, EXCLUDED).astype(np.uint8)
+        result[weight.max(axis=0) == 0] = UNMARKED
         return result
 
     def sampled_volume(self, volume: Volume) -> NDArray[np.float32]:

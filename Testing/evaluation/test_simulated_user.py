@@ -181,3 +181,23 @@ def test_largest_region():
     region, size = largest_region(mask)
     assert size == 4
     assert region[2, 2:4, 2:4].all() and region.sum() == 4
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_a_slice_is_painted_right_where_the_largest_error_is_largest(axis):
+    """The reader opens the slice in which most is wrong and says all about it, on grids of any axes."""
+    mask = REFERENCE & ~blob(SHAPE, (12, 20, 40), (3, 6, 9))
+    order = np.eye(3) if axis == 0 else np.eye(3)[:, [2, 1, 0]]
+    shape = SHAPE if axis == 0 else SHAPE[::-1]
+    spacing = THICK if axis == 0 else THICK[::-1]
+    one, other = (a if axis == 0 else np.transpose(a) for a in (mask, REFERENCE))
+    mark = SimulatedUser("slice").mark(one, other, grid(shape[::-1], spacing, order))
+    assert mark.kind == "slice" and mark.box.size_ijk[2 - axis] == 1
+    missed = (other & ~one).sum(axis=tuple(a for a in range(3) if a != axis))
+    assert mark.box.lower_ijk[2 - axis] == int(np.argmax(missed))
+    truth = other[mark.box.slices_zyx]
+    assert np.array_equal(mark.values == 1, truth) and np.array_equal(mark.values == 2, ~truth)
+    outside = np.ones(other.shape, bool)
+    outside[mark.box.slices_zyx] = False
+    place = tuple(mark.box.lower_ijk[2 - axis] if a == axis else slice(None) for a in range(3))
+    assert not (other | one)[place][outside[place]].any()

@@ -76,3 +76,42 @@ def test_the_pieces_of_a_long_mark_make_up_the_mark():
     assert len(pieces) > 2 and all(piece.box.size_ijk[0] <= 20 for piece in pieces)
     together = sum(whole(piece, GRID).astype(int) for piece in pieces)
     assert np.array_equal(together == 1, whole(mark, GRID)) and together.max() == 1
+
+
+def rod(shape=(12, 40, 50)):
+    mask = np.zeros(shape, bool)
+    mask[3:9, 15:25, 10:40] = True
+    return mask
+
+
+def test_a_slice_that_is_right_says_all_about_the_organ_s_surroundings():
+    grid = Geometry((50, 40, 12), (1.0, 1.0, 3.0))
+    mark = Mark.of_slice(rod(), grid, axis=2, index=5, margin_mm=6)
+    assert (mark.box.lower_ijk, mark.box.upper_ijk) == ((4, 9, 5), (46, 31, 6))
+    assert (mark.values == 1).sum() == 300 and (mark.values == 2).sum() == 42 * 22 - 300
+    assert mark.reached(25.0, grid).size_ijk == (42, 22, 12)  # into its neighbours, not sideways
+    assert mark.pieces(grid, 10.0) == [mark]
+
+
+def test_a_slice_without_organ_beside_the_organ_excludes_and_one_far_away_is_refused():
+    grid = Geometry((50, 40, 12), (1.0, 1.0, 3.0))
+    mark = Mark.of_slice(rod(), grid, axis=2, index=10)
+    assert set(np.unique(mark.values)) == {2} and not mark.voxels.any()
+    with pytest.raises(MarkError, match="no organ in this slice"):
+        Mark.of_slice(rod(), grid, axis=2, index=11)
+    with pytest.raises(MarkError, match="beside the CT"):
+        Mark.of_slice(rod(), grid, axis=2, index=12)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_slice_may_lie_across_any_axis_and_goes_through_an_array(axis):
+    grid = Geometry((50, 40, 12), (1.0, 1.0, 3.0))
+    mark = Mark.of_slice(rod(), grid, axis=axis, index=(20, 20, 6)[axis])
+    assert mark.box.size_ijk[axis] == 1 and mark.voxels.any() and (mark.values == 2).any()
+    back = Mark.of_array(mark.voxels, grid, include=True, kind="slice", box=mark.box)
+    assert np.array_equal(back.values, mark.values)
+
+
+def test_a_slice_is_one_voxel_thick():
+    with pytest.raises(MarkError, match="one voxel thick"):
+        Mark("slice", True, Box((0, 0, 0), (3, 3, 3)), np.ones((3, 3, 3), bool))

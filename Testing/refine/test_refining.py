@@ -214,3 +214,50 @@ def test_floats_and_whole_numbers_of_hu_mean_the_same(case):
         results.append(correction.mask.copy())
     assert np.array_equal(*results)
     assert (correction.marks == INCLUDED).any()
+
+
+def spoilt_in_a_slab(case):
+    """The organ, shifted by 6 mm towards the belly's front in a slab of slices: where to look, and the mask."""
+    return np.roll(case.organ, 5, axis=1)
+
+
+def right_slice(case, mask, index):
+    mended = mask.copy()
+    mended[index] = case.organ[index]
+    return Mark.of_slice(mended, case.ct.geometry, axis=2, index=index)
+
+
+def test_a_slice_that_is_right_mends_its_neighbours_both_ways_and_nothing_far_away(case):
+    mask = spoilt_in_a_slab(case)
+    probability = Volume(np.where(mask, 0.8, 0.1).astype(np.float32), case.ct.geometry)
+    correction = Correction(case.ct, mask, probability)
+    slices = np.flatnonzero(case.organ.any(axis=(1, 2)))
+    middle = int(slices[len(slices) // 2])
+    before = mask.copy()
+    change = correction.add([right_slice(case, mask, middle)])
+    assert np.array_equal(correction.mask[middle], case.organ[middle])
+    for near in (middle - 1, middle + 1):
+        assert dice(correction.mask[near], case.organ[near]) > dice(mask[near], case.organ[near]) + 0.1
+    assert change.added_ml > 1 and change.removed_ml > 1
+    reach = int(np.ceil(REACH_MM / case.ct.geometry.spacing_mm[2])) + 1
+    assert np.array_equal(correction.mask[: middle - reach], before[: middle - reach])
+    correction.undo()
+    assert np.array_equal(correction.mask, before) and not correction.marks.any()
+
+
+@pytest.mark.parametrize("number", range(0, 48, 7))
+def test_a_slice_does_the_same_whatever_the_order_of_the_axes(number):
+    scores = []
+    for direction in (np.eye(3), AXIS_ORDERS[number]):
+        made = belly(direction, (1.6, 1.6, 1.6))
+        across = int(np.argmax(np.abs(made.ct.geometry.matrix[2])))  # the grid's axis along the patient's
+        mask = np.roll(made.organ, 4, axis=2 - int(np.argmax(np.abs(made.ct.geometry.matrix[1]))))
+        inside = np.flatnonzero(made.organ.any(axis=tuple(a for a in range(3) if a != 2 - across)))
+        index = int(inside[len(inside) // 2])
+        mended = mask.copy()
+        place = tuple(index if a == 2 - across else slice(None) for a in range(3))
+        mended[place] = made.organ[place]
+        correction = Correction(made.ct, mask)
+        correction.add([Mark.of_slice(mended, made.ct.geometry, axis=across, index=index)])
+        scores.append(dice(correction.mask, made.organ) - dice(mended, made.organ))
+    assert scores[0] > 0.05 and scores[1] > 0.5 * scores[0]

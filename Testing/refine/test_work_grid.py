@@ -109,3 +109,16 @@ def test_without_new_marks_the_score_is_that_of_network_and_mask():
     assert evidence.images.shape == (CHANNELS, *shape)
     assert np.allclose(evidence.score, 0.5 * np.log(0.901 / 0.101) + 1, atol=1e-3)
     assert not evidence.images[3:].any()
+
+
+def test_a_thin_slice_that_is_right_is_not_eroded_on_a_coarser_grid():
+    """Where pixels of both kinds meet in one voxel of the work grid, the more numerous kind is kept."""
+    grid = Geometry((120, 120, 60), (0.7, 0.7, 1.0))
+    marks = np.zeros(grid.shape_zyx, np.uint8)
+    marks[30, 20:100, 20:100] = 2
+    marks[30, 40:80, 40:80] = 1
+    work = WorkGrid.around(Box((20, 20, 20), (100, 100, 40)), grid, 0.0)
+    seen = work.sampled_marks(marks)
+    assert len(np.unique(np.nonzero(seen)[0])) == 1
+    height, width = (np.ptp(places) + 1 for places in np.nonzero(seen == 1)[1:])
+    assert 28 / 1.5 <= height <= 28 / 1.5 + 1.5 and 28 / 1.5 <= width <= 28 / 1.5 + 1.5

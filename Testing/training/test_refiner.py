@@ -2,10 +2,12 @@
 
 import copy
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from refine.belly import belly, dice
 
 from PancreasSegLib.errors import CancelledError, RecipeError
@@ -18,7 +20,8 @@ from PancreasSegLib.refine.evidence import CHANNELS, Evidence, Window
 from PancreasSegLib.refine.propagation import smoothed
 from PancreasSegLib.training.export import export_run
 from PancreasSegLib.training.recipe import OptimizerRecipe, RefinerRecipe, load_recipe
-from PancreasSegLib.training.refiner.case import RefinerCase
+from PancreasSegLib.training.refiner.case import CasePool, RefinerCase
+from PancreasSegLib.training.refiner.cases import phantom_cases
 from PancreasSegLib.training.refiner.run import train_refiner
 from PancreasSegLib.training.refiner.session import SHAPE_ZYX, Session
 from PancreasSegLib.training.refiner.trainer import RefinerTrainer, refiner_arguments, refiner_scores
@@ -36,6 +39,11 @@ SMALL = RefinerRecipe(
     steps=100,
     spoilt_share=0.0,
     mask_only_share=0.0,
+    empty_share=0.0,
+    slice_share=0.0,
+    outline_share=0.0,
+    moved_share=0.0,
+    phantoms=0,
 )
 
 
@@ -48,7 +56,8 @@ def case():
 def test_a_case_keeps_its_content_on_disk(case, tmp_path):
     case.save(tmp_path / "a.npz")
     back = RefinerCase.load(tmp_path / "a.npz")
-    assert back.name == "a" and np.array_equal(back.reference, case.reference)
+    assert (back.name, back.patient, back.morph) == ("a", "a", False)
+    assert np.array_equal(back.labels, case.labels)
     assert np.abs(back.hu - case.hu).max() <= 0.5 and np.abs(back.probability - case.probability).max() <= 0.003
 
 
@@ -57,9 +66,9 @@ def test_a_reader_marks_what_is_wrong_goes_on_from_the_answer_and_repeats(case):
         session = Session(case, RefinerRecipe(), np.random.default_rng(seed))
         steps = []
         while (lesson := session.lesson()) is not None:
-            wrong = session.mask != case.reference
             steps.append((int(session.marks.sum()), lesson))
-            assert wrong[session.marks == 1].any() or wrong[session.marks == 2].any()
+            truth = session.reference
+            assert truth[session.marks == 1].all() and not truth[session.marks == 2].any()
             session.take(1 / (1 + np.exp(-lesson.score)))
             assert session.mask[session.marks == 1].all() and not session.mask[session.marks == 2].any()
         return steps
@@ -72,6 +81,61 @@ def test_a_reader_marks_what_is_wrong_goes_on_from_the_answer_and_repeats(case):
     again = read(5)
     assert [n for n, _ in again] == [n for n, _ in steps]
     assert all(np.array_equal(a.images, b.images) for (_, a), (_, b) in zip(steps, again, strict=True))
+
+
+def test_a_slice_says_all_that_is_right_in_it_and_an_outline_all_that_is_wrong(case):
+    slices = RefinerRecipe(slice_share=1.0, point_share=0.0, outline_share=0.0, moved_share=0.0)
+    session = Session(case, slices, np.random.default_rng(3))
+    before, lesson = session.mask.copy(), session.lesson()
+    both = (session.marks == 1).any() and (session.marks == 2).any()
+    said = np.argwhere(session.marks > 0)
+    assert both and np.ptp(said, axis=0).min() == 0
+    assert np.array_equal(session.marks == 1, session.reference & (session.marks > 0))
+    session.take(1 / (1 + np.exp(-lesson.score)))
+    assert (session.mask != session.reference).sum() < (before != session.reference).sum()
+    outlines = RefinerRecipe(slice_share=0.0, point_share=0.0, outline_share=1.0, moved_share=0.0)
+    session = Session(case, outlines, np.random.default_rng(4))
+    before = session.mask.copy()
+    assert session.lesson() is not None
+    marked = session.marks > 0
+    assert marked.any() and (before != session.reference)[marked].all()
+
+
+def test_sessions_on_neighbours_on_nothing_and_on_moved_patients(case):
+    labels = case.labels.copy()
+    labels[(case.hu > 60) & (labels == 0)] = 2  # the bowel beside the organ
+    two = replace(case, labels=labels)
+    other = Session(two, RefinerRecipe(other_organs_share=1.0, moved_share=0.0), np.random.default_rng(1))
+    assert (other.reference == (labels == 2)).all() and other.lesson() is not None
+    empty = Session(two, RefinerRecipe(empty_share=1.0, other_organs_share=0.0), np.random.default_rng(2))
+    assert not empty.mask.any()
+    turned = Session(two, RefinerRecipe(moved_share=1.0, other_organs_share=0.0), np.random.default_rng(5))
+    assert turned.reference.shape == case.reference.shape and (turned.reference != case.reference).any()
+    inside, outside = turned.hu[turned.reference].mean(), turned.hu[~turned.reference].mean()
+    assert inside > outside + 50  # picture and truth moved alike
+    unseen = Session(replace(case, probability=None), RefinerRecipe(), np.random.default_rng(6))
+    assert unseen.mask.any() and (unseen.mask != unseen.reference).any()
+
+
+def test_every_patient_is_as_likely_however_many_shapes_there_are_of_one(case):
+    shapes = [replace(case, name=f"a--{n}", patient="a", morph=True) for n in range(9)]
+    pool = CasePool([case, *shapes, replace(case, name="b", patient="b")], morph_share=0.75)
+    rng = np.random.default_rng(0)
+    drawn = [pool.choose(rng) for _ in range(400)]
+    of_b = sum(one.patient == "b" for one in drawn)
+    morphs = sum(one.morph for one in drawn)
+    assert 150 < of_b < 250 and 0.65 < morphs / (400 - of_b) < 0.85
+
+
+def test_phantoms_are_cases_without_a_network_s_word():
+    (one,) = phantom_cases(1)
+    assert one.probability is None and one.reference.sum() * 6.75e-3 == pytest.approx(80, abs=60)
+    assert Session(one, RefinerRecipe(), np.random.default_rng(0)).lesson() is not None
+
+
+def test_shares_of_marks_above_one_are_refused():
+    with pytest.raises(ValidationError, match="more than all marks"):
+        RefinerRecipe(slice_share=0.8, point_share=0.3)
 
 
 def test_the_network_begins_as_the_weight_free_evidence(case, tmp_path):

@@ -5,73 +5,17 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from PancreasSegLib.data import Case, read_dataset
 from PancreasSegLib.errors import RecipeError
 from PancreasSegLib.io.atomic import atomic_path
-from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
+from PancreasSegLib.progress import CancelToken, ProgressCallback
 from PancreasSegLib.training.distributed import several_processes
-from PancreasSegLib.training.division import patient_split
 from PancreasSegLib.training.export import REFINER
 from PancreasSegLib.training.recipe import Recipe
-from PancreasSegLib.training.refiner.case import RefinerCase
+from PancreasSegLib.training.refiner.cases import phantom_cases, refiner_cases
 from PancreasSegLib.training.refiner.trainer import RefinerTrainer
 from PancreasSegLib.training.run import network_file, training_device
 
 _log = logging.getLogger(__name__)
-
-
-def refiner_cases(
-    recipe: Recipe, *, progress: ProgressCallback | None = None, cancel: CancelToken | None = None
-) -> dict[int, list[RefinerCase]]:
-    """Return the cases of each fold, each predicted by the fold's package, which never saw it.
-
-    Predictions are kept in ``output/name/refiner-cases``.
-
-    Raises
-    ------
-    RecipeError
-        If a fold has no package yet.
-    """
-    dataset = read_dataset(recipe.data.root)
-    cases = {case.name: case for case in dataset.cases if case.name not in recipe.data.exclude}
-    split = patient_split(recipe.data, [case.patient for case in cases.values()])
-    folder = recipe.output / recipe.name
-    kept = folder / "refiner-cases"
-    found: dict[int, list[RefinerCase]] = {}
-    done = 0
-    for number, held_out in enumerate(split.folds):
-        names = sorted(name for name, case in cases.items() if case.patient in held_out)
-        package = folder / f"fold-{number}" / "package"
-        missing = [name for name in names if not (kept / f"{name}.npz").is_file()]
-        if missing and not package.is_dir():
-            raise RecipeError(
-                f"There is no model package of fold {number} in {package.parent}.",
-                "Run `pancreasseg cross-validate` on the same recipe first.",
-            )
-        if missing:
-            value = dataset.labels[recipe.data.organ]
-            _predict(package, [cases[name] for name in missing], value, recipe, kept, cancel)
-        found[number] = [RefinerCase.load(kept / f"{name}.npz") for name in names]
-        done += len(names)
-        if progress:
-            progress(ProgressEvent("prepare refiner", done / len(cases), None, f"fold {number}"))
-    return found
-
-
-def _predict(
-    package: Path, cases: list[Case], value: int, recipe: Recipe, kept: Path, cancel: CancelToken | None
-) -> None:
-    from PancreasSegLib.inference import Segmenter
-    from PancreasSegLib.io import read_labels, read_volume
-
-    segmenter = Segmenter.load(str(package), device=recipe.device)
-    organ = recipe.data.organ
-    for case in cases:
-        ct = read_volume(case.image, assume_ct=True)
-        reference = read_labels(case.label).voxels == value
-        result = segmenter.segment(ct, cancel=cancel, allow_empty=True)
-        mask = result.mask == result.labels[organ]
-        RefinerCase.of(case.name, ct, reference, mask, result.probability[organ]).save(kept / f"{case.name}.npz")
 
 
 def train_refiner(
@@ -121,6 +65,7 @@ def train_refiner(
         )
     by_fold = refiner_cases(recipe, progress=progress, cancel=cancel)
     cases = [case for number, members in by_fold.items() if number != recipe.fold for case in members]
+    cases += phantom_cases(recipe.refiner.phantoms)
     device, dtype = training_device(recipe.device, recipe.precision)
     _log.info("refiner: %d cases on %s", len(cases), device)
     trainer = RefinerTrainer(cases, recipe.refiner, target.parent, device, dtype, recipe.seed)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from PancreasSegLib.evaluation.simulated_user import SimulatedUser, largest_region
 from PancreasSegLib.refine.evidence import Evidence, Window, belief_of_mask
-from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, UNMARKED
+from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED
 from PancreasSegLib.refine.propagation import blend_weight
 from PancreasSegLib.refine.work_grid import LEAST_IJK, SPACING_MM
 from PancreasSegLib.training.recipe import RefinerRecipe
-from PancreasSegLib.training.refiner.case import RefinerCase
+from PancreasSegLib.training.refiner.case import ORGAN, RefinerCase
+from PancreasSegLib.training.refiner.movement import moved
+from PancreasSegLib.training.refiner.reader import Drawn, Reader
+from PancreasSegLib.training.refiner.spoiling import spoilt
 
 SPACING_ZYX = (SPACING_MM[2], SPACING_MM[1], SPACING_MM[0])
 SHAPE_ZYX = (LEAST_IJK[2], LEAST_IJK[1], LEAST_IJK[0])
+
+_LEAST_VOXELS = 600
+"""Of a neighbouring organ in view, that it may stand in for the organ."""
+_UNASKED = 0.3
+"""Weight of voxels that a line cannot change: an inclusion takes nothing away, an exclusion adds nothing."""
+_INERTIA = 0.1
 
 Array = NDArray[np.bool_]
 
@@ -28,7 +35,7 @@ class Lesson:
 
     Attributes
     ----------
-    images : ndarray of float32, shape (9, z, y, x)
+    images : ndarray of float32, shape (11, z, y, x)
         As :attr:`Evidence.images`.
     score : ndarray of float32, shape (z, y, x)
         Log-odds without the network.
@@ -47,6 +54,9 @@ class Lesson:
 class Session:
     """A reader corrects one mask.
 
+    Now and then it is a mask of a neighbouring organ, or an empty one, without a network's word: what to do with
+    a mark is learnt from more kinds of tissue than the organ's.
+
     Parameters
     ----------
     case : RefinerCase
@@ -58,111 +68,123 @@ class Session:
     """
 
     def __init__(self, case: RefinerCase, recipe: RefinerRecipe, rng: np.random.Generator) -> None:
-        self.case, self.recipe, self.rng = case, recipe, rng
-        self.mask: Array = case.probability > rng.uniform(0.3, 0.7)
-        if rng.random() < recipe.spoilt_share:
-            self.mask = _spoilt(self.mask, case, rng)
-        self.marks = np.zeros(case.hu.shape, dtype=np.uint8)
+        self.recipe, self.rng = recipe, rng
+        self.reader = Reader(recipe, SPACING_ZYX, rng)
         self._left = int(rng.integers(recipe.marks[0], recipe.marks[1] + 1))
-        self._gain, self._shift = float(rng.uniform(0.8, 1.2)), float(rng.normal(0, 15))
-        self._sureness = float(np.exp(rng.normal(0, 0.25)))
-        self._has_probability = rng.random() >= recipe.mask_only_share
+        case = _filled(case)
+        organ = self._organ(case)
+        self.hu, self.reference, self._probability = self._prepared(case, organ)
+        self.marks = np.zeros(self.hu.shape, dtype=np.uint8)
+        self.mask: Array = np.zeros(self.hu.shape, dtype=bool)
+        if self.reference.any():
+            self.mask = self._first_mask()
+        else:
+            self._left = 0
         self._place: tuple[slice, ...] = ()
+        self._drawn: Drawn | None = None
         self._window: Window | None = None
+
+    def _organ(self, case: RefinerCase) -> int:
+        """Return the label that is corrected: the organ's, or now and then a neighbour's."""
+        if self.rng.random() >= self.recipe.other_organs_share:
+            return ORGAN
+        counts = np.bincount(case.labels.ravel())
+        large = [value for value in range(ORGAN + 1, len(counts)) if counts[value] > _LEAST_VOXELS]
+        return large[int(self.rng.integers(len(large)))] if large else ORGAN
+
+    def _prepared(
+        self, case: RefinerCase, organ: int
+    ) -> tuple[NDArray[np.float32], Array, NDArray[np.float32] | None]:
+        """Return HU, the truth and the probability, moved and with other HU."""
+        rng, r = self.rng, self.recipe
+        probability = case.probability if organ == ORGAN else None
+        images = [case.hu + 125.0, (case.labels == organ).astype(np.float32)]
+        if probability is not None:
+            images.append(probability)
+        if rng.random() < r.moved_share:
+            images = moved(images, SPACING_ZYX, rng)
+        hu = (images[0] - 185.0) * float(rng.uniform(0.8, 1.2)) + 60.0 + float(rng.normal(0, 15))
+        if rng.random() < 0.3:
+            hu = hu + rng.normal(0, rng.uniform(3, 20), hu.shape)
+        if probability is not None:
+            probability = np.clip(images[2], 0, 1)
+        return hu.astype(np.float32), images[1] > 0.5, probability
+
+    def _first_mask(self) -> Array:
+        """Return the mask that is to be corrected."""
+        rng, r = self.rng, self.recipe
+        if self._probability is None:  # the truth, spoilt twice
+            mask = spoilt(self.reference, self.reference, self.hu, SPACING_ZYX, rng)
+            mask = spoilt(mask, self.reference, self.hu, SPACING_ZYX, rng)
+        else:
+            mask = self._probability > rng.uniform(0.3, 0.7)
+            if rng.random() < r.spoilt_share:
+                mask = spoilt(mask, self.reference, self.hu, SPACING_ZYX, rng)
+        silent = rng.random() < r.mask_only_share
+        if rng.random() < r.empty_share:
+            mask, silent = np.zeros_like(mask), True
+        if silent:
+            self._probability = None
+        if self._probability is not None:
+            sureness = float(np.exp(rng.normal(0, 0.25)))
+            p = self._probability
+            surer = p**sureness / (p**sureness + (1 - p) ** sureness + 1e-9)
+            self._probability = surer.astype(np.float32)
+        return mask
 
     def lesson(self) -> Lesson | None:
         """Let the reader make the next mark; None when the session is over."""
-        drawn = self._drawn() if self._left else None
+        drawn = self.reader.mark(self.mask, self.reference) if self._left else None
         if drawn is None:
             return None
         self._left -= 1
-        include, voxels = drawn
-        value = INCLUDED if include else EXCLUDED
-        self.marks[voxels] = value
-        place = _around(voxels)
+        self._drawn = drawn
+        spoken = drawn.marks > 0
+        self.marks[spoken] = drawn.marks[spoken]
+        if drawn.tool in ("outline", "slice"):  # not all of it may lie in the window
+            self.mask[drawn.marks == INCLUDED] = True
+            self.mask[drawn.marks == EXCLUDED] = False
+        place = _around(drawn.centre, self.mask.shape)
         mask = self.mask[place].astype(np.float32)
-        belief = belief_of_mask(mask)
-        if self._has_probability:
-            p = self.case.probability[place]
-            belief = np.asarray(p**self._sureness / (p**self._sureness + (1 - p) ** self._sureness + 1e-9))
-        hu = (self.case.hu[place] - 60.0) * self._gain + 60.0 + self._shift
-        seeds = np.where(voxels[place], value, UNMARKED).astype(np.uint8)
-        self._place = place
-        self._window = Window(hu, belief, mask, self.marks[place].copy(), seeds, SPACING_ZYX)
-        evidence = Evidence.of(self._window)
-        reference = self.case.reference[place].astype(np.float32)
-        return Lesson(evidence.images, evidence.score, reference, blend_weight(self._window))
+        belief = belief_of_mask(mask) if self._probability is None else self._probability[place]
+        belief = np.asarray(belief, dtype=np.float32)
+        marks, seeds = self.marks[place].copy(), drawn.marks[place]
+        window = Window(self.hu[place], belief, mask, marks, seeds, SPACING_ZYX, drawn.tool == "slice")
+        self._place, self._window = place, window
+        evidence, weight = Evidence.of(window), blend_weight(window)
+        if drawn.tool != "slice":
+            weight = np.where((mask > 0.5) == drawn.include, _UNASKED * weight, weight)
+        reference = self.reference[place].astype(np.float32)
+        return Lesson(evidence.images, evidence.score, reference, weight.astype(np.float32))
 
     def take(self, probability: NDArray[np.float32]) -> None:
         """Take what the network answered; the reader goes on from there."""
-        window = self._window
-        assert window is not None
+        window, drawn = self._window, self._drawn
+        assert window is not None and drawn is not None
         weight = blend_weight(window)
-        found = weight * probability + (1 - weight) * window.mask > 0.5
+        found = weight * probability + (1 - weight) * window.mask + _INERTIA * (2 * window.mask - 1) > 0.5
+        if drawn.tool != "slice":
+            before = window.mask > 0.5
+            found = found | before if drawn.include else found & before
         found[window.marks == INCLUDED] = True
         found[window.marks == EXCLUDED] = False
         self.mask[self._place] = found
 
-    def _drawn(self) -> tuple[bool, Array] | None:
-        """Return what the reader marks next: most often the largest error; None if all is right."""
-        missed, excess = self.case.reference & ~self.mask, self.mask & ~self.case.reference
-        if self.rng.random() < 0.7:
-            (region, size), (other, other_size) = largest_region(missed), largest_region(excess)
-        else:
-            (region, size), (other, other_size) = self._any_region(missed), self._any_region(excess)
-        if not size + other_size:
-            return None
-        include = size >= other_size
-        r, rng = self.recipe, self.rng
-        user = SimulatedUser(
-            "point" if rng.random() < r.point_share else "stroke",
-            length_mm=float(rng.uniform(*r.stroke_mm)),
-            radius_mm=float(rng.uniform(*r.brush_mm)),
-        )
-        axis = 0 if rng.random() < 0.9 else int(rng.integers(3))
-        return include, user.draw(region if include else other, SPACING_ZYX, axis=axis)
 
-    def _any_region(self, wrong: Array) -> tuple[Array, int]:
-        """Return a connected region, the likelier the larger, and its voxels."""
-        regions, count = ndimage.label(wrong)
-        if not count:
-            return wrong, 0
-        sizes = np.bincount(regions.ravel())[1:]
-        number = int(self.rng.choice(count, p=sizes / sizes.sum()))
-        return regions == number + 1, int(sizes[number])
+def _around(centre: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the window around a voxel, moved inwards where the case ends."""
+    starts = [
+        int(np.clip(round(middle) - size // 2, 0, have - size))
+        for middle, size, have in zip(centre, SHAPE_ZYX, shape, strict=True)
+    ]
+    return tuple(slice(start, start + size) for start, size in zip(starts, SHAPE_ZYX, strict=True))
 
 
-def _around(voxels: Array) -> tuple[slice, ...]:
-    """Return the window around marked voxels, moved inwards where the case ends."""
-    middle = np.argwhere(voxels).mean(0)
-    place = []
-    for centre, size, have in zip(middle, SHAPE_ZYX, voxels.shape, strict=True):
-        start = int(np.clip(round(centre) - size // 2, 0, have - size))
-        place.append(slice(start, start + size))
-    return tuple(place)
-
-
-def _spoilt(mask: Array, case: RefinerCase, rng: np.random.Generator) -> Array:
-    """Take parts out of a mask, or tissue of like HU beside the organ into it, as bowel is mistaken for it."""
-    mask = mask.copy()
-    for _ in range(int(rng.integers(1, 3))):
-        if rng.random() < 0.5:
-            inside = np.argwhere(case.reference)
-            mask[_ball(mask.shape, inside[rng.integers(len(inside))], rng.uniform(8, 25))] = False
-            continue
-        near = ndimage.binary_dilation(case.reference, iterations=int(rng.integers(2, 6))) & ~case.reference
-        places = np.argwhere(near)
-        centre = places[rng.integers(len(places))]
-        smooth = ndimage.uniform_filter(case.hu, (1, 3, 3))
-        alike = np.abs(smooth - smooth[tuple(centre)]) < rng.uniform(15, 50)
-        taken = _ball(mask.shape, centre, rng.uniform(8, 22)) & alike & ~case.reference
-        regions, _ = ndimage.label(taken)
-        if regions[tuple(centre)]:
-            mask |= regions == regions[tuple(centre)]
-    return mask
-
-
-def _ball(shape: tuple[int, ...], centre: NDArray[np.int64], radius_mm: float) -> Array:
-    offsets = [(np.arange(n) - c) * s for n, c, s in zip(shape, centre, SPACING_ZYX, strict=True)]
-    z, y, x = np.ix_(*offsets)
-    return np.asarray(z**2 + y**2 + x**2 < radius_mm**2)
+def _filled(case: RefinerCase) -> RefinerCase:
+    """Return a case that is nowhere smaller than the window."""
+    lack = [(0, max(0, need - have)) for need, have in zip(SHAPE_ZYX, case.hu.shape, strict=True)]
+    if not any(after for _, after in lack):
+        return case
+    probability = None if case.probability is None else np.pad(case.probability, lack)
+    hu = np.pad(case.hu, lack, mode="edge")
+    return replace(case, hu=hu, probability=probability, labels=np.pad(case.labels, lack))

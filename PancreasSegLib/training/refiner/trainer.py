@@ -21,7 +21,7 @@ from PancreasSegLib.training.checkpoint import load_checkpoint, save_checkpoint
 from PancreasSegLib.training.history import History
 from PancreasSegLib.training.optimizer import build_optimizer
 from PancreasSegLib.training.recipe import RefinerRecipe
-from PancreasSegLib.training.refiner.case import RefinerCase
+from PancreasSegLib.training.refiner.case import CasePool, RefinerCase
 from PancreasSegLib.training.refiner.session import Lesson, Session
 from PancreasSegLib.training.schedule import learning_rate, run_fraction
 
@@ -65,7 +65,7 @@ class RefinerTrainer:
         dtype: torch.dtype,
         seed: int = 0,
     ) -> None:
-        self.cases, self.recipe, self.folder = list(cases), recipe, folder
+        self.pool, self.recipe, self.folder = CasePool(tuple(cases), recipe.morph_share), recipe, folder
         self.device, self.dtype, self.seed = device, dtype, seed
         torch.manual_seed(seed)
         network = build_network(recipe.network, **refiner_arguments(recipe))
@@ -124,7 +124,7 @@ class RefinerTrainer:
         return run_fraction(self.step, self.recipe.steps, self.elapsed, self.recipe.time_limit_minutes)
 
     def _session(self, rng: np.random.Generator) -> Session:
-        return Session(self.cases[int(rng.integers(len(self.cases)))], self.recipe, rng)
+        return Session(self.pool.choose(rng), self.recipe, rng)
 
     def _lessons(self, sessions: list[Session], rng: np.random.Generator) -> list[Lesson]:
         """Return the next lesson of every session; a session that is over gives way to a new one."""
@@ -187,7 +187,7 @@ class RefinerTrainer:
 
 
 def refiner_scores(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Return the scores (n, z, y, x) of a refiner network for images (n, 9, z, y, x), at their resolution."""
+    """Return the scores (n, z, y, x) of a refiner network for images (n, 11, z, y, x), at their resolution."""
     out = network(images.contiguous(memory_format=torch.channels_last_3d))
     scores = (out[0] if isinstance(out, (list, tuple)) else out).float()
     if scores.shape[2:] != images.shape[2:]:
