@@ -26,6 +26,8 @@ FIELD_MM = 170.0
 CROP = (slice(40, 344), slice(0, 364))
 PATIENCE_S = 300.0
 CAPTION_PIXELS = 24
+BESIDE_MM = 6.0
+"""So far from the slice that is mended the picture shows another one."""
 
 
 class Photographer:
@@ -149,6 +151,7 @@ class Photographer:
         """Make every picture."""
         self.open()
         sys.stdout.write(f"The model alone: Dice {self.dice():.3f}\n")
+        self.right_slice()
         mask = self.mask()
         self.correct(
             "correct_exclude.png",
@@ -164,6 +167,52 @@ class Photographer:
         )
         self.preview()
         self.window()
+
+    def right_slice(self) -> None:
+        """Mend a slice as by Paint and Erase, press S, look at one beside it; then take all back.
+
+        The slice is the one whose error goes on most in the slice beside it.
+        """
+        from PySide6 import QtCore
+
+        from PancreasSegLib.refine import Mark
+
+        beside = round(BESIDE_MM / self.grid.spacing_mm[2])
+        shared = np.zeros(len(self.truth) - beside, int)
+        for wrong in (self.truth & ~self.mask(), self.mask() & ~self.truth):
+            shared += (wrong[beside:] & wrong[:-beside]).sum(axis=(1, 2))
+        found = (self.truth & self.mask()).any(axis=(1, 2))
+        shared[~(found[beside:] & found[:-beside])] = 0
+        k = int(np.argmax(shared))
+        middle = np.argwhere(self.truth[k] | self.mask()[k]).mean(0)
+        centres = [(middle[1], middle[0], float(number)) for number in (k, k + beside)]
+        places = [self.grid.index_to_lps(centre) * (-1, -1, 1) for centre in centres]
+        session = self.host.widget.panel.correct.session()
+        pictures = []
+        self.look("Red", places[1])
+        pictures.append(self.view("Red"))
+        self.look("Red", places[0])
+        pictures.append(self.view("Red"))
+        self.host.mouse.move("Red", places[0])
+        for include in (True, False):
+            mask, flat = self.mask(), np.zeros_like(self.truth)
+            flat[k] = (self.truth[k] & ~mask[k]) if include else (mask[k] & ~self.truth[k])
+            if flat.any():
+                session.direct(Mark.of_array(flat, self.grid, include=include, kind="region"))
+        before = self.dice()
+        self.host.press(QtCore.Qt.Key_S)
+        self.wait(lambda: not session.busy)
+        self.host.mouse.leave()
+        pictures.append(self.view("Red"))
+        self.look("Red", places[1])
+        pictures.append(self.view("Red"))
+        far = f"{beside * self.grid.spacing_mm[2]:.0f} mm above"
+        captions = (f"{far}, before", "this slice, before", "mended by hand, S pressed", f"{far}: it followed")
+        self.strip("correct_slice.png", pictures, captions)
+        told = self.host.find("correctionStatusLabel").text
+        sys.stdout.write(f"correct_slice.png: {told} Dice {before:.3f} to {self.dice():.3f}\n")
+        while session.can_undo:
+            session.undo()
 
     def preview(self) -> None:
         """A correction that waits to be accepted."""
