@@ -10,13 +10,15 @@ from PancreasSegLib.errors import DatasetError
 from PancreasSegLib.io import write_mask
 from PancreasSegLib.metrics import dice
 from PancreasSegLib.training.cache import CaseCache
+from PancreasSegLib.training.export import export_run
 from PancreasSegLib.training.morphing import MorphStore
 from PancreasSegLib.training.morphing.deformation import Deformation
 from PancreasSegLib.training.morphing.morph import OrganShape, morph_case
 from PancreasSegLib.training.morphing.registration import register_labels
 from PancreasSegLib.training.patches import PatchSampler
 from PancreasSegLib.training.prepared import PreparedCase
-from PancreasSegLib.training.recipe import StageRecipe, load_recipe
+from PancreasSegLib.training.recipe import RefinerRecipe, StageRecipe, load_recipe
+from PancreasSegLib.training.refiner.cases import refiner_cases
 from PancreasSegLib.training.run import train_networks
 from PancreasSegLib.volume import Geometry
 
@@ -165,3 +167,28 @@ def test_shapes_without_the_organ_or_without_files_are_refused(recipe, tmp_path,
     empty = recipe.data.model_copy(update={"shapes": tmp_path / "none"})
     with pytest.raises(DatasetError, match="no mask"):
         MorphStore(empty, stage).stored(cases, cases)
+
+
+@pytest.mark.slow
+def test_a_refiner_learns_from_morphs_that_the_fold_s_own_package_predicted(recipe, monkeypatch):
+    for fold in (0, 1):
+        trained = recipe.model_copy(update={"fold": fold})
+        train_networks(trained)
+        export_run(trained)
+    wanted = recipe.model_copy(update={"refiner": RefinerRecipe()})
+    by_fold = refiner_cases(wanted)
+    assert sorted(by_fold) == [0, 1]
+    for cases in by_fold.values():
+        (patient,) = {case.patient for case in cases}
+        assert [case.morph for case in cases] == [False, True, True]
+        assert all(case.name.startswith(patient) and case.reference.any() for case in cases)
+        assert all(case.probability.shape == case.hu.shape for case in cases)
+        real, *morphs = cases
+        assert set(np.unique(real.labels)) == {0, 1, 2}  # the organ first, then its neighbour
+        for morph in morphs:
+            assert abs(morph.hu[morph.reference].mean() - real.hu[real.reference].mean()) < 25
+    monkeypatch.setattr("PancreasSegLib.inference.Segmenter.load", None)  # all are kept
+    again = refiner_cases(wanted)
+    assert [case.name for case in again[0]] == [case.name for case in by_fold[0]]
+    without = wanted.model_copy(update={"refiner": RefinerRecipe(morph_share=0.0)})
+    assert [len(cases) for cases in refiner_cases(without).values()] == [1, 1]
