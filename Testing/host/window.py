@@ -45,7 +45,8 @@ class HostWindow(QtWidgets.QMainWindow):
             panel.show()
 
     def scroll_to(self, widget: Any) -> None:
-        """Bring a widget of the panel into view."""
+        """Bring a widget of the panel into view, where it lies once what was opened has been laid out."""
+        QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.LayoutRequest.value)
         self._scroll.ensureWidgetVisible(widget)
 
     def show_views(self, pictures: dict[str, np.ndarray]) -> None:
