@@ -81,4 +81,4 @@ def place_of(mark: Mark, geometry: Geometry) -> str:
     """Return where a slice lies, as the slice views write it: ``S 34.5 mm``."""
     axis = int(np.argmin(mark.box.size_ijk))
     middle = (np.add(mark.box.lower_ijk, mark.box.upper_ijk) - 1) / 2
-    return slice_place(flipped(geometry.index_to_lps(middle)), flipped(geometry.matrix[:, axis]))
+    return slice_place(flipped(tuple(geometry.index_to_lps(middle))), flipped(tuple(geometry.matrix[:, axis])))

@@ -88,7 +88,7 @@ class RightSliceSection:
             raise MarkError("There is no slice view.", "Choose a layout with slice views.")
         if self._pointed in shown:
             return self._pointed
-        across = flipped(session.geometry.matrix[:, 2])
+        across = flipped(tuple(session.geometry.matrix[:, 2]))
 
         def turned(name: str) -> float:
             return -abs(round(float(to_numpy(nodes[name].GetSliceToRAS())[:3, 2] @ across), 3))
