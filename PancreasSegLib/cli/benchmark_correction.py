@@ -183,7 +183,11 @@ def _line(made: Any) -> str:
 
 
 def curve_table(summary: dict[str, Any]) -> Table:
-    """Return median Dice after some corrections and how many are needed, by group and method."""
+    """Return median Dice after some corrections and how many are needed, by group and method.
+
+    The last line of a group says what Dice the first method would have if all that is wrong further than 3 mm from
+    the reference's surface were right as well: no correction of single places can do better.
+    """
     from PancreasSegLib.evaluation.correction_curves import GOALS, REPORTED
 
     methods = summary["methods"]
@@ -206,6 +210,11 @@ def curve_table(summary: dict[str, Any]) -> Table:
             needed = [found["to_reach"][f"{goal:.2f}"] for goal in GOALS]
             reach = [f"{_number(goal['median'])} ({goal['reached']}/{found['cases']})" for goal in needed]
             table.add_row(f"  {name}", *medians, *reach)
+        limits = next(
+            method["groups"][group]["curves"] for method in methods.values() if group in method["groups"]
+        )
+        rim = [f"{limits['rim_dice'][number]['median']:.3f}" for number in shown]
+        table.add_row("  rim alone", *rim)
         table.add_section()
     return table
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.evaluation.correction_method import CorrectionMethod
 from PancreasSegLib.evaluation.correction_start import CorrectionStart
+from PancreasSegLib.evaluation.rim import rim_dice
 from PancreasSegLib.evaluation.simulated_user import SimulatedUser
 from PancreasSegLib.metrics import compare, dice
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
@@ -38,6 +39,8 @@ class CorrectionScore:
         ``include``, ``exclude`` or ``slice``, the last correction; empty before the first and once all is right.
     dice, nsd_1mm, nsd_2mm, nsd_3mm : float
         As in :mod:`PancreasSegLib.metrics`.
+    rim_dice : float
+        Dice if all that is wrong further than 3 mm from the reference's surface were right.
     volume_ml, reference_ml, volume_error_ml : float
         Volumes in mL; the error is signed.
     marked_ml, changed_ml, wrongly_changed_ml : float
@@ -58,6 +61,7 @@ class CorrectionScore:
     nsd_1mm: float
     nsd_2mm: float
     nsd_3mm: float
+    rim_dice: float
     volume_ml: float
     reference_ml: float
     volume_error_ml: float
@@ -231,13 +235,16 @@ _NO_MARK: dict[str, Any] = {
 
 def measure(start: CorrectionStart, mask: NDArray[np.bool_]) -> dict[str, float]:
     """Return the metrics of a mask of a case."""
-    return compare(mask, start.reference, start.ct.geometry.spacing_mm, (1, 2, 3))
+    spacing = start.ct.geometry.spacing_mm
+    return compare(mask, start.reference, spacing, (1, 2, 3)) | {
+        "rim_dice": rim_dice(mask, start.reference, spacing[::-1])
+    }
 
 
 def _score(
     start: CorrectionStart, method: str, number: int, measured: dict[str, float], **more: Any
 ) -> CorrectionScore:
-    names = ("dice", "nsd_1mm", "nsd_2mm", "nsd_3mm", "volume_ml", "reference_ml", "volume_error_ml")
+    names = ("dice", "nsd_1mm", "nsd_2mm", "nsd_3mm", "rim_dice", "volume_ml", "reference_ml", "volume_error_ml")
     fields = {**_NO_MARK, **{name: measured[name] for name in names}, **more}
     return CorrectionScore(start.case, method, number, **fields)
 

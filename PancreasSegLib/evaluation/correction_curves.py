@@ -17,7 +17,7 @@ REPORTED = (0, 1, 2, 3, 5, 10)
 
 GOALS = (0.85, 0.90)
 BAD_DICE = 0.6
-MEASURES = ("dice", "nsd_1mm", "nsd_2mm", "nsd_3mm")
+MEASURES = ("dice", "nsd_1mm", "nsd_2mm", "nsd_3mm", "rim_dice")
 _EQUAL = 1e-9
 """Differences of Dice below this are rounding."""
 

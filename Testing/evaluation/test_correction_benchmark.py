@@ -10,6 +10,7 @@ from corrections import GRID, Knowing, Noting, Ruinous, plain_dice, small_start
 from PancreasSegLib.errors import CancelledError, MarkError, PancreasSegError
 from PancreasSegLib.evaluation.correction_benchmark import benchmark_corrections, correct_case
 from PancreasSegLib.evaluation.correction_method import METHODS, CorrectionMethod, PlainPainting, methods_named
+from PancreasSegLib.evaluation.rim import rim_dice
 from PancreasSegLib.evaluation.simulated_user import SimulatedUser
 from PancreasSegLib.metrics import nsd
 from PancreasSegLib.progress import CancelToken
@@ -180,3 +181,32 @@ def test_an_unknown_method_is_refused():
     ):
         methods_named(["paint", "magic"])
     assert [item.name for item in methods_named(["paint", "refine", "paint"])] == ["paint", "refine"]
+
+
+def test_the_rim_is_what_is_left_when_all_coarse_errors_are_mended():
+    truth = np.zeros((12, 40, 40), bool)
+    truth[3:9, 10:30, 10:30] = True
+    mask = truth.copy()
+    mask[3:9, 10:30, 28:30] = False  # 3.0 mm deep: a matter of the boundary
+    mask[3:9, 32:38, 2:38] = True  # 3 to 12 mm off, and beyond
+    spacing = (3.0, 1.5, 1.5)
+    left = truth.copy()
+    left[3:9, 10:30, 28:30] = False
+    expected = plain_dice(left, truth)
+    assert plain_dice(mask, truth) < 0.8 < expected
+    assert rim_dice(mask, truth, spacing) == pytest.approx(expected)
+    assert rim_dice(mask, truth, spacing, rim_mm=1.0) == 1.0
+    assert rim_dice(~truth & False, ~truth & False, spacing) == 1.0
+    assert rim_dice(truth, truth & False, spacing) == 0.0
+
+
+def test_a_slice_painted_right_counts_what_was_wrong_in_it():
+    start = small_start()
+    scores = correct_case(start, "paint", PlainPainting(), SimulatedUser("slice"), 3)
+    assert [score.mark for score in scores[1:]] == ["slice"] * 3
+    wrong = start.mask != start.reference
+    sizes = sorted(wrong.sum(axis=(1, 2)) * GRID.voxel_volume_ml)
+    assert 0 < scores[1].marked_ml <= sizes[-1] + 1e-9
+    assert scores[1].marked_ml == pytest.approx(scores[1].changed_ml)
+    dices = [score.dice for score in scores]
+    assert dices == sorted(dices) and dices[3] == pytest.approx(scores[3].dice_all_painted)

@@ -23,6 +23,7 @@ def case(name, dices, *, method="m", painted=None, seconds=None, marks=None, nsd
                 nsd_1mm=0.5 * dice,
                 nsd_2mm=nsd[number] if nsd else dice,
                 nsd_3mm=dice,
+                rim_dice=1.0,
                 volume_ml=90.0 + number,
                 reference_ml=92.0,
                 volume_error_ml=number - 2.0,
