@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PancreasSegPanel.logic import PanelLogic
 
 NEXT_HINT = "Draw on, or press N for the next doubtful slice."
+PAINTED_HINT = "Press S when the slice is right: the slices beside it follow."
 FIRST_HINT = "Take a tool: a short line over what is missing or wrong is enough. Ctrl+Z takes a correction back."
 
 
@@ -377,7 +378,9 @@ class CorrectSection:
         last = known.last
         if last is None or known.sentence != last.sentence:
             return known.sentence
-        return f"{known.sentence} {NEXT_HINT}"
+        tool = self.hand.tool
+        by_hand = tool is not None and tool.kind == "region" and not last.slice_at
+        return f"{known.sentence} {PAINTED_HINT if by_hand else NEXT_HINT}"
 
     def _advice(self) -> str:
         if self.hand.tool is not None:

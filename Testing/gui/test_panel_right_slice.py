@@ -48,6 +48,7 @@ def test_after_painting_a_slice_s_lets_the_slices_beside_it_follow(reader, host)
     truth = inside(GRID, ORGAN)
     reader.start()
     mend(reader)
+    assert "Press S" in reader.told
     painted = reader.now()
     assert dice(painted[19], truth[19]) > 0.99
     key_s(host)
