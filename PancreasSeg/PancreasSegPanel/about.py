@@ -14,7 +14,8 @@ nothing leaves the machine.</p>
 <li>The result is the segment <i>Pancreas</i>. Where it is wrong, take <b>Include</b> (1) or <b>Exclude</b> (2)
 and draw a short line in a slice view: the mask mends itself. <b>Ctrl+Z</b> takes it back, <b>N</b> goes to the
 next doubtful slice, <b>Esc</b> puts the tool away.</li>
-<li>Or mend one slice with <b>Paint</b> (3) and <b>Erase</b> (6), and press <b>S</b>: the slices beside it follow.</li>
+<li>Or mend one slice with <b>Paint</b> (3) and <b>Erase</b> (6), and press <b>S</b>: the slices beside it
+follow.</li>
 </ol>
 <p>Other segments are never changed. Voxels that the Segment Editor's masking settings protect, and those of
 segments
