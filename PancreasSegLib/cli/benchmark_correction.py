@@ -122,7 +122,7 @@ def _user(tool: str) -> Any:
 
     if tool not in TOOLS:
         raise PancreasSegError(f"There is no tool {tool!r}.", "Give --tool stroke, --tool point or --tool slice.")
-    return SimulatedUser(tool)  # type: ignore[arg-type]
+    return SimulatedUser(tool)
 
 
 def _cases(content: Dataset, organ: str, wanted: str | None) -> list[Case]:

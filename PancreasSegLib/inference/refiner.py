@@ -16,7 +16,7 @@ from PancreasSegLib.networks.instance_norm import keep_channels_last
 from PancreasSegLib.refine.evidence import Evidence, Window
 from PancreasSegLib.refine.propagation import WeightFree, WindowPropagation, smoothed
 
-_MOST = 0.75
+_MOST = 1.0
 """Most that the network says, in log-odds: it sways what is open, and cannot silence a reader on an unknown CT."""
 
 

@@ -219,7 +219,7 @@ def test_the_network_s_answer_is_added_to_the_evidence(case):
     torch.nn.init.constant_(last.bias, 1.5)
     found = NetworkPropagation(network, precision="fp32").corrected(window)
     evidence = Evidence.of(window)
-    alone = 1 / (1 + np.exp(-(evidence.score + 0.75)))
+    alone = 1 / (1 + np.exp(-(evidence.score + 1.0)))
     expected = smoothed(window, alone.astype(np.float32), evidence.smooth_hu, weight=0.3)
     assert np.allclose(found, expected, atol=1e-4) and not np.allclose(found, window.mask)
 
