@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.refine.evidence import Evidence, Window
 from PancreasSegLib.refine.mark import INCLUDED, UNMARKED
-from PancreasSegLib.refine.propagation import WindowPropagation
+from PancreasSegLib.refine.propagation import WindowPropagation, walked
 from PancreasSegLib.refine.random_walk import random_walk
 
 
@@ -25,11 +25,7 @@ class RandomWalker(WindowPropagation):
 
     def corrected(self, window: Window) -> NDArray[np.float32]:
         """Return the probability of the organ inside a window."""
-        marked = window.marks != UNMARKED
-        prior = (0.5 * window.probability + 0.5 * window.mask).astype(np.float32)
-        prior[marked] = window.marks[marked] == INCLUDED
-        smooth = Evidence.of(window).smooth_hu
-        return random_walk(prior, marked, smooth, window.spacing_zyx, weight=self.weight)
+        return walked(window, Evidence.of(window).smooth_hu, self.weight)
 
 
 class OnlineHead(WindowPropagation):

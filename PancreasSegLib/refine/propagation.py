@@ -21,6 +21,8 @@ REACH_MM = 25.0
 RIM_MM = 9.0
 """Over this distance before the reach ends, a mark gives way to the mask as it was."""
 
+_SLICE_INERTIA = 0.05
+
 
 class Propagation(Protocol):
     """Corrects a mask inside a window.
@@ -65,7 +67,7 @@ class WindowPropagation(ABC):
         view = Window.of(grid, task)
         weight = blend_weight(view)
         found = weight * self.corrected(view) + (1 - weight) * view.mask
-        inertia = 0.0 if task.kind == "slice" else self.inertia
+        inertia = _SLICE_INERTIA if task.kind == "slice" else self.inertia
         found = (found + inertia * (2 * view.mask - 1)).astype(np.float32)
         after = _applied(found, view.mask, grid, task.window, before)
         if task.kind == "slice":
@@ -83,6 +85,8 @@ class WeightFree(WindowPropagation):
         """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""
         evidence = Evidence.of(window)
         found = (1 / (1 + np.exp(-evidence.score))).astype(np.float32)
+        if window.whole_slice:
+            return 0.5 * (found + walked(window, evidence.smooth_hu))
         return smoothed(window, found, evidence.smooth_hu, weight=0.5)
 
 
@@ -107,6 +111,24 @@ def smoothed(
     marked = window.marks != UNMARKED
     prior[marked] = window.marks[marked] == INCLUDED
     return random_walk(prior, marked | (near == 0), smooth_hu, window.spacing_zyx, weight=weight)
+
+
+def walked(window: Window, smooth_hu: NDArray[np.float32], weight: float = 0.1) -> NDArray[np.float32]:
+    """Return random walks from all marks, with network and mask as priors (Grady, CVPR 2005).
+
+    Parameters
+    ----------
+    window : Window
+        What is known.
+    smooth_hu : ndarray of float32, shape (z, y, x)
+        HU with little noise.
+    weight : float
+        Of the priors against the neighbours.
+    """
+    marked = window.marks != UNMARKED
+    prior = (0.5 * window.probability + 0.5 * window.mask).astype(np.float32)
+    prior[marked] = window.marks[marked] == INCLUDED
+    return random_walk(prior, marked, smooth_hu, window.spacing_zyx, weight=weight)
 
 
 def blend_weight(window: Window) -> NDArray[np.float32]:
