@@ -73,6 +73,7 @@ def test_broken_packages(run, folder, models_home):
         run("models", "verify")
 
 
+@pytest.mark.slow
 def test_networks(run):
     assert "swin-unetr" in run("networks")
     assert "deep_supervision" in run("networks", "dynunet")

@@ -68,6 +68,7 @@ def recipe(folders, tmp_path, *overrides, base=True, **settings):
     return finetune_recipe({**content, **settings}, [*QUICK, *overrides])
 
 
+@pytest.mark.slow
 def test_the_command_learns_the_new_look_keeps_the_old_and_installs(folders, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PANCREASSEG_MODELS", str(tmp_path / "models"))
     command = ["train", "--finetune", str(folders["start"]), str(folders["cases"]), "--name", "mine"]

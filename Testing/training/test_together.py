@@ -85,6 +85,7 @@ def assert_the_same_run(alone, pair):
             assert {k: float(v) for k, v in two.items()} == expected
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(recipe_file, alone):
     words = [*SETTINGS, "name=pair"]
     ended = together(recipe_file, words)
