@@ -107,6 +107,15 @@ def test_an_exception_in_a_slot_is_collected(host, tiny):
     host.slot_errors.clear()
 
 
+def test_a_program_that_took_the_hook_for_exceptions_hides_no_slot_error(host, monkeypatch):
+    """As typer does when a command runs in the same process."""
+    monkeypatch.setattr(sys, "excepthook", lambda *_: None)
+    host.reset()
+    sys.excepthook(ValueError, ValueError("broken slot"), None)
+    assert "ValueError: broken slot" in host.slot_errors[0]
+    host.slot_errors.clear()
+
+
 def test_the_fixture_fails_a_test_that_leaves_a_slot_error(project, tmp_path):
     gui = project / "Testing" / "gui"
     folder = tmp_path / "gui"

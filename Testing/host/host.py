@@ -65,7 +65,7 @@ class Host:
             os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
         self.slot_errors: list[str] = []
         self._previous_hook = sys.excepthook
-        sys.excepthook = self._slot_failed
+        self._collect_slot_errors()
         self._folder = scene_files.temporary_folder()
         pythonqt.use_pythonqt_semantics()
         slicer_module.remove_leaked_names()
@@ -83,9 +83,13 @@ class Host:
         self.window.show()
         self._module: qSlicerScriptedLoadableModule | None = None
 
+    def _collect_slot_errors(self) -> None:
+        """See what leaves a slot; a command-line program that ran in this process may have taken the hook."""
+        sys.excepthook = self._slot_failed
+
     def _slot_failed(self, kind: type, error: BaseException, trace: Any) -> None:
         self.slot_errors.append("".join(traceback.format_exception(kind, error, trace)))
-        self._previous_hook(kind, error, trace)
+        sys.__excepthook__(kind, error, trace)
 
     # The module
 
@@ -253,6 +257,7 @@ class Host:
             self.scene.RemoveNode(node)
         self.process_events()
         self.slot_errors.clear()
+        self._collect_slot_errors()
         self.dialogs.clear()
         self.installations.clear()
         self.application.settings().clear()
