@@ -117,11 +117,17 @@ def _doubt_by_slice(probability: Volume, axis: int) -> tuple[NDArray[np.float64]
 
 
 def _marked_heights(marks: Volume | None, normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where along a normal slices were marked, in mm."""
+    """Return where along a normal slices were marked, in mm.
+
+    A mark that only passes through, as a slice across these ones does, was not looked at in each of them.
+    """
     if marks is None or not marks.voxels.any():
         return np.zeros(0)
     axis = int(np.argmax(np.abs(marks.geometry.matrix.T @ normal)))
-    index = np.argwhere(marks.voxels)[:, ::-1].astype(np.float64)
+    stacked = np.moveaxis(marks.voxels != 0, 2 - axis, 0)
+    drawn = stacked.copy()
+    drawn[1:-1] &= ~(stacked[:-2] & stacked[2:])
+    index = np.argwhere(np.moveaxis(drawn, 0, 2 - axis))[:, ::-1].astype(np.float64)
     count = np.bincount(index[:, axis].astype(int))
     mean = [np.bincount(index[:, axis].astype(int), index[:, a]) / np.maximum(count, 1) for a in range(3)]
     place = marks.geometry.index_to_lps(np.stack(mean, axis=1)[count > 0])

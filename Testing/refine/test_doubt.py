@@ -88,3 +88,20 @@ def test_a_sure_model_has_no_doubt():
 def test_no_more_than_asked_for():
     probability = crop(np.eye(3), {4: 0.6, 8: 0.5, 12: 0.6, 16: 0.7})
     assert len(doubtful_slices(probability)) == 4 and len(doubtful_slices(probability, most=2)) == 2
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_slice_across_was_not_looked_at_in_every_axial_slice(grid):
+    """One taken as right in the coronal or sagittal view leaves the doubtful axial slices to be looked at."""
+    probability = crop(GRIDS[grid], {7: 0.5, 15: 0.5})
+    geometry = probability.geometry
+    axis = axial_axis(geometry)
+    across = next(a for a in range(3) if a != axis)
+    marks = np.zeros(geometry.shape_zyx, np.uint8)
+    np.moveaxis(marks, 2 - across, 0)[12] = 2
+    found = doubtful_slices(probability, marks=Volume(marks, geometry))
+    assert sorted(heights(probability, found)) == [7, 15]
+    drawn = np.zeros(geometry.shape_zyx, np.uint8)
+    upwards = geometry.matrix[2, axis] > 0
+    np.moveaxis(drawn, 2 - axis, 0)[7 if upwards else 16] = 1
+    assert heights(probability, doubtful_slices(probability, marks=Volume(drawn, geometry))) == [15]
