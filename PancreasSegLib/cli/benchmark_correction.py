@@ -186,7 +186,7 @@ def curve_table(summary: dict[str, Any]) -> Table:
     """Return median Dice after some corrections and how many are needed, by group and method.
 
     The last line of a group says what Dice the first method would have if all that is wrong further than 3 mm from
-    the reference's surface were right as well: no correction of single places can do better.
+    the reference's surface were right as well: what coarse errors alone cost.
     """
     from PancreasSegLib.evaluation.correction_curves import GOALS, REPORTED
 

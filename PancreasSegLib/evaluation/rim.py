@@ -11,7 +11,7 @@ from PancreasSegLib.metrics import dice
 from PancreasSegLib.volume import Box
 
 RIM_MM = 3.0
-"""About what expert outlines of neighbouring slices, and of two readers, differ by."""
+"""The tolerance of surface Dice that is usual for this organ; two or three pixels of a common CT."""
 
 
 def rim_dice(
@@ -19,7 +19,7 @@ def rim_dice(
 ) -> float:
     """Return the Dice of a mask after all errors further than `rim_mm` from the reference's surface are mended.
 
-    No correction of single places that leaves the rest of the boundary as it is can do better.
+    It tells coarse errors from those of the boundary: how far the first alone can be to blame.
 
     Parameters
     ----------
