@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from PancreasSegLib.volume import Box
+from PancreasSegPanel.ct_node import voxels_of
 from PancreasSegPanel.patient_axes import lps_from_ras
 
 if TYPE_CHECKING:
@@ -50,6 +51,14 @@ def mark_of_stroke(stroke: Stroke, geometry: Geometry, tool: Tool, radius_mm: fl
         raise MarkError("The marks lie outside the CT.", "Draw inside the CT.")
     box, voxels = found
     return Mark.of_array(voxels, geometry, include=tool.include, kind=tool.kind, box=box)
+
+
+def voxels_to_change(mark: Mark, ct: Any, hu_range: tuple[float, float] | None) -> NDArray[np.bool_]:
+    """Return the voxels of a mark whose HU lie in a closed range; all of them without one."""
+    if hu_range is None:
+        return mark.voxels
+    hu = voxels_of(ct)[mark.box.slices_zyx]
+    return np.asarray(mark.voxels & (hu >= hu_range[0]) & (hu <= hu_range[1]))
 
 
 def mark_of_point(position_ras: ArrayLike, geometry: Geometry, tool: Tool) -> Mark:

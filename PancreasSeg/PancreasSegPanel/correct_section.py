@@ -12,23 +12,21 @@ from PancreasSegPanel.brush_marks import mark_of_point, mark_of_stroke
 from PancreasSegPanel.correct_hand import Hand
 from PancreasSegPanel.correct_shortcuts import Shortcuts
 from PancreasSegPanel.correct_tools import TOOLS, Tool
+from PancreasSegPanel.correction_line import advice, told
+from PancreasSegPanel.correction_marks import find_marks_node
 from PancreasSegPanel.doubt_section import DoubtSection
 from PancreasSegPanel.embedded_editor import EmbeddedEditor
+from PancreasSegPanel.learn_section import LearnSection
 from PancreasSegPanel.own_segment import find_own_segment
 from PancreasSegPanel.problem import problem_of, sentence_of
 from PancreasSegPanel.right_slice_section import RightSliceSection
 from PancreasSegPanel.segment_choice import SegmentChoice
 from PancreasSegPanel.signals import connect
 from PancreasSegPanel.slice_brush import WHEEL_STEP, Stroke
-from PancreasSegPanel.wording import counted
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction import CorrectionSession
     from PancreasSegPanel.logic import PanelLogic
-
-NEXT_HINT = "Draw on, or press N for the next doubtful slice."
-PAINTED_HINT = "Press S when the slice is right: the slices beside it follow."
-FIRST_HINT = "Take a tool: a short line over what is missing or wrong is enough. Ctrl+Z takes a correction back."
 
 
 class CorrectSection:
@@ -46,6 +44,8 @@ class CorrectSection:
         Returns the chosen CT.
     segmentations : callable
         Returns the segmentations whose segments can be corrected.
+    model_and_device : callable
+        Returns what is chosen to learn with.
     on_written : callable
         Called when a segment was changed by a correction.
     on_tool : callable
@@ -59,6 +59,7 @@ class CorrectSection:
         logic: PanelLogic,
         ct: Callable[[], Any | None],
         segmentations: Callable[[], list[Any]],
+        model_and_device: Callable[[], tuple[str, str]],
         on_written: Callable[[], None],
         on_tool: Callable[[bool], None],
     ) -> None:
@@ -72,6 +73,7 @@ class CorrectSection:
         self.choice = SegmentChoice(ui.correctSegmentSelector, self._segment_chosen)
         self.doubt = DoubtSection(ui.nextDoubtButton, ui.doubtLabel, self._session_or_none)
         self.right_slice = RightSliceSection(ui.sliceRightButton, self._do, lambda: self.hand.brush.drawing)
+        self.learn = LearnSection(ui.learnButton, self._do, model_and_device)
         self.editor = EmbeddedEditor(ui.segmentEditorCollapsibleButton, ui.segmentEditorLabel, self.hand.put_away)
         self.shortcuts = self._make_shortcuts(root)
         self._connect()
@@ -104,6 +106,7 @@ class CorrectSection:
             "Ctrl+U": self.apply,
             "N": self.doubt.next,
             "S": self.right_slice.confirm,
+            "L": self.learn.start,
             "+": lambda: hand.resize(WHEEL_STEP),
             "-": lambda: hand.resize(1 / WHEEL_STEP),
             "A": self.accept,
@@ -282,7 +285,7 @@ class CorrectSection:
 
     def apply(self) -> None:
         """Correct by what waits; after a failure, ask again."""
-        self._do(lambda session: session.retry() if session.can_retry else session.apply())
+        self._do(lambda session: self.learn.retry(session) if session.can_retry else session.apply())
 
     def accept(self) -> None:
         """Write the preview."""
@@ -334,12 +337,20 @@ class CorrectSection:
     def _has_preview(self) -> bool:
         return self._known is not None and bool(self._known.has_preview)
 
+    def _has_marks(self) -> bool:
+        """Whether something is marked on the chosen segment, be it in a scene that was opened just now."""
+        if self._known is not None:
+            return self._known.learning.possible
+        segmentation, segment_id, ct = self.choice.segmentation, self.choice.segment_id, self._ct()
+        return None not in (segmentation, ct) and find_marks_node(segmentation, segment_id, ct) is not None
+
     def update(self) -> None:
         """Enable what can be clicked now, and say what happened."""
         ui, known = self._ui, self._known
         usable = self.choice.segment_id is not None and self._ct() is not None
         self.hand.enable(usable)
         ui.smoothButton.enabled = ui.nextDoubtButton.enabled = ui.sliceRightButton.enabled = usable
+        self.learn.show(known, usable and self._has_marks())
         waiting = known is not None and bool(known.queued) and not known.busy
         failed = known is not None and known.can_retry
         ui.updateButton.enabled = waiting or failed
@@ -358,34 +369,9 @@ class CorrectSection:
         self._show_status()
 
     def _show_status(self) -> None:
-        self._ui.correctionStatusLabel.text = self._problem or self._told() or self._advice()
-
-    def _told(self) -> str:
-        """Return what happened last and what comes next, empty where nothing happened yet."""
-        known = self._known
-        if known is None:
-            return ""
-        if known.can_retry:
-            return f"{known.sentence} Nothing is lost: Retry asks again."
-        if known.error is not None:
-            return str(known.sentence)
-        if known.busy:
-            return "Correcting…"
-        if known.queued:
-            return f"{counted(known.queued, 'mark')} recorded; Update (Ctrl+U) corrects by all of them."
-        if known.has_preview:
-            return f"{known.sentence} Accept (A) or reject (R) what is outlined in yellow."
-        last = known.last
-        if last is None or known.sentence != last.sentence:
-            return known.sentence
-        tool = self.hand.tool
-        by_hand = tool is not None and tool.kind == "region" and not last.slice_at
-        return f"{known.sentence} {PAINTED_HINT if by_hand else NEXT_HINT}"
-
-    def _advice(self) -> str:
-        if self.hand.tool is not None:
-            return self.hand.tool.hint
-        return FIRST_HINT if self.choice.segment_id is not None else ""
+        known, tool = self._known, self.hand.tool
+        happened = self._problem or (told(known, tool) if known is not None else "")
+        self._ui.correctionStatusLabel.text = happened or advice(tool, self.choice.segment_id is not None)
 
     def _aim_editor(self) -> None:
         self.editor.edit(self.choice.segmentation, self.choice.segment_id, self._ct())

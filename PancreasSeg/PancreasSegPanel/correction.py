@@ -15,16 +15,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PancreasSegLib.errors import PancreasSegError
-from PancreasSegLib.refine.doubt import doubtful_slices
-from PancreasSegLib.volume import Volume
+from PancreasSegPanel.brush_marks import voxels_to_change
 from PancreasSegPanel.corrected_measurement import CorrectedMeasurement
 from PancreasSegPanel.correction_marks import MarksNode
+from PancreasSegPanel.correction_probability import CorrectionProbability
 from PancreasSegPanel.correction_queue import CorrectionQueue, Item, Smoothing, check_marks
 from PancreasSegPanel.correction_sender import CorrectionSender, OnAnswer
+from PancreasSegPanel.correction_status import CorrectionStatus
 from PancreasSegPanel.correction_step import CorrectionStep, DoubtfulPlace
 from PancreasSegPanel.correction_target import CorrectionTarget
 from PancreasSegPanel.correction_turn import CorrectionTurn
-from PancreasSegPanel.ct_node import geometry_of, voxels_of
+from PancreasSegPanel.own_segment import label_of
+from PancreasSegPanel.patient_learning import PatientLearning
 from PancreasSegPanel.problem import sentence_of
 from PancreasSegPanel.right_slice import seen_slice
 from PancreasSegPanel.segment_correction import SegmentCorrection
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 OnStep = Callable[[CorrectionStep], None]
 
 
-class CorrectionSession:
+class CorrectionSession(CorrectionStatus):
     """The correction of one segment on one CT; :meth:`PanelLogic.correct` gives it.
 
     The session owns what was marked and knows the segment as it left it; the worker only computes. So nothing is
@@ -49,90 +51,29 @@ class CorrectionSession:
 
     Attributes
     ----------
-    segmentation, segment_id, ct
-        What is corrected, and on which CT.
     auto_update : bool
         Whether :meth:`add` corrects at once; else strokes wait for :meth:`apply`.
     preview : bool
         Whether a correction is shown as the segment Preview until :meth:`accept` or :meth:`reject`.
-    on_change : list of callable
-        Called without arguments after anything that the form shows has changed: a stroke recorded, an answer, an
-        undo, an error, the end of the session.
-    ended : str
-        Why the session has ended, empty while it lives.
-    last : CorrectionStep or None
-        What the last correction did.
-    sentence : str
-        What happened last, for the status line.
+    learning : PatientLearning
+        Which model :meth:`learn` takes, and how far it is.
     """
 
     def __init__(self, scene: Any, logic: PanelLogic, segmentation: Any, segment_id: str, ct: Any) -> None:
-        self.segmentation, self.segment_id, self.ct = segmentation, segment_id, ct
+        super().__init__(segmentation, segment_id, ct)
         self.auto_update, self.preview = True, False
-        self.on_change: list[Callable[[], None]] = []
-        self.ended = self.sentence = ""
-        self.last: CorrectionStep | None = None
         self._logic = logic
         self.target = CorrectionTarget(scene, segmentation, segment_id, ct)
         self._marks_node = MarksNode(scene, segmentation, segment_id, ct)
         self._segment = SegmentCorrection(self.target, self._marks_node, self.geometry)
+        self._probability = CorrectionProbability(ct, lambda: logic.corrections.probability_of(self))
         self._sender = CorrectionSender(logic, ct, self._probability)
         self._turn = CorrectionTurn(self._segment, self._sender)
         self._queue = CorrectionQueue(self._send, self._sender.let_go, self._take, self._changed)
+        organ = label_of(segmentation.GetSegmentation().GetSegment(segment_id))
+        self.learning = PatientLearning(self._segment, self._queue, self._tell, organ)
         self._figures = CorrectedMeasurement(segmentation, segment_id, ct, logic.work, self._tell)
         self._figures.begin(self._segment.state)
-
-    # ------------------------------------------------------------------ what is shown
-
-    @property
-    def geometry(self) -> Geometry:
-        """The CT's grid in the world, LPS: what :meth:`Mark.stroke` wants."""
-        return geometry_of(self.ct)
-
-    @property
-    def error(self) -> PancreasSegError | None:
-        """Why something that was marked could not be applied."""
-        return self._queue.error
-
-    @property
-    def can_retry(self) -> bool:
-        """Whether it is still recorded, and :meth:`retry` sends it again."""
-        return self._queue.blocked
-
-    @property
-    def busy(self) -> bool:
-        """Whether an answer is awaited."""
-        return self._queue.busy
-
-    @property
-    def queued(self) -> int:
-        """How many strokes are recorded and not applied yet."""
-        return len(self._queue.items)
-
-    @property
-    def has_preview(self) -> bool:
-        """Whether a correction waits for :meth:`accept` or :meth:`reject`."""
-        return self._segment.draft is not None
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a step, or a stroke that is not applied yet, to take back."""
-        return self._queue.can_take_back or self._segment.can_undo
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether a step can be done again."""
-        return self._queue.can_bring_back or self._segment.can_redo
-
-    @property
-    def marks_node(self) -> Any | None:
-        """The segmentation node with the segments Include, Exclude and Preview; None before the first mark."""
-        return self._marks_node.node
-
-    def marks_volume(self) -> Volume | None:
-        """Return what was marked, 0 none, 1 included, 2 excluded, cut to where it lies; None without a mark."""
-        box, marks = self._segment.marks_with(self._queue.waiting_marks)
-        return None if box is None else Volume(marks & 3, box.geometry(self.geometry))
 
     # ------------------------------------------------------------------ marks
 
@@ -161,10 +102,8 @@ class CorrectionSession:
         """
         geometry = self._alive()
         check_marks(marks, geometry)
-        self._segment.forget_redo()
         item = Item(tuple(marks), on_done=[on_done] if on_done is not None else [])
-        self._queue.add(item, hold=not self.auto_update)
-        self._changed()
+        self._record(item, hold=not self.auto_update)
 
     def confirm_slice(self, axis: int, index: int, on_done: OnStep | None = None) -> None:
         """Take a slice of the CT as right, as the segment shows it now: the slices beside it follow. One step.
@@ -234,10 +173,7 @@ class CorrectionSession:
         """
         geometry = self._begin()
         check_marks([mark], geometry)
-        voxels = mark.voxels
-        if hu_range is not None:
-            hu = voxels_of(self.ct)[mark.box.slices_zyx]
-            voxels = voxels & (hu >= hu_range[0]) & (hu <= hu_range[1])
+        voxels = voxels_to_change(mark, self.ct, hu_range)
         return self._written(self._segment.paint(mark.box, voxels, mark.include, geometry))
 
     def smooth(self, within: Mark | None = None, radius_mm: float = 1.5) -> None:
@@ -246,9 +182,26 @@ class CorrectionSession:
         It is computed in the background, in turn with the strokes.
         """
         self._alive()
-        self._segment.forget_redo()
-        self._queue.add(Item(smoothing=Smoothing(within, radius_mm)), hold=False)
-        self._changed()
+        self._record(Item(smoothing=Smoothing(within, radius_mm)))
+
+    def learn(self, on_done: OnStep | None = None) -> None:
+        """Let a copy of the model learn this patient from all marks, and outline the organ anew. One step.
+
+        It waits in turn with the strokes and takes some seconds. What it has learnt serves later strokes.
+
+        Raises
+        ------
+        MarkError
+            If nothing is marked.
+        """
+        self._alive()
+        self._record(self.learning.item(on_done))
+
+    def cancel_learning(self) -> None:
+        """Give up what :meth:`learn` has begun; nothing has changed, and what waits behind it goes on."""
+        if self.learning.drop():
+            self.sentence = "Learning was cancelled; segment and marks stay as they are."
+            self._changed()
 
     # ------------------------------------------------------------------ preview, undo
 
@@ -295,10 +248,7 @@ class CorrectionSession:
         Empty where no probability is known (a segment that the model did not make, a reopened scene).
         """
         self._alive()
-        probability = self._probability()
-        if probability is None:
-            return []
-        return [DoubtfulPlace.of(place) for place in doubtful_slices(probability, marks=self.marks_volume())]
+        return self._probability.doubtful_places(self._segment.current, self.marks_volume())
 
     def wait(self) -> CorrectionStep | None:
         """Wait until nothing is awaited, and return the last step; for scripts. The application stays alive.
@@ -359,9 +309,6 @@ class CorrectionSession:
             raise PancreasSegError(self.ended, "Choose the segment again.")
         return self.geometry
 
-    def _probability(self) -> Volume | None:
-        return self._logic.corrections.probability_of(self)
-
     def _begin(self) -> Geometry:
         """Take what was edited elsewhere; something new is done now."""
         geometry = self._alive()
@@ -369,6 +316,11 @@ class CorrectionSession:
         self._segment.forget_redo()
         self._queue.forget_taken_back()
         return geometry
+
+    def _record(self, item: Item, *, hold: bool = False) -> None:
+        self._segment.forget_redo()
+        self._queue.add(item, hold=hold)
+        self._changed()
 
     def _send(self, item: Item, on_done: OnAnswer) -> Any:
         return self._turn.send(item, self._alive(), on_done)
@@ -393,7 +345,3 @@ class CorrectionSession:
         self._segment.show(self._queue.waiting_marks, geometry)
         self._figures.renew(self._segment.state, geometry)
         self._tell()
-
-    def _tell(self) -> None:
-        for callback in list(self.on_change):
-            callback()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.volume import Box
+from PancreasSegLib.volume import Box, Volume
 from PancreasSegLib.worker import CorrectionChange, CorrectionState
 from PancreasSegPanel.correction_step import CorrectionStep
 
@@ -32,6 +32,8 @@ class Entry:
         After the step and before it.
     original : object or None
         The segment as it was on a grid of its own, before the first step brought it onto the CT's.
+    probability, probability_before : Volume or None
+        What was learnt from the marks, after the step and before it; None stands for the network's.
     """
 
     step: CorrectionStep
@@ -41,16 +43,25 @@ class Entry:
     marks: NDArray[np.uint8]
     marks_before: NDArray[np.uint8]
     original: Any | None = None
+    probability: Volume | None = None
+    probability_before: Volume | None = None
 
     @property
     def size(self) -> int:
         """Bytes that are kept."""
-        return 4 * int(self.mask.size)
+        learnt = self.probability if self.probability is not self.probability_before else None
+        return 4 * int(self.mask.size) + (int(learnt.voxels.nbytes) if learnt is not None else 0)
 
     def reversed(self) -> Entry:
         """Return the step that leads back."""
-        return Entry(
-            self.step, self.box, self.mask_before, self.mask, self.marks_before, self.marks, self.original
+        return replace(
+            self,
+            mask=self.mask_before,
+            mask_before=self.mask,
+            marks=self.marks_before,
+            marks_before=self.marks,
+            probability=self.probability_before,
+            probability_before=self.probability,
         )
 
     def on(self, state: CorrectionState) -> CorrectionState:
@@ -59,7 +70,9 @@ class Entry:
         for now, before, after in ((mask, self.mask_before, self.mask), (marks, self.marks_before, self.marks)):
             here = (before != after) & (now == before)
             now[here] = after[here]
-        return state.changed(CorrectionChange(self.box, mask, marks))
+        changed = state.changed(CorrectionChange(self.box, mask, marks))
+        same = state.probability is self.probability_before
+        return replace(changed, probability=self.probability) if same else changed
 
 
 class History:

@@ -83,7 +83,7 @@ class MarksNode:
         self._scene, self._segmentation, self._segment_id, self._ct = scene, segmentation, segment_id, ct
         self._node_id = ""
         self._shown: dict[str, Any] = {}
-        node = self._found()
+        node = find_marks_node(segmentation, segment_id, ct)
         if node is not None:
             self._node_id = node.GetID()
 
@@ -91,17 +91,6 @@ class MarksNode:
     def node(self) -> Any | None:
         """The node, None while there is none or after it was deleted."""
         return self._scene.GetNodeByID(self._node_id) if self._node_id else None
-
-    def _found(self) -> Any | None:
-        for number in range(self._scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")):
-            node = self._scene.GetNthNodeByClass(number, "vtkMRMLSegmentationNode")
-            if (
-                node.GetNodeReferenceID(SEGMENTATION_ROLE) == self._segmentation.GetID()
-                and node.GetNodeReferenceID(CT_ROLE) == self._ct.GetID()
-                and node.GetAttribute(SEGMENT_ATTRIBUTE) == self._segment_id
-            ):
-                return node
-        return None
 
     def read(self, geometry: Geometry) -> tuple[Box | None, NDArray[np.uint8]]:
         """Return the map of marks that the node holds, with its box."""
@@ -191,6 +180,21 @@ class MarksNode:
         self._node_id, self._shown = "", {}
         if node is not None:
             self._scene.RemoveNode(node)
+
+
+def find_marks_node(segmentation: Any, segment_id: str | None, ct: Any) -> Any | None:
+    """Return the node with the marks of a segment on a CT, None without one."""
+    scene = segmentation.GetScene()
+    count = scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") if scene is not None else 0
+    for number in range(count):
+        node = scene.GetNthNodeByClass(number, "vtkMRMLSegmentationNode")
+        if (
+            node.GetNodeReferenceID(SEGMENTATION_ROLE) == segmentation.GetID()
+            and node.GetNodeReferenceID(CT_ROLE) == ct.GetID()
+            and node.GetAttribute(SEGMENT_ATTRIBUTE) == segment_id
+        ):
+            return node
+    return None
 
 
 def is_marks_node(node: Any) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PancreasSegLib.refine import Mark
     from PancreasSegLib.volume import Box, Geometry
     from PancreasSegPanel.correction_step import CorrectionStep
+    from PancreasSegPanel.patient_learning import PatientLearning
 
 
 @dataclass(eq=False)
@@ -66,6 +67,8 @@ class Item:
         What was marked.
     smoothing : Smoothing or None
         Or what is to be smoothed.
+    learning : PatientLearning or None
+        Or what learns from all marks.
     on_done : list of callable
         Receive the step.
     tries : int
@@ -78,6 +81,7 @@ class Item:
 
     marks: tuple[Mark, ...] = ()
     smoothing: Smoothing | None = None
+    learning: PatientLearning | None = None
     on_done: list[Callable[[CorrectionStep], None]] = field(default_factory=list)
     tries: int = 0
     since: float = field(default_factory=time.monotonic)
@@ -244,6 +248,16 @@ class CorrectionQueue:
             self._ready.append(item)
             self.pump()
         return True
+
+    def drop(self, item: Item) -> None:
+        """Drop an item that is not applied yet, for good; those behind it go on."""
+        if item is self.sent:
+            self._give_up()
+        elif item in self._ready:
+            if self.blocked and item is self._ready[0]:
+                self.error, self.blocked = None, False
+            self._ready.remove(item)
+        self.pump()
 
     def forget_taken_back(self) -> None:
         """Something else was done: what was taken back cannot be brought back."""

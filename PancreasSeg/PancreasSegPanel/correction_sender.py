@@ -13,10 +13,16 @@ from PancreasSegPanel.background import BackgroundJob
 from PancreasSegPanel.correction_marks import plain_marks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PancreasSegLib.errors import PancreasSegError
-    from PancreasSegLib.volume import Geometry, Volume
+    from PancreasSegLib.refine import Mark
+    from PancreasSegLib.volume import Geometry
+    from PancreasSegPanel.correction_probability import CorrectionProbability
     from PancreasSegPanel.correction_queue import Item
     from PancreasSegPanel.logic import PanelLogic
+    from PancreasSegPanel.patient_learning import PatientLearning
+    from PancreasSegPanel.worker_protocol import RequestLike
 
 OnAnswer = Callable[[Any, "PancreasSegError | None"], None]
 
@@ -32,11 +38,11 @@ class CorrectionSender:
         Has the worker and the other thread.
     ct : vtkMRMLScalarVolumeNode
         What is corrected on.
-    probability : callable
-        Returns the network's probability, or None.
+    probability : CorrectionProbability
+        What goes with a state.
     """
 
-    def __init__(self, logic: PanelLogic, ct: Any, probability: Callable[[], Volume | None]) -> None:
+    def __init__(self, logic: PanelLogic, ct: Any, probability: CorrectionProbability) -> None:
         self._logic, self._ct, self._probability = logic, ct, probability
         self._name = f"correction {next(_numbers)}"
         self._prepared = False
@@ -46,7 +52,7 @@ class CorrectionSender:
         if not self._prepared:
             self._prepared = True
             threading.Thread(target=import_module, args=("scipy.ndimage",), daemon=True).start()
-            self._logic.refine(self._ct, self._name, self._given(state), (), lambda request: None)
+            self._refine(state, (), lambda answer, error: None)
 
     def send(self, item: Item, state: CorrectionState, geometry: Geometry, on_done: OnAnswer) -> Any:
         """Send an item that begins from a state; what is returned can be given to :meth:`let_go`.
@@ -59,18 +65,49 @@ class CorrectionSender:
         if item.smoothing is not None:
             work = item.smoothing.work(plain_marks(state), geometry)
             return self._logic.work(work, lambda job: on_done(job.result, job.error))
-        return self._logic.refine(
-            self._ct,
+        if item.learning is not None:
+            return self._learn(item.learning, state, geometry, on_done)
+        return self._refine(state, item.marks, on_done)
+
+    def _refine(self, state: CorrectionState, marks: Sequence[Mark], on_done: OnAnswer) -> RequestLike:
+        scan, client = self._logic.scan(self._ct), self._logic.client
+        request = client.refine(
+            scan,
             self._name,
             self._given(state),
-            item.marks,
-            lambda request: on_done(request.result, request.error),
+            marks,
+            on_done=lambda request: on_done(request.result, request.error),
         )
+        return self._logic.asked(request)
+
+    def _learn(
+        self, learning: PatientLearning, state: CorrectionState, geometry: Geometry, on_done: OnAnswer
+    ) -> RequestLike:
+        def answered(request: RequestLike) -> None:
+            if request.error is None and request.result.probability is not None:
+                self._probability.learnt(request.result.probability, geometry)
+            on_done(request.result, request.error)
+
+        learning.begin()
+        scan, client = self._logic.scan(self._ct), self._logic.client
+        request = client.learn(
+            scan,
+            self._name,
+            self._given(state),
+            learning.model,
+            learning.device,
+            label=learning.label,
+            on_done=answered,
+            on_progress=learning.heard,
+        )
+        return self._logic.asked(request)
 
     def let_go(self, asked: Any) -> None:
-        """Nobody waits for this any more; the worker may finish it: ending it would take longer than a stroke."""
+        """Nobody waits for this any more; a stroke the worker may finish: ending it would take longer."""
         if isinstance(asked, BackgroundJob):
             self._logic.background.give_up(asked)
+        elif asked.method == "learn":
+            self._logic.cancel_request(asked)
 
     def renew(self) -> None:
         """The worker was ended, or knows another segment: it can be prepared once more."""
@@ -82,4 +119,4 @@ class CorrectionSender:
 
     def _given(self, state: CorrectionState) -> CorrectionState:
         plain = plain_marks(state)
-        return CorrectionState(plain.box, plain.mask, plain.marks, self._probability())
+        return CorrectionState(plain.box, plain.mask, plain.marks, self._probability.of(state))

@@ -30,6 +30,8 @@ class CorrectionStep:
         What protects it.
     slice_at : str
         Where the slice lies that was taken as right, empty for any other correction.
+    learnt : bool
+        Whether it comes of learning from the marks.
     note : str
         What else is to be told.
     """
@@ -40,6 +42,7 @@ class CorrectionStep:
     left_out_ml: float = 0.0
     reasons: list[str] = field(default_factory=list)
     slice_at: str = ""
+    learnt: bool = False
     note: str = ""
 
     @property
@@ -52,7 +55,8 @@ class CorrectionStep:
             beside = f"{changed} in the slices beside it" if changed else "the slices beside it stay as they are"
             sentences = [f"The slice {self.slice_at} is taken as right: {beside}{took}."]
         else:
-            sentences = [f"{changed}{took}." if changed else "The segment stays as it is."]
+            told = f"{changed}{took}" if changed else "the segment stays as it is"
+            sentences = [f"Learnt from the marks: {told}." if self.learnt else f"{told[0].upper()}{told[1:]}."]
         if self.left_out_ml:
             sentences.append(f"{_ml(self.left_out_ml)} left out, protected by {' and '.join(self.reasons)}.")
         return " ".join([*sentences, self.note]).strip()

@@ -55,7 +55,7 @@ class CorrectionTurn:
         found = self._segment.take(self._base, change, geometry, item.since, drawn=item.drawn, preview=preview)
         alone = item.marks[0] if len(item.marks) == 1 else None
         slice_at = place_of(alone, geometry) if alone is not None and alone.kind == "slice" else ""
-        step = replace(found, slice_at=slice_at, note=item.note)
+        step = replace(found, slice_at=slice_at, learnt=item.learning is not None, note=item.note)
         for callback in item.on_done:
             try:
                 callback(step)

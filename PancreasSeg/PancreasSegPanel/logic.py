@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,6 @@ from PancreasSegPanel.segmentation_run import Job, Run
 
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
-    from PancreasSegLib.refine import Mark
-    from PancreasSegLib.worker import CorrectionState
     from PancreasSegPanel.correction import CorrectionSession
     from PancreasSegPanel.worker_protocol import ClientLike, RequestLike
 
@@ -112,7 +110,8 @@ class PanelLogic:
         self.on_work()
         return queued
 
-    def _asked(self, request: RequestLike) -> RequestLike:
+    def asked(self, request: RequestLike) -> RequestLike:
+        """Await the answer to what the worker was asked."""
         self._open.append(request)
         self.on_work()
         return request
@@ -121,7 +120,7 @@ class PanelLogic:
 
     def devices(self, on_done: Callable[[RequestLike], None]) -> RequestLike:
         """Ask for the devices."""
-        return self._asked(self.client.devices(on_done=on_done))
+        return self.asked(self.client.devices(on_done=on_done))
 
     def forecast(
         self, ct: Any, model: str, device: str, region: Any | None, on_done: Callable[[RequestLike], None]
@@ -135,7 +134,7 @@ class PanelLogic:
         """
         scan = self.scan(ct)
         roi: Box | str = box_of_region(region, scan.geometry) if region is not None else "auto"
-        return self._asked(self.client.forecast(scan, model, device, roi, on_done=on_done))
+        return self.asked(self.client.forecast(scan, model, device, roi, on_done=on_done))
 
     def propose_region(
         self,
@@ -144,7 +143,7 @@ class PanelLogic:
         on_progress: Callable[[ProgressEvent], None] | None = None,
     ) -> RequestLike:
         """Ask for the region from HU thresholds; :meth:`show_proposal` puts the answer into the scene."""
-        return self._asked(self.client.propose_roi(self.scan(ct), on_done=on_done, on_progress=on_progress))
+        return self.asked(self.client.propose_roi(self.scan(ct), on_done=on_done, on_progress=on_progress))
 
     def show_proposal(self, ct: Any, answer: dict[str, Any], region: Any | None = None) -> Any:
         """Show a proposal as a ROI; `region` is moved if it is one of this CT, else a new one is made."""
@@ -197,7 +196,7 @@ class PanelLogic:
             on_progress=on_progress,
         )
         run.request = request
-        self._asked(request)
+        self.asked(request)
         return run
 
     def segment_scan(
@@ -209,7 +208,7 @@ class PanelLogic:
         on_progress: Callable[[ProgressEvent], None] | None = None,
     ) -> RequestLike:
         """Segment a CT that is not in the scene; the reply goes to `on_done` as it is."""
-        return self._asked(
+        return self.asked(
             self.client.segment(
                 scan, model, device, "auto", probability=False, on_done=on_done, on_progress=on_progress
             )
@@ -327,17 +326,6 @@ class PanelLogic:
             If there is no such segment, or it cannot be corrected.
         """
         return self.corrections.correct(slicer.mrmlScene, segmentation, segment_id, ct)
-
-    def refine(
-        self,
-        ct: Any,
-        name: str,
-        state: CorrectionState,
-        marks: Sequence[Mark],
-        on_done: Callable[[RequestLike], None],
-    ) -> RequestLike:
-        """Ask the worker what marks change; for the corrections."""
-        return self._asked(self.client.refine(self.scan(ct), name, state, marks, on_done=on_done))
 
     def end_correction(self, name: str) -> None:
         """Let the worker forget a correction."""

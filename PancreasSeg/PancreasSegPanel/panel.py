@@ -76,6 +76,7 @@ class Panel:
             logic,
             lambda: self.choices.ct,
             self._correctable,
+            self._model_and_device,
             self.results.refresh,
             self._tool_taken,
         )
@@ -292,6 +293,10 @@ class Panel:
     def _batch_settings(self) -> tuple[str, str, bool]:
         job = self.choices.job()
         return job.model, job.device, job.confidence_map
+
+    def _model_and_device(self) -> tuple[str, str]:
+        job = self.choices.job()
+        return job.model, job.device
 
     def _batch_changed(self) -> None:
         self.results.refresh()

@@ -23,6 +23,8 @@ from PancreasSegPanel.correction_target import CorrectionTarget, PartWritten
 Waiting = Sequence[tuple[Box, np.ndarray, int]]
 """Marks that are not applied yet: where, which voxels, and the mark's value."""
 
+_VOXEL = Box((0, 0, 0), (1, 1, 1))
+
 
 class SegmentCorrection:
     """The state of a correction in the scene.
@@ -39,7 +41,8 @@ class SegmentCorrection:
     Attributes
     ----------
     state : CorrectionState
-        The segment and its marks; marks made voxel by voxel carry a flag.
+        The segment, its marks, and the probability that was learnt from them, if any; marks made voxel by voxel
+        carry a flag.
     draft : CorrectionState or None
         What a previewed correction would make of them.
     """
@@ -139,6 +142,8 @@ class SegmentCorrection:
         """
         self.notice(geometry)
         boxes = [box for box, _, _ in drawn] + ([change.box] if change.box is not None else [])
+        if not boxes and change.probability is not None:
+            boxes = [_a_voxel_of(base)]
         if not boxes:
             return CorrectionStep(0.0, 0.0, time.monotonic() - since)
         box = reduce(Box.union, boxes)
@@ -149,7 +154,8 @@ class SegmentCorrection:
             answered[inner], answered_marks[inner] = change.mask, change.marks
         mask, marks = self.current.within(box)
         before = marks.copy()
-        here = (answered != given) & (mask == given)
+        newer = (marks != given_marks) & (marks != 0)  # said since, also where it was so already
+        here = (answered != given) & (mask == given) & ~newer
         mask[here] = answered[here]
         said = (answered_marks != given_marks & 3) & (marks == given_marks)
         marks[said] = answered_marks[said]
@@ -158,7 +164,7 @@ class SegmentCorrection:
             drawn_here = voxels & (marks[inner] & 3 == value & 3)
             put_on(marks[inner], drawn_here, value, before[inner])
             before[inner][drawn_here] = marks[inner][drawn_here]
-        merged = CorrectionChange(box, mask, marks)
+        merged = CorrectionChange(box, mask, marks, probability=change.probability)
         if not preview and self.draft is None:
             return self.write(merged, geometry, since) or CorrectionStep(0.0, 0.0, time.monotonic() - since)
         entry = _entry(self.current, merged, geometry, since)
@@ -197,7 +203,7 @@ class SegmentCorrection:
         if entry is None:
             return None
         part = self._target.write(geometry, entry.box, entry.mask, entry.mask_before)
-        written = CorrectionChange(entry.box, part.mask, entry.marks)
+        written = CorrectionChange(entry.box, part.mask, entry.marks, probability=change.probability)
         done = _entry(self.state, written, geometry, since, part)
         if done is None:
             return replace(
@@ -217,7 +223,11 @@ class SegmentCorrection:
             return None
         since, draft = time.monotonic(), self.draft
         self.drop_draft()
-        return self.write(draft.change_from(self.state), geometry, since)
+        change = draft.change_from(self.state)
+        if change.box is None:
+            box = _a_voxel_of(draft)
+            change = CorrectionChange(box, *draft.within(box))
+        return self.write(replace(change, probability=draft.probability), geometry, since)
 
     def drop_draft(self) -> None:
         """Drop the preview with its marks."""
@@ -295,6 +305,11 @@ class SegmentCorrection:
         return box, marks
 
 
+def _a_voxel_of(state: CorrectionState) -> Box:
+    """Return a place for a change that lies nowhere: only the probability is another one."""
+    return _VOXEL if state.box is None else state.box.part(_VOXEL)
+
+
 def _overwritten(
     state: CorrectionState, box: Box, mask: np.ndarray, marks: np.ndarray, where: np.ndarray
 ) -> CorrectionState:
@@ -315,9 +330,11 @@ def _entry(
     if change.box is None:
         return None
     mask_before, marks_before = before.within(change.box)
+    probability = before.probability if change.probability is None else change.probability
     inner = Box.of_mask((change.mask != mask_before) | (change.marks != marks_before))
-    if inner is None:
+    if inner is None and probability is before.probability:
         return None
+    inner = inner if inner is not None else _VOXEL
     arrays = [
         np.ascontiguousarray(array[inner.slices_zyx])
         for array in (change.mask, mask_before, change.marks, marks_before)
@@ -331,4 +348,4 @@ def _entry(
         list(part.reasons) if part is not None else [],
     )
     original = part.original if part is not None else None
-    return Entry(step, change.box.part(inner), *arrays, original)
+    return Entry(step, change.box.part(inner), *arrays, original, probability, before.probability)

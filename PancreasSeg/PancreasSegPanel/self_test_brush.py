@@ -18,7 +18,7 @@ STEP_PIXELS = 4
 
 
 def check_brush(widget: Any, ct: Any, segmentation: Any) -> str:
-    """Erase in the middle of the pancreas and take it back; so with a stroke, and with a slice that is right.
+    """Erase in the middle of the pancreas and take it back; so with a stroke, a slice that is right, and learning.
 
     Parameters
     ----------
@@ -63,9 +63,13 @@ def check_brush(widget: Any, ct: Any, segmentation: Any) -> str:
     section.right_slice.confirm()
     step = section.session().wait()
     assert step is not None and step.slice_at, f"no slice as right: {widget.ui.correctionStatusLabel.text}"
+    section.learn.start()
+    step = section.session().wait()
+    assert step is not None and step.learnt, f"nothing was learnt: {widget.ui.correctionStatusLabel.text}"
     section.undo()
-    assert _count(segmentation, segment_id) == before, "undo did not bring back what the slice has changed"
-    return "The brush erased and excluded, a slice was taken as right, and all was taken back."
+    section.undo()
+    assert _count(segmentation, segment_id) == before, "undo did not bring back what slice and learning changed"
+    return "The brush erased and excluded, a slice was taken as right and learnt from, and all was taken back."
 
 
 def _draw(view: Any, middle: tuple[float, float, float]) -> None:

@@ -35,6 +35,16 @@ def stage_text(event: ProgressEvent) -> str:
     return f"{stage}, {time_text(left)} left"
 
 
+def learning_text(event: ProgressEvent | None) -> str:
+    """Return how far learning is, e.g. ``Learning this patient from the marks, 40 %, about 5 s left…``."""
+    parts = ["Learning this patient from the marks"]
+    if event is not None:
+        parts.append(f"{round(100 * event.fraction)} %")
+        if event.seconds_left is not None and event.fraction >= SURE_FROM:
+            parts.append(f"{time_text(event.seconds_left)} left")
+    return f"{', '.join(parts)}…"
+
+
 def time_text(seconds: float) -> str:
     """Return a duration as a person says it.
 

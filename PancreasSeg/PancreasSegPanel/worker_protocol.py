@@ -91,6 +91,20 @@ class ClientLike(Protocol):
     ) -> RequestLike:
         """Ask what marks change; the result is a :class:`CorrectionChange`."""
 
+    def learn(
+        self,
+        scan: Any,
+        session: str,
+        state: CorrectionState,
+        model: str = "default",
+        device: str = "auto",
+        *,
+        label: str | None = None,
+        on_done: OnDone | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> RequestLike:
+        """Ask a copy of a model to learn from all marks; the result is a :class:`CorrectionChange`."""
+
     def end_correction(self, session: str) -> None:
         """Forget a correction."""
 

@@ -20,11 +20,11 @@ for _folder in (PROJECT / "PancreasSeg", PROJECT / "Testing" / "panel", PROJECT 
 
 import fake_worker  # noqa: E402
 from body_phantom import body  # noqa: E402
-from fake_worker import BOX, reply  # noqa: E402
+from fake_worker import BOX, learnt, reply  # noqa: E402
 
 from PancreasSegLib.volume import Geometry  # noqa: E402
 
-__all__ = ["BOX", "PanelUser", "reply"]
+__all__ = ["BOX", "PanelUser", "learnt", "reply"]
 PATIENCE_S = 180.0  # for something that must come; a busy machine is no failure
 
 

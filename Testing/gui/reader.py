@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from panel_in_host import PanelUser
+from panel_in_host import PanelUser, learnt
 from slices import Slices
 
 from PancreasSegLib.volume import Box, Geometry, Volume
@@ -141,6 +141,25 @@ class Reader(PanelUser):
                 self.client.correct(request)
             self.wait(lambda asked=asked: all(request.done for request in asked), 20)
             self.host.process_events()
+
+    def lesson(self) -> Any:
+        """What the worker was asked to learn last, None before."""
+        return next((r for r in reversed(self.client.requests) if r.method == "learn"), None)
+
+    def let_learn(self) -> None:
+        """The worker has learnt."""
+        request = self.lesson()
+        self.client.teach(request)
+        self.wait(lambda: request.done, 20)
+        self.host.process_events()
+
+    def as_learnt(self, request: Any) -> np.ndarray:
+        """The mask that the worker's lesson leads to, (z, y, x)."""
+        state = request.options["state"]
+        mask = state.within(Box.whole(self.geometry))[0] > 0
+        change = learnt(request.scan, state)
+        mask[change.box.slices_zyx] = change.mask > 0
+        return mask
 
     # ------------------------------------------------------------------ what is there
 

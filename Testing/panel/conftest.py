@@ -104,3 +104,18 @@ def start(logic, client, add_ct):
     from test_segment_writing import segment
 
     return lambda geometry: logic.correct(segment(logic, client, add_ct(geometry)).segmentation)
+
+
+@pytest.fixture
+def begun(start, logic, client):
+    """Begin to correct a segment, with two strokes that are applied."""
+    from strokes import INSIDE, OUTSIDE, answer, stroke
+
+    def begin(geometry):
+        session = start(geometry)
+        for centre, include in ((OUTSIDE, True), (INSIDE, False)):
+            session.add([stroke(session, centre, include, radius_mm=5)])
+            answer(logic, client)
+        return session
+
+    return begin

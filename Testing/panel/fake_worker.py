@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
-from PancreasSegLib.errors import CancelledError, PancreasSegError
+from PancreasSegLib.errors import CancelledError, MarkError, PancreasSegError
 from PancreasSegLib.inference.result import SegmentationWarning
 from PancreasSegLib.progress import ProgressEvent
 from PancreasSegLib.refine import Correction
@@ -39,6 +40,7 @@ class FakeClient:
         self.requests: list[FakeRequest] = []
         self.released: list[str] = []
         self.ended: list[str] = []
+        self.cancelled: list[FakeRequest] = []
         self.closed = False
         self._arrived: list[Callable[[], None]] = []
 
@@ -62,6 +64,11 @@ class FakeClient:
         options = {"session": session, "state": state, "marks": tuple(marks)}
         return self._ask("refine", scan, on_done, on_progress, **options)
 
+    def learn(self, scan, session, state, model="default", device="auto", *, label=None, on_done=None,
+              on_progress=None):  # fmt: skip
+        options = {"session": session, "state": state, "model": model, "device": device, "label": label}
+        return self._ask("learn", scan, on_done, on_progress, **options)
+
     def end_correction(self, session) -> None:
         self.ended.append(session)
 
@@ -69,11 +76,8 @@ class FakeClient:
         return self._ask("devices", None, on_done)
 
     def cancel(self, request) -> None:
-        def arrive() -> None:
-            request.cancelled = True
-            self._end(request, error=CancelledError())
-
-        self._arrived.append(arrive)
+        self.cancelled.append(request)
+        self.fail(CancelledError(), request)
 
     def release(self, scan_key) -> None:
         self.released.append(scan_key)
@@ -105,6 +109,15 @@ class FakeClient:
         request = request or self.last
         self.answer(corrected(request.scan, **{k: request.options[k] for k in ("state", "marks")}), request)
 
+    def teach(self, request=None) -> None:
+        """Answer learning as the worker does: another mask that obeys the marks, and a new probability."""
+        request = request or self.last
+        state = request.options["state"]
+        if state.marks.any():
+            self.answer(learnt(request.scan, state), request)
+        else:
+            self.fail(MarkError("Nothing is marked.", "Mark something first."), request)
+
     def progress(self, event, request=None) -> None:
         request = request or self.last
 
@@ -120,6 +133,7 @@ class FakeClient:
         if request.done:
             return
         request.done, request.result, request.error = True, result, error
+        request.cancelled = isinstance(error, CancelledError)
         if request.on_done is not None:
             request.on_done(request)
 
@@ -148,6 +162,22 @@ def corrected(scan, state, marks) -> CorrectionChange:
     return CorrectionChange(
         change.box, change.voxels.astype(np.uint8), change.marks, change.added_ml, change.removed_ml, 0.01
     )
+
+
+def learnt(scan, state) -> CorrectionChange:
+    """An outline that is one voxel wider, far from the marks too, without its lowest slice; marks are truth."""
+    assert state.marks.max() <= 2
+    mask, marks = state.within(Box.whole(scan.geometry))
+    new = ndimage.binary_dilation(mask, np.ones((1, 3, 3)))
+    new[np.flatnonzero(mask.any(axis=(1, 2)))[:1]] = False
+    new = (new | (marks == 1)) & (marks != 2)
+    crop = Box.of_mask(new | (marks > 0)).grown(6.0, scan.geometry)
+    probability = Volume((0.05 + 0.9 * new[crop.slices_zyx]).astype(np.float16), crop.geometry(scan.geometry))
+    box = Box.of_mask(new != (mask > 0))
+    if box is None:
+        return CorrectionChange.nothing(6.0, probability)
+    voxels = new[box.slices_zyx].astype(np.uint8)
+    return CorrectionChange(box, voxels, marks[box.slices_zyx], seconds=6.0, probability=probability)
 
 
 BOX = Box((8, 12, 10), (22, 24, 19))
