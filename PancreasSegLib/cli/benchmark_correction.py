@@ -36,7 +36,10 @@ def command(
         Path, typer.Option("--output", "-o", help="Folder for the figures; predictions are kept in it.")
     ] = Path("correction-benchmark"),
     method: Annotated[
-        list[str] | None, typer.Option("--method", help="What to compare, once for each; default all.")
+        list[str] | None,
+        typer.Option(
+            "--method", help="What to compare, once for each; default all but learn, which takes seconds a mark."
+        ),
     ] = None,
     tool: Annotated[
         str, typer.Option("--tool", help="What the reader marks with: stroke, point or slice.")
@@ -113,6 +116,9 @@ def command(
     write_plot(output / f"{tool}.png", summary, f"Correction by {tool}s, {len(chosen)} cases of {content.name}")
     show(curve_table(summary))
     show(behaviour_table(summary))
+    for name, method_summary in summary["methods"].items():
+        if (learning := method_summary["learning_s"])["median"] is not None:
+            say(f"{name}: learning took {learning['median']:.1f} s after a mark (95 %: {learning['p95']:.1f} s).")
     say(f"Figures are in {output / tool}.csv, .json and .png.")
 
 

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.errors import PancreasSegError
-from PancreasSegLib.evaluation.correction_method import CorrectionMethod
+from PancreasSegLib.evaluation.correction_method import CorrectionMethod, Learner
 from PancreasSegLib.evaluation.correction_start import CorrectionStart
 from PancreasSegLib.evaluation.rim import rim_dice
 from PancreasSegLib.evaluation.simulated_user import SimulatedUser
 from PancreasSegLib.metrics import compare, dice
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
-from PancreasSegLib.refine import INCLUDED, UNMARKED, Change, Correction, Mark
+from PancreasSegLib.refine import INCLUDED, UNMARKED, Correction, Mark
 from PancreasSegLib.refine.propagation import Propagation
 from PancreasSegLib.volume import Box
 
@@ -51,6 +51,8 @@ class CorrectionScore:
         Dice had all marks so far been painted on the model's mask and nothing else been changed.
     seconds : float
         Time of the last correction, NaN where there was none.
+    learning_seconds : float
+        Time until the patient was learnt after it and the organ outlined anew, NaN where nothing was learnt.
     """
 
     case: str
@@ -71,6 +73,7 @@ class CorrectionScore:
     dice_painted: float
     dice_all_painted: float
     seconds: float
+    learning_seconds: float = math.nan
 
 
 def benchmark_corrections(
@@ -125,7 +128,8 @@ def benchmark_corrections(
                 continue
             watch.before = (number * len(methods) + order) * corrections
             watch.message = f"correcting {start.case}, {method.name}"
-            made = correct_case(start, method.name, propagation, user, corrections, watch)
+            learner = method.learner(start) if method.learner else None
+            made = correct_case(start, method.name, propagation, user, corrections, watch, learner)
             scores += made
             if scored:
                 scored(made)
@@ -162,6 +166,7 @@ def correct_case(
     user: SimulatedUser,
     corrections: int,
     tick: Callable[[int], None] = lambda done: None,
+    learner: Learner | None = None,
 ) -> list[CorrectionScore]:
     """Correct one case step by step.
 
@@ -179,6 +184,8 @@ def correct_case(
         How many.
     tick : callable
         Told before each correction how many were made.
+    learner : callable, optional
+        Learns the patient after each correction; the organ is then outlined anew.
 
     Returns
     -------
@@ -200,12 +207,13 @@ def correct_case(
         _paint(at_once, mark)
         begun = time.perf_counter()
         try:
-            change = correction.add([mark])
+            correction.add([mark])
         except PancreasSegError as error:
             raise PancreasSegError(
                 f"The method {method} failed at correction {number} of {start.case}. {error.message}", error.hint
             ) from error
         seconds = time.perf_counter() - begun
+        learnt = math.nan if learner is None else _learn(correction, learner)
         scores.append(
             _score(
                 start,
@@ -214,11 +222,11 @@ def correct_case(
                 measure(start, correction.mask),
                 mark=_kind(mark),
                 marked_ml=float(np.count_nonzero(at_once != before)) * start.ct.geometry.voxel_volume_ml,
-                wrongly_changed_ml=_wrongly_changed_ml(change, start.reference),
-                changed_ml=change.added_ml + change.removed_ml,
+                **_changed(correction.mask, before, start),
                 dice_painted=_dice(at_once, start.reference),
                 dice_all_painted=_dice(painted, start.reference),
                 seconds=seconds,
+                learning_seconds=learnt,
             )
         )
     return scores
@@ -230,7 +238,15 @@ _NO_MARK: dict[str, Any] = {
     "changed_ml": 0.0,
     "wrongly_changed_ml": 0.0,
     "seconds": math.nan,
+    "learning_seconds": math.nan,
 }
+
+
+def _learn(correction: Correction, learner: Learner) -> float:
+    """Let a model learn the patient, outline the organ anew, and return the seconds that took."""
+    begun = time.perf_counter()
+    correction.outline_anew(learner(correction.ct, correction.mask, correction.marks))
+    return time.perf_counter() - begun
 
 
 def measure(start: CorrectionStart, mask: NDArray[np.bool_]) -> dict[str, float]:
@@ -265,7 +281,11 @@ def _kind(mark: Mark) -> str:
     return "include" if mark.include else "exclude"
 
 
-def _wrongly_changed_ml(change: Change, reference: NDArray[np.bool_]) -> float:
-    part = reference[change.box.slices_zyx]
-    wrong = (change.voxels != change.before) & (change.voxels != part)
-    return float(np.count_nonzero(wrong)) * change.voxel_volume_ml
+def _changed(mask: NDArray[np.bool_], before: NDArray[np.bool_], start: CorrectionStart) -> dict[str, float]:
+    """Return how much a correction changed, and how much of that was right before, in mL."""
+    ml, changed = start.ct.geometry.voxel_volume_ml, mask != before
+    wrongly = changed & (mask != start.reference)
+    return {
+        "changed_ml": float(np.count_nonzero(changed)) * ml,
+        "wrongly_changed_ml": float(np.count_nonzero(wrongly)) * ml,
+    }

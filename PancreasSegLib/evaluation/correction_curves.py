@@ -59,7 +59,7 @@ def summarise(scores: Sequence[CorrectionScore]) -> dict[str, Any]:
     dict
         ``groups`` (cases by group) and ``methods``: by name ``groups`` (by group ``curves``: by measure the spread
         after each number of corrections; ``to_reach``: corrections until 0.85 and 0.90; ``gain``), ``harm``,
-        ``against_painting`` and ``latency_s``.
+        ``against_painting``, ``latency_s`` and ``learning_s``.
     """
     methods = series_of(scores)
     # Every method starts from the same masks, so the groups are the same too.
@@ -76,6 +76,7 @@ def summarise(scores: Sequence[CorrectionScore]) -> dict[str, Any]:
                 "harm": harm(series),
                 "against_painting": against_painting(series),
                 "latency_s": latency(series),
+                "learning_s": learning(series),
             }
             for name, series in methods.items()
         },
@@ -120,7 +121,16 @@ def against_painting(series: Series) -> dict[str, Any]:
 
 def latency(series: Series) -> dict[str, float | int | None]:
     """Return median, 95th percentile and maximum of the seconds of a correction."""
-    seconds = [score.seconds for _, score in _steps(series)]
+    return _times([score.seconds for _, score in _steps(series)])
+
+
+def learning(series: Series) -> dict[str, float | int | None]:
+    """Return the same of the seconds in which the patient was learnt after a correction."""
+    seconds = [score.learning_seconds for _, score in _steps(series)]
+    return _times([value for value in seconds if not math.isnan(value)])
+
+
+def _times(seconds: Sequence[float]) -> dict[str, float | int | None]:
     if not seconds:
         return {"corrections": 0, "median": None, "p95": None, "max": None}
     return {

@@ -13,6 +13,10 @@ from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.evaluation.correction_start import CorrectionStart
 from PancreasSegLib.refine.propagation import Propagation, WeightFree
 from PancreasSegLib.refine.task import Task
+from PancreasSegLib.volume import Volume
+
+Learner = Callable[[Volume, NDArray[np.bool_], NDArray[np.uint8]], Volume]
+"""Takes CT, mask and marks, and returns the probability of a model that has learnt them."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,14 @@ class CorrectionMethod:
         For options and reports.
     make : callable
         Gives the propagation for a case; None where the method cannot work on it (its model has no refiner).
+    learner : callable, optional
+        Gives what learns the patient after each correction; without it, nothing is learnt.
     """
 
     name: str
     description: str
     make: Callable[[CorrectionStart], Propagation | None]
+    learner: Callable[[CorrectionStart], Learner] | None = None
 
 
 class PlainPainting:
@@ -52,6 +59,21 @@ def _with_network(package: str | None) -> Propagation:
 
     # never the default's refiner for a package that has none: it may have seen the patients
     return NetworkPropagation.load(package or "default") or WeightFree()
+
+
+def _learning(start: CorrectionStart) -> Learner:
+    return _learner_of(None if start.package is None else str(start.package))
+
+
+@lru_cache(maxsize=1)
+def _learner_of(package: str | None) -> Learner:
+    import torch
+
+    from PancreasSegLib.adaptation import PatientLearner
+    from PancreasSegLib.inference import Segmenter
+
+    segmenter = Segmenter.load(package or "default", threads=torch.get_num_threads())
+    return PatientLearner(segmenter).learn
 
 
 def _random_walker(start: CorrectionStart) -> Propagation:
@@ -79,6 +101,9 @@ METHODS = {
             "refine", "As in the panel: the refiner of the model, weight-free if it has none", _refine
         ),
         CorrectionMethod(
+            "learn", "As refine; after each mark a copy of the segmenter learns the patient", _refine, _learning
+        ),
+        CorrectionMethod(
             "weight-free", "Fronts over like HU, network and mask, random walk", lambda _: WeightFree()
         ),
         CorrectionMethod(
@@ -95,7 +120,7 @@ METHODS = {
 
 
 def methods_named(names: Sequence[str]) -> list[CorrectionMethod]:
-    """Return the methods of these names, all if none is named.
+    """Return the methods of these names; where none is named, all but those that learn, which takes long.
 
     Raises
     ------
@@ -107,4 +132,4 @@ def methods_named(names: Sequence[str]) -> list[CorrectionMethod]:
         raise PancreasSegError(
             f"There is no correction method {', '.join(unknown)}.", f"Choose among {', '.join(METHODS)}."
         )
-    return [METHODS[name] for name in dict.fromkeys(names)] or list(METHODS.values())
+    return [METHODS[name] for name in dict.fromkeys(names)] or [m for m in METHODS.values() if m.learner is None]

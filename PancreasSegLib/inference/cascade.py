@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.errors import NoPancreasError, RegionError
 from PancreasSegLib.inference.forecast import expected_seconds
 from PancreasSegLib.inference.localisation import Localisation, localise, localise_any, touched_sides, widened
-from PancreasSegLib.inference.plausibility import judge_organs, observations, refusal
+from PancreasSegLib.inference.plausibility import cut_by_region, judge_organs, observations, refusal
 from PancreasSegLib.inference.prediction import Predictor, plan_stage, window_budget
 from PancreasSegLib.inference.preparation import BodyOutline, network_input
 from PancreasSegLib.inference.restoration import restore_mask
@@ -153,6 +153,20 @@ class Cascade:
             for role, t in self.predictor.tilings.items()
         }
         return outcome
+
+    def probability_in(self, crop: Box) -> dict[str, Volume]:
+        """Run the segmenter alone on a crop, and return the foreground probability a label, not cleaned.
+
+        Parameters
+        ----------
+        crop : Box
+            In voxels of the CT on canonical axes.
+        """
+        self._body = BodyOutline.of(self.ct)
+        found, grid = self._segmented(crop, crop)
+        return {
+            name: Volume(p.astype(np.float16), grid) for name, p in zip(self.package.labels, found, strict=True)
+        }
 
     @property
     def _is_single_pass(self) -> bool:
@@ -332,7 +346,7 @@ class Cascade:
                 outcome.warnings.extend(
                     observations(name, outcome.statistics[name], box, self.ct.geometry, self.settings)
                 )
-                outcome.warnings.extend(_cut_by_region(name, box, allowed, self.ct.geometry))
+                outcome.warnings.extend(cut_by_region(name, box, allowed, self.ct.geometry))
 
         if not self.package.seeks_pancreas:
             outcome.reason, warnings = judge_organs(outcome.statistics, self.settings)
@@ -380,12 +394,3 @@ def _beyond(body: Box, region: Box, ct: Geometry, mm: float) -> bool:
     return any(b < g for b, g in zip(body.lower_ijk, grown.lower_ijk, strict=True)) or any(
         b > g for b, g in zip(body.upper_ijk, grown.upper_ijk, strict=True)
     )
-
-
-def _cut_by_region(organ: str, box: Box, allowed: Box, ct: Geometry) -> list[SegmentationWarning]:
-    """Warn where a user's region cuts the organ inside the scan."""
-    lower = [b == a > 0 for b, a in zip(box.lower_ijk, allowed.lower_ijk, strict=True)]
-    upper = [b == a < n for b, a, n in zip(box.upper_ijk, allowed.upper_ijk, ct.size_ijk, strict=True)]
-    if not any(lower + upper):
-        return []
-    return [SegmentationWarning("cut-by-region", f"The {organ} reaches the edge of the given region: widen it.")]

@@ -122,3 +122,12 @@ def judge_organs(
         sentence = f"The expected overlap with a reader's outline (Dice) is low: {unsure}. Check it."
         warnings.append(SegmentationWarning("low-confidence", sentence))
     return "", warnings
+
+
+def cut_by_region(organ: str, box: Box, allowed: Box, ct: Geometry) -> list[SegmentationWarning]:
+    """Warn where a user's region cuts the organ inside the scan."""
+    lower = [b == a > 0 for b, a in zip(box.lower_ijk, allowed.lower_ijk, strict=True)]
+    upper = [b == a < n for b, a, n in zip(box.upper_ijk, allowed.upper_ijk, ct.size_ijk, strict=True)]
+    if not any(lower + upper):
+        return []
+    return [SegmentationWarning("cut-by-region", f"The {organ} reaches the edge of the given region: widen it.")]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import platform
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -214,12 +215,8 @@ class Segmenter:
         _check_volume(volume, self.package, self.settings)
         _check_roi(roi)
         from PancreasSegLib.inference.cascade import Cascade
-        from PancreasSegLib.inference.device import repeatable
-        from PancreasSegLib.inference.threads import torch_threads
 
-        with self._lock, torch_threads(self.threads), repeatable(self._first.device):
-            for network in self.networks.values():
-                network.go_home()
+        with self.in_use():
             home = {role: network.device for role, network in self.networks.items()}
             _, expected = self._forecast(volume, roi, propose=False)
             tracker = Tracker(expected, progress, cancel)
@@ -233,6 +230,22 @@ class Segmenter:
             if outcome.reason and not allow_empty:
                 raise NoPancreasError(outcome.reason, _what_to_do(roi, self.package))
             return self._result(volume, roi, outcome, tracker)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold the networks for one run, on the device they were loaded for, with its number of threads."""
+        from PancreasSegLib.inference.device import repeatable
+        from PancreasSegLib.inference.threads import torch_threads
+
+        with self._lock, torch_threads(self.threads), repeatable(self._first.device):
+            for network in self.networks.values():
+                network.go_home()
+            yield
+
+    @property
+    def pace(self) -> float:
+        """Measured over nominal seconds of the runs so far."""
+        return self._pace
 
     def _forecast(self, volume: Volume, roi: Roi, propose: bool = True) -> tuple[Forecast, dict[str, float]]:
         from PancreasSegLib.inference.cascade import is_single_pass

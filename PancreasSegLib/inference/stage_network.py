@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -42,7 +43,7 @@ class StageNetwork:
         self.stage = stage
         self.device, self.precision = torch.device("cpu"), precision
         self.in_channels = 2 if stage.hu_mask == "channel" else 1
-        self._axes = NetworkAxes(stage.axes)
+        self.axes = NetworkAxes(stage.axes)
         self._networks = [keep_channels_last(network).eval() for network in networks]
         self._cost: NetworkCost | None = None
         self._home = (device, precision)
@@ -57,7 +58,7 @@ class StageNetwork:
             device, precision = self.device, self.precision
             self.move(torch.device("cpu"), precision)
             x, y, z = self._probe_ijk()
-            shape = self._axes.of_zyx((z, y, x))
+            shape = self.axes.of_zyx((z, y, x))
             self._cost = measure_cost(self._networks[0], self.in_channels, shape[3 - self.stage.spatial_dims :])
             self.move(device, precision)
         return self._cost
@@ -68,6 +69,16 @@ class StageNetwork:
             return self.stage.patch_ijk
         x, y, z = self.stage.multiple_ijk
         return 2 * x, 2 * y, z
+
+    def changed(self, change: Callable[[nn.Module], None]) -> StageNetwork:
+        """Return the stage with a copy of each member that a function has changed; these stay as they are."""
+        copies = []
+        for network in self._networks:
+            copies.append(copy.deepcopy(network))
+            change(copies[-1])
+        other = StageNetwork(self.stage, copies, *self._home)
+        other._cost = self._cost
+        return other
 
     @property
     def members(self) -> int:
@@ -110,7 +121,7 @@ class StageNetwork:
         ndarray of float32, shape (len(keep), z, y, x)
             Probabilities by the stage's activation, averaged over the members.
         """
-        seen = np.ascontiguousarray(self._axes.apply(image))
+        seen = np.ascontiguousarray(self.axes.apply(image))
         whole = torch.from_numpy(seen).to(self.device)
         batch = whole[None] if self.stage.spatial_dims == 3 else whole.transpose(0, 1)  # slices, channels, y, x
         x = batch.contiguous(memory_format=self._layout(self.precision))
@@ -124,7 +135,7 @@ class StageNetwork:
         on_work(1.0)
         average = (total / self.members).cpu()
         volume = average[0] if self.stage.spatial_dims == 3 else average.transpose(0, 1)
-        found = self._axes.invert(volume.numpy())
+        found = self.axes.invert(volume.numpy())
         result: NDArray[np.float32] = np.ascontiguousarray(found)
         return result
 

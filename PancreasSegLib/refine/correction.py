@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.errors import MarkError
 from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, UNMARKED, Mark
+from PancreasSegLib.refine.outline import outlined_anew
 from PancreasSegLib.refine.propagation import Propagation, WeightFree
 from PancreasSegLib.refine.task import Task
 from PancreasSegLib.volume import Box, Volume
@@ -33,6 +34,8 @@ class Change:
         The map of marks inside `box`, now and before.
     voxel_volume_ml : float
         To turn counts into mL.
+    probability, probability_before : Volume or None
+        What the network says, now and before; only :meth:`Correction.outline_anew` changes it.
     """
 
     box: Box
@@ -41,6 +44,8 @@ class Change:
     marks: NDArray[np.uint8]
     marks_before: NDArray[np.uint8]
     voxel_volume_ml: float
+    probability: Volume | None = None
+    probability_before: Volume | None = None
 
     @property
     def added_ml(self) -> float:
@@ -54,7 +59,16 @@ class Change:
 
     def reversed(self) -> Change:
         """Return the change that leads back."""
-        return Change(self.box, self.before, self.voxels, self.marks_before, self.marks, self.voxel_volume_ml)
+        return Change(
+            self.box,
+            self.before,
+            self.voxels,
+            self.marks_before,
+            self.marks,
+            self.voxel_volume_ml,
+            self.probability_before,
+            self.probability,
+        )
 
 
 class Correction:
@@ -180,6 +194,29 @@ class Correction:
         found = self.propagation(task)
         self._mask[window.slices_zyx] = found
 
+    def outline_anew(self, probability: Volume) -> Change:
+        """Outline the organ by another probability, of a model that has learnt the marks; they stay as they are.
+
+        Later marks are carried by this probability. Unlike a mark, this may change the mask anywhere.
+
+        Parameters
+        ----------
+        probability : Volume
+            Foreground probability, 0 to 1, as :meth:`PancreasSegLib.adaptation.PatientLearner.learn` gives it.
+
+        Raises
+        ------
+        MarkError
+            If there is neither a mask nor a mark.
+        """
+        if not (self._mask.any() or self._marks.any()):
+            raise MarkError("There is nothing to outline.", "Segment first, or mark the organ.")
+        box, found = outlined_anew(self.ct, probability, self._mask, self._marks)
+        before, marks = self._cut(box)
+        found[marks == INCLUDED] = True
+        found[marks == EXCLUDED] = False
+        return self._took(box, found, before, marks, marks, probability)
+
     def edit(self, box: Box, voxels: NDArray) -> Change:
         """Take what the user changed by other means: voxels that differ are truth from now on.
 
@@ -246,6 +283,7 @@ class Correction:
         before: NDArray[np.bool_],
         marked: NDArray[np.uint8],
         marks_before: NDArray[np.uint8],
+        probability: Volume | None = None,
     ) -> Change:
         """Keep a change, cut to what did change."""
         inner = Box.of_mask((mask != before) | (marked != marks_before))
@@ -260,6 +298,8 @@ class Correction:
             marked[part].copy(),
             marks_before[part].copy(),
             self.ct.geometry.voxel_volume_ml,
+            self.probability if probability is None else probability,
+            self.probability,
         )
         self._put(change)
         self._done.append(change)
@@ -269,6 +309,7 @@ class Correction:
     def _put(self, change: Change) -> None:
         self._mask[change.box.slices_zyx] = change.voxels
         self._marks[change.box.slices_zyx] = change.marks
+        self.probability = change.probability
 
 
 def _of_shape(array: NDArray, shape: tuple[int, int, int]) -> NDArray:

@@ -69,6 +69,12 @@ class Window:
         marks, new = grid.sampled_marks(task.marks), grid.sampled_marks(seeds)
         return cls(hu, belief, now, marks, new, grid.spacing_zyx, task.kind == "slice")
 
+    def smooth_hu(self) -> NDArray[np.float32]:
+        """Return HU with less noise."""
+        from scipy.ndimage import gaussian_filter
+
+        return np.asarray(gaussian_filter(self.hu, _SMOOTHING), dtype=np.float32)
+
 
 def belief_of_mask(mask: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what stands for a probability where no network has spoken: the mask, unsure at its boundary."""
@@ -107,9 +113,7 @@ class Evidence:
         TPAMI 2019, doi:10.1109/TPAMI.2018.2840695, with a region term in place of the gradient). A slice that is
         right speaks for what lies straight above and below it instead.
         """
-        from scipy.ndimage import gaussian_filter
-
-        smooth = np.asarray(gaussian_filter(window.hu, _SMOOTHING), dtype=np.float32)
+        smooth = window.smooth_hu()
         p = window.probability
         logit = np.clip(np.log((p + 1e-3) / (1 - p + 1e-3)), -_LARGEST_LOGIT, _LARGEST_LOGIT)
         held = 2 * window.mask - 1

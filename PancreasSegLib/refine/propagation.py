@@ -69,7 +69,7 @@ class WindowPropagation(ABC):
         found = weight * self.corrected(view) + (1 - weight) * view.mask
         inertia = _SLICE_INERTIA if task.kind == "slice" else self.inertia
         found = (found + inertia * (2 * view.mask - 1)).astype(np.float32)
-        after = _applied(found, view.mask, grid, task.window, before)
+        after = applied(found, view.mask, grid, task.window, before)
         if task.kind == "slice":
             return after
         return after & before if (seeds == EXCLUDED).any() else after | before
@@ -139,7 +139,7 @@ def blend_weight(window: Window) -> NDArray[np.float32]:
     return np.clip((REACH_MM - distance) / RIM_MM, 0.0, 1.0).astype(np.float32)
 
 
-def _applied(
+def applied(
     found: NDArray[np.float32], before: NDArray[np.float32], grid: WorkGrid, window: Box, mask: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Return `mask`, which is cut to `window`, with what was found where that differs from what was before."""

@@ -176,6 +176,38 @@ class WorkerClient:
         task = CorrectionTask(session, state, tuple(marks))
         return self._submit(Request("refine", None, scan, task=task, on_done=on_done, on_progress=on_progress))
 
+    def learn(
+        self,
+        scan: Scan,
+        session: str,
+        state: CorrectionState,
+        model: str = "default",
+        device: str = "auto",
+        *,
+        label: str | None = None,
+        on_done: OnDone | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> Request:
+        """Let a copy of a model learn the patient from the marks of a correction, and outline the organ anew.
+
+        The result is a :class:`CorrectionChange` with the model's new `probability`; states that are given later
+        carry it, the same object. Nothing but this correction changes.
+
+        Parameters
+        ----------
+        scan, session, state
+            As for :meth:`refine`; the state holds marks.
+        model, device : str
+            As for :meth:`segment`.
+        label : str, optional
+            The organ, by its name in the model; the model's main organ by default.
+        on_done, on_progress : callable, optional
+            As for :meth:`segment`; the stages are ``send``, ``load``, ``learn`` and ``segment``.
+        """
+        params = {"model": model, "device": device, "label": label}
+        task = CorrectionTask(session, state)
+        return self._submit(Request("learn", params, scan, task=task, on_done=on_done, on_progress=on_progress))
+
     def end_correction(self, session: str) -> None:
         """Say that a correction has ended: the worker forgets it."""
         self._dispatcher.end_correction(session)

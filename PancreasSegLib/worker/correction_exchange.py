@@ -12,7 +12,13 @@ from PancreasSegLib.errors import CorrectionLostError, OutputError
 from PancreasSegLib.refine import Mark
 from PancreasSegLib.volume import Geometry
 from PancreasSegLib.worker.arrays import remove_arrays
-from PancreasSegLib.worker.correction_files import read_part, write_mark, write_part, write_probability
+from PancreasSegLib.worker.correction_files import (
+    read_part,
+    read_probability,
+    write_mark,
+    write_part,
+    write_probability,
+)
 from PancreasSegLib.worker.correction_state import CorrectionChange, CorrectionState
 from PancreasSegLib.worker.parameters import Params
 
@@ -73,7 +79,7 @@ class CorrectionExchange:
         geometry : Geometry
             The scan's grid.
         call : callable
-            Sends the parameters of ``refine`` and returns the answer.
+            Sends the parameters of ``refine`` or ``learn`` and returns the answer.
 
         Raises
         ------
@@ -148,12 +154,13 @@ class CorrectionExchange:
 
     def _read(self, answer: Any, geometry: Geometry) -> CorrectionChange:
         try:
-            seconds = float(answer["seconds"])
+            seconds, reference = float(answer["seconds"]), answer.get("probability")
+            probability = None if reference is None else read_probability(self.folder, reference)
             if answer["box_ijk"] is None:
-                return CorrectionChange.nothing(seconds)
+                return CorrectionChange.nothing(seconds, probability)
             box, mask, marks = read_part(self.folder, answer, geometry, "answer")
             assert marks is not None
             added, removed = float(answer["added_ml"]), float(answer["removed_ml"])
-            return CorrectionChange(box, mask, marks, added, removed, seconds)
+            return CorrectionChange(box, mask, marks, added, removed, seconds, probability)
         finally:
             remove_arrays(self.folder, answer)

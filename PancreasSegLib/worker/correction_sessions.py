@@ -9,21 +9,31 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from PancreasSegLib.errors import CorrectionLostError, MarkError, PancreasSegError
 from PancreasSegLib.refine import Change, Correction, Mark
 from PancreasSegLib.refine.propagation import Propagation, WeightFree
 from PancreasSegLib.volume import Geometry, Volume
 from PancreasSegLib.worker.arrays import REPLY_PREFIX
-from PancreasSegLib.worker.correction_files import read_mark, read_part, read_probability, write_part
+from PancreasSegLib.worker.correction_files import (
+    read_mark,
+    read_part,
+    read_probability,
+    write_part,
+    write_probability,
+)
 from PancreasSegLib.worker.parameters import Params, value_of
 
 _log = logging.getLogger(__name__)
+
+Learning = Callable[[Volume, NDArray[np.bool_], NDArray[np.uint8]], Volume]
 
 _KEPT = 2  # each holds a mask and a map of marks of the scan's size
 _MOST_MARKS = 1000
@@ -67,11 +77,8 @@ class CorrectionSessions:
         ProtocolError, MarkError, WorkerError, GeometryError
             If something in the parameters cannot be used.
         """
-        session = value_of(params, "session", str)
         started = time.monotonic()
-        held = self._opened(params, volume, ct, folder) if "open" in params else self._held(params, volume)
-        for edit in value_of(params, "edits", list, []):
-            _edit(held.correction, edit, folder)
+        held = self._brought(params, volume, ct, folder)
         messages = value_of(params, "marks", list, [])
         if len(messages) > _MOST_MARKS:
             raise MarkError(f"{len(messages)} marks are too many at once.", "Send them in several requests.")
@@ -81,6 +88,40 @@ class CorrectionSessions:
         else:
             self._warm_up()
             answer = {"box_ijk": None, "mask": None, "marks": None, "added_ml": 0.0, "removed_ml": 0.0}
+        return self._kept(params["session"], held, answer, started)
+
+    def learn(self, params: Params, volume: str, ct: Volume, folder: Path, learn: Learning) -> Params:
+        """Bring a correction to its owner's state, let a model learn its marks, and answer what that changed.
+
+        Parameters
+        ----------
+        params, volume, ct, folder
+            As for :meth:`refine`; there are no new marks.
+        learn : callable
+            Takes CT, mask and marks, and returns the probability that the model gives then.
+
+        Raises
+        ------
+        CorrectionLostError, ProtocolError, MarkError, WorkerError, GeometryError
+            As for :meth:`refine`; MarkError where nothing is marked, too.
+        """
+        started = time.monotonic()
+        held = self._brought(params, volume, ct, folder)
+        correction = held.correction
+        probability = learn(ct, correction.mask, correction.marks)
+        answer = self._answer(folder, ct.geometry, correction.outline_anew(probability))
+        answer["probability"] = write_probability(folder, f"{REPLY_PREFIX}correction-{self._answers}", probability)
+        return self._kept(params["session"], held, answer, started)
+
+    def _brought(self, params: Params, volume: str, ct: Volume, folder: Path) -> _Open:
+        """Return a correction in its owner's state; it is held again only by :meth:`_kept`."""
+        value_of(params, "session", str)
+        held = self._opened(params, volume, ct, folder) if "open" in params else self._held(params, volume)
+        for edit in value_of(params, "edits", list, []):
+            _edit(held.correction, edit, folder)
+        return held
+
+    def _kept(self, session: str, held: _Open, answer: Params, started: float) -> Params:
         held.revision += 1
         self._open[session] = held
         while len(self._open) > _KEPT:

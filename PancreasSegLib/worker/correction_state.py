@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,13 +58,14 @@ class CorrectionState:
 
     def changed(self, change: CorrectionChange) -> CorrectionState:
         """Return the state after a change; this one stays as it is."""
+        probability = self.probability if change.probability is None else change.probability
         if change.box is None:
-            return self
+            return replace(self, probability=probability)
         box = change.box if self.box is None else self.box.union(change.box)
         mask, marks = self.within(box)
         inner = change.box.slices_in(box)
         mask[inner], marks[inner] = change.mask, change.marks
-        return CorrectionState(box, mask, marks, self.probability)
+        return CorrectionState(box, mask, marks, probability)
 
     def change_from(self, former: CorrectionState) -> CorrectionChange:
         """Return what leads from a former state to this one."""
@@ -96,6 +97,8 @@ class CorrectionChange:
         By how much the mask changed.
     seconds : float
         What the worker needed for it.
+    probability : Volume or None
+        What the network says from now on, where it learnt the patient; None where that stays as it was.
     """
 
     box: Box | None
@@ -104,9 +107,10 @@ class CorrectionChange:
     added_ml: float = 0.0
     removed_ml: float = 0.0
     seconds: float = 0.0
+    probability: Volume | None = None
 
     @classmethod
-    def nothing(cls, seconds: float = 0.0) -> CorrectionChange:
-        """Return the change that is none."""
+    def nothing(cls, seconds: float = 0.0, probability: Volume | None = None) -> CorrectionChange:
+        """Return the change of no voxel."""
         empty = np.zeros((0, 0, 0), np.uint8)
-        return cls(None, empty, empty, seconds=seconds)
+        return cls(None, empty, empty, seconds=seconds, probability=probability)

@@ -169,7 +169,7 @@ class Dispatcher:
                 task,
                 params["volume"],
                 scan.geometry,
-                lambda asked: self._call(request, child, request.method, asked, done),
+                lambda asked: self._call(request, child, request.method, {**params, **asked}, done),
             )
         answer = self._call(request, child, request.method, params, done)
         assert self._folder is not None

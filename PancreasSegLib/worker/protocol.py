@@ -12,6 +12,7 @@ segment        volume, model, device, roi, allow_empty,            mask, box_ijk
                probability                                         warnings, timings, provenance, roi, probability
 refine         volume, session, revision or open, edits, marks     session, revision, box_ijk, mask, marks,
                                                                    added_ml, removed_ml, seconds
+learn          as refine without marks; model, device, label       as refine; probability
 devices                                                            list of name and label
 release        volume or session                                   released
 shutdown                                                           none; the process ends after the answer
@@ -25,6 +26,9 @@ Then ``marks`` are added together: ``{"kind": "scribble|point|region|slice", "in
 slice that is right is always an array, includes, and may be all zero: what is zero in its box, one voxel thick, is
 no organ. The answer holds what changed, inside one box; none without marks. A worker that does not hold the
 correction at that revision refuses with the code ``correction-lost``, and its owner opens it again.
+
+``learn`` lets a copy of the model learn the patient from all marks of a correction, and outlines the organ anew;
+its ``probability`` takes the place of the correction's. ``label`` may be left out.
 
 ``cancel {request}`` is a notification to the worker, ``progress {request, stage, fraction, seconds_left,
 message}`` one from it. An array is ``{"npy": file name in the folder, "geometry": {...}}``. An error's ``data``

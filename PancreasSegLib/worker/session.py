@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,7 @@ class Session:
             "propose_roi": self.propose_roi,
             "segment": self.segment,
             "refine": self.refine,
+            "learn": self.learn,
             "devices": self.devices,
             "release": self.release,
         }
@@ -184,14 +186,26 @@ class Session:
 
     def refine(self, params: Params, running: Running) -> Any:
         """Correct a mask by marks; the arrays of the answer lie in the folder."""
-        from PancreasSegLib.worker.correction_sessions import CorrectionSessions
-
         held = self._held(params)
         running.token.check()
         self._await_torch(running)
+        return self._correcting().refine(params, params["volume"], held.volume, self._folder())
+
+    def learn(self, params: Params, running: Running) -> Any:
+        """Let a model learn the patient from the marks of a correction; the arrays lie in the folder."""
+        held, label = self._held(params), value_of(params, "label", str, None)
+        segmenter, done = self._segmenter(params, running)
+        from PancreasSegLib.adaptation import PatientLearner
+
+        learn = partial(PatientLearner(segmenter, label).learn, progress=running.after(done), cancel=running.token)
+        return self._correcting().learn(params, params["volume"], held.volume, self._folder(), learn)
+
+    def _correcting(self) -> CorrectionSessions:
+        from PancreasSegLib.worker.correction_sessions import CorrectionSessions
+
         if self._corrections is None:
             self._corrections = CorrectionSessions()
-        return self._corrections.refine(params, params["volume"], held.volume, self._folder())
+        return self._corrections
 
     def devices(self, params: Params, running: Running) -> Any:
         """List the devices."""

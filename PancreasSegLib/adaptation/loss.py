@@ -1,0 +1,47 @@
+"""How far a network is from what the reader said."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+
+def organ_log_odds(scores: torch.Tensor, channel: int, activation: str) -> torch.Tensor:
+    """Return the log-odds of one class against all others.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (n, channels, z, y, x)
+        Of a network, before its activation.
+    channel : int
+        The class, the background being 0.
+    activation : {"softmax", "sigmoid"}
+        With sigmoid there is no channel for the background.
+    """
+    if activation == "sigmoid":
+        return scores[:, channel - 1]
+    others = torch.cat([scores[:, :channel], scores[:, channel + 1 :]], dim=1)
+    return scores[:, channel] - torch.logsumexp(others, dim=1)
+
+
+def lesson_loss(logits: torch.Tensor, lesson: torch.Tensor, belief_weight: float) -> torch.Tensor:
+    """Return cross-entropy and soft Dice on what was marked, and a little cross-entropy with the mask elsewhere.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, z, y, x)
+        Log-odds of the organ.
+    lesson : Tensor, shape (n, 4, z, y, x)
+        Included, excluded, belief, known.
+    belief_weight : float
+        Of the mask where nothing was marked.
+    """
+    included, excluded, belief, known = lesson.unbind(dim=1)
+    marked = included + excluded
+    entropy = F.binary_cross_entropy_with_logits(logits, included, reduction="none")
+    said = (entropy * marked).sum() / marked.sum().clamp_min(1.0)
+    p = torch.sigmoid(logits)
+    overlap = (2 * (p * included).sum() + 1) / ((p * marked).sum() + included.sum() + 1)
+    free = known * (1 - marked.clamp(0, 1))
+    held = F.binary_cross_entropy_with_logits(logits, belief, reduction="none")
+    return said + 1 - overlap + belief_weight * (held * free).sum() / free.sum().clamp_min(1.0)

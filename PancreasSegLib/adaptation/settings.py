@@ -1,0 +1,31 @@
+"""The numbers that decide how a patient is learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LearningSettings:
+    """Settings of the learning of one patient.
+
+    Attributes
+    ----------
+    steps : int
+        Of each network; every step sees all marks that fit into its window.
+    learning_rate : float
+        Of AdamW at the beginning; it falls to nothing.
+    belief_weight : float
+        Of the mask as it is, where nothing was marked, against the marks.
+    margin_mm : float
+        Seen around the mask and the marks.
+    movement : float
+        How far every other step turns, scales and bends what it shows, 1 being as far as in the training of a
+        refiner.
+    """
+
+    steps: int = 12
+    learning_rate: float = 1e-3
+    belief_weight: float = 0.1
+    margin_mm: float = 24.0
+    movement: float = 0.4
