@@ -17,6 +17,7 @@ from PancreasSegLib.adaptation.loss import lesson_loss, organ_log_odds
 from PancreasSegLib.adaptation.settings import LearningSettings
 from PancreasSegLib.errors import MarkError, ModelPackageError
 from PancreasSegLib.inference.cascade import Cascade
+from PancreasSegLib.inference.cost import leaf_modules
 from PancreasSegLib.inference.forecast import expected_seconds
 from PancreasSegLib.inference.prediction import plan_stage, window_budget
 from PancreasSegLib.inference.preparation import network_input
@@ -179,6 +180,7 @@ class _Course:
         rng = np.random.default_rng(0)
         optimizer = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=0.0)
         member.requires_grad_(True)  # in evaluation mode: statistics of batches stay, nothing is dropped
+        hooks = [leaf.register_forward_hook(self._heeding) for leaf in leaf_modules(member)]
         for step in range(settings.steps):
             self.tracker.done(self._done / (settings.steps * self.network.members))
             rate = settings.learning_rate * min(1.0, (step + 1) / _WARM_UP) * (1 - step / settings.steps) ** _POWER
@@ -189,7 +191,15 @@ class _Course:
             nn.utils.clip_grad_norm_(member.parameters(), _CLIP_NORM)
             optimizer.step()
             self._done += 1
+        for hook in hooks:
+            hook.remove()
         member.requires_grad_(False)
+
+    def _heeding(self, layer: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+        """Let a cancelled run end at this layer, on the way there or back: a step may take seconds."""
+        self.tracker.check()
+        if output.requires_grad:
+            output.register_hook(lambda gradient: self.tracker.check())
 
     def _shown(self, step: int, rng: np.random.Generator) -> Lesson:
         """Return the lesson of a step: every other one is moved."""

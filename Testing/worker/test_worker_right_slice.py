@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_worker_refine import GRIDS, Owner
+from correction_owner import GRIDS, Owner
 
 from PancreasSegLib.refine import EXCLUDED, INCLUDED, Mark
 from PancreasSegLib.volume import Box
