@@ -14,6 +14,7 @@ from PancreasSegLib.evaluation.rim import rim_dice
 from PancreasSegLib.evaluation.simulated_user import SimulatedUser
 from PancreasSegLib.metrics import nsd
 from PancreasSegLib.progress import CancelToken
+from PancreasSegLib.volume import Volume
 
 USER = SimulatedUser()
 
@@ -115,8 +116,41 @@ def test_the_same_input_gives_the_same_scores_but_for_the_seconds(tool):
         return [{name: value for name, value in asdict(score).items() if name != "seconds"} for score in scores]
 
     first = run()
-    assert len(first) == 2 * len(METHODS) * 4
+    assert len(first) == 2 * len(methods_named([])) * 4
     assert first == run()
+
+
+def test_what_is_learnt_after_a_mark_outlines_the_organ_anew_and_carries_the_next_mark():
+    start = small_start()
+    asked = []
+
+    def learner(ct, mask, marks):
+        asked.append((mask.copy(), int(np.count_nonzero(marks))))
+        return Volume(start.reference.astype(np.float16), ct.geometry)
+
+    plain = correct_case(start, "paint", PlainPainting(), USER, 2)
+    scores = correct_case(start, "learn", PlainPainting(), USER, 2, learner=learner)
+    assert scores[1].dice > plain[1].dice and scores[1].dice_painted == plain[1].dice
+    assert [math.isnan(score.learning_seconds) for score in scores] == [True, False, False]
+    assert all(math.isnan(score.learning_seconds) for score in plain)
+    assert asked[0][1] < asked[1][1]  # it learns from all marks so far
+    assert plain_dice(asked[0][0], start.reference) == pytest.approx(plain[1].dice)  # after the mark was carried
+    changed = np.count_nonzero(start.mask != start.reference) * GRID.voxel_volume_ml
+    assert scores[1].changed_ml > 0.5 * changed > plain[1].changed_ml
+
+
+def test_methods_that_learn_are_made_for_the_case_and_only_by_name():
+    start, made = small_start(), []
+
+    def make(case):
+        made.append(case.case)
+        return lambda ct, mask, marks: Volume(case.reference.astype(np.float16), ct.geometry)
+
+    learning = CorrectionMethod("taught", "for a test", lambda _: PlainPainting(), make)
+    scores = benchmark_corrections([start], [learning], corrections=1)
+    assert made == [start.case] and scores[1].learning_seconds > 0
+    assert "learn" not in [item.name for item in methods_named([])]
+    assert [item.name for item in methods_named(["learn"])] == ["learn"]
 
 
 def test_the_default_method_repairs_more_than_it_was_marked():
@@ -177,7 +211,7 @@ def test_progress_rises_and_cancel_stops_before_the_next_correction():
 
 def test_an_unknown_method_is_refused():
     with pytest.raises(
-        PancreasSegError, match=r"no correction method magic.*refine, weight-free, .*grow-from-seeds, paint"
+        PancreasSegError, match=r"no correction method magic.*refine, learn, weight-free, .*grow-from-seeds, paint"
     ):
         methods_named(["paint", "magic"])
     assert [item.name for item in methods_named(["paint", "refine", "paint"])] == ["paint", "refine"]

@@ -8,7 +8,7 @@ from PancreasSegLib.evaluation.correction_benchmark import CorrectionScore
 from PancreasSegLib.evaluation.correction_curves import groups_of, series_of, summarise
 
 
-def case(name, dices, *, method="m", painted=None, seconds=None, marks=None, nsd=None, wrong=0.0):
+def case(name, dices, *, method="m", painted=None, seconds=None, marks=None, nsd=None, wrong=0.0, learnt=None):
     """Scores of one case from its Dice after 0, 1, 2... corrections."""
     scores = []
     for number, dice in enumerate(dices):
@@ -33,6 +33,7 @@ def case(name, dices, *, method="m", painted=None, seconds=None, marks=None, nsd
                 dice_painted=painted[number] if painted else dice,
                 dice_all_painted=dice,
                 seconds=(seconds[number] if seconds else 0.1) if made else math.nan,
+                learning_seconds=learnt[number] if learnt and made else math.nan,
             )
         )
     return scores
@@ -121,6 +122,13 @@ def test_exceptions_against_painting_are_counted_and_sized():
     assert found["this_mark"]["largest_difference"] == pytest.approx(0.015)
     assert found["this_mark"]["largest_at"] == {"case": "d", "correction": 1}
     assert found["all_marks"]["worse"] == 0
+
+
+def test_the_time_of_learning_is_told_apart():
+    found = summarise([*SCORES, *case("a", [0.5, 0.6, 0.7], method="learn", learnt=[0, 8.0, 10.0])])["methods"]
+    assert found["m"]["learning_s"] == {"corrections": 0, "median": None, "p95": None, "max": None}
+    assert found["learn"]["learning_s"]["median"] == pytest.approx(9.0)
+    assert found["learn"]["latency_s"]["median"] == pytest.approx(0.1)
 
 
 def test_latency_is_over_the_corrections_that_were_made():
