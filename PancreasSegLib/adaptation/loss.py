@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
+
+from PancreasSegLib.training.refiner.loss import weighted_loss
 
 
 def organ_log_odds(scores: torch.Tensor, channel: int, activation: str) -> torch.Tensor:
@@ -25,7 +26,7 @@ def organ_log_odds(scores: torch.Tensor, channel: int, activation: str) -> torch
 
 
 def lesson_loss(logits: torch.Tensor, lesson: torch.Tensor, belief_weight: float) -> torch.Tensor:
-    """Return cross-entropy and soft Dice on what was marked, and a little cross-entropy with the mask elsewhere.
+    """Return cross-entropy and soft Dice with what was marked and, with less weight, with the mask elsewhere.
 
     Parameters
     ----------
@@ -37,11 +38,6 @@ def lesson_loss(logits: torch.Tensor, lesson: torch.Tensor, belief_weight: float
         Of the mask where nothing was marked.
     """
     included, excluded, belief, known = lesson.unbind(dim=1)
-    marked = included + excluded
-    entropy = F.binary_cross_entropy_with_logits(logits, included, reduction="none")
-    said = (entropy * marked).sum() / marked.sum().clamp_min(1.0)
-    p = torch.sigmoid(logits)
-    overlap = (2 * (p * included).sum() + 1) / ((p * marked).sum() + included.sum() + 1)
-    free = known * (1 - marked.clamp(0, 1))
-    held = F.binary_cross_entropy_with_logits(logits, belief, reduction="none")
-    return said + 1 - overlap + belief_weight * (held * free).sum() / free.sum().clamp_min(1.0)
+    marked = (included + excluded).clamp(0, 1)
+    free = known * (1 - marked)
+    return weighted_loss(logits, included, marked) + belief_weight * weighted_loss(logits, belief, free)

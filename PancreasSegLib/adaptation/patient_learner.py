@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from PancreasSegLib.adaptation.lesson import Lesson
 from PancreasSegLib.adaptation.loss import lesson_loss, organ_log_odds
@@ -180,6 +181,7 @@ class _Course:
         rng = np.random.default_rng(0)
         optimizer = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=0.0)
         member.requires_grad_(True)  # in evaluation mode: statistics of batches stay, nothing is dropped
+        average = AveragedModel(member, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
         hooks = [leaf.register_forward_hook(self._heeding) for leaf in leaf_modules(member)]
         for step in range(settings.steps):
             self.tracker.done(self._done / (settings.steps * self.network.members))
@@ -190,9 +192,11 @@ class _Course:
             self._loss(member, self._shown(step, rng), rng).backward()
             nn.utils.clip_grad_norm_(member.parameters(), _CLIP_NORM)
             optimizer.step()
+            average.update_parameters(member)
             self._done += 1
         for hook in hooks:
             hook.remove()
+        member.load_state_dict(average.module.state_dict())
         member.requires_grad_(False)
 
     def _heeding(self, layer: nn.Module, inputs: Any, output: torch.Tensor) -> None:

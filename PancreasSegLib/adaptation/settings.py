@@ -16,7 +16,10 @@ class LearningSettings:
     learning_rate : float
         Of AdamW at the beginning; it falls to nothing.
     belief_weight : float
-        Of the mask as it is, where nothing was marked, against the marks.
+        Of the mask as it is, where nothing was marked, against the marks: without it, one slice makes a network
+        forget the organ elsewhere.
+    average : float
+        Decay of the moving average of the weights, which is what predicts.
     margin_mm : float
         Seen around the mask and the marks.
     movement : float
@@ -24,8 +27,9 @@ class LearningSettings:
         refiner.
     """
 
-    steps: int = 12
-    learning_rate: float = 1e-3
-    belief_weight: float = 0.1
+    steps: int = 16
+    learning_rate: float = 4e-4
+    belief_weight: float = 0.7
+    average: float = 0.85
     margin_mm: float = 24.0
     movement: float = 0.4

@@ -44,6 +44,13 @@ def command(
     tool: Annotated[
         str, typer.Option("--tool", help="What the reader marks with: stroke, point or slice.")
     ] = "stroke",
+    views: Annotated[
+        str,
+        typer.Option(
+            "--views",
+            help="Where the reader looks: axial, or all (the view where the error is largest).",
+        ),
+    ] = "axial",
     corrections: Annotated[int, typer.Option("--corrections", min=1, help="How many a case.")] = 10,
     cases: Annotated[str | None, typer.Option("--cases", help="Names, separated by commas; default all.")] = None,
     organ: Annotated[
@@ -69,7 +76,7 @@ def command(
     from PancreasSegLib.evaluation.correction_start import read_start
     from PancreasSegLib.io import check_writable
 
-    user = _user(tool)
+    user = _user(tool, views)
     methods = methods_named(method or [])
     content = read_dataset(dataset)
     chosen = _cases(content, organ, cases)
@@ -122,13 +129,15 @@ def command(
     say(f"Figures are in {output / tool}.csv, .json and .png.")
 
 
-def _user(tool: str) -> Any:
+def _user(tool: str, views: str) -> Any:
     from PancreasSegLib.errors import PancreasSegError
-    from PancreasSegLib.evaluation.simulated_user import TOOLS, SimulatedUser
+    from PancreasSegLib.evaluation.simulated_user import TOOLS, VIEWS, SimulatedUser
 
     if tool not in TOOLS:
         raise PancreasSegError(f"There is no tool {tool!r}.", "Give --tool stroke, --tool point or --tool slice.")
-    return SimulatedUser(tool)
+    if views not in VIEWS:
+        raise PancreasSegError(f"There are no views {views!r}.", "Give --views axial or --views all.")
+    return SimulatedUser(tool, views=views)
 
 
 def _cases(content: Dataset, organ: str, wanted: str | None) -> list[Case]:

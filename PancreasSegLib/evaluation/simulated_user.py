@@ -15,6 +15,8 @@ from PancreasSegLib.volume import AxisMap, Box, Geometry
 
 Tool = Literal["stroke", "point", "slice"]
 TOOLS: tuple[Tool, ...] = ("stroke", "point", "slice")
+Views = Literal["axial", "all"]
+VIEWS: tuple[Views, ...] = ("axial", "all")
 
 _CLEARLY = 1.5
 """Slices are this much thicker than their pixels, where they tell how the scan was cut."""
@@ -26,7 +28,8 @@ class SimulatedUser:
 
     The largest connected wrong region is found (missed and excess voxels apart), the slice in which it is largest
     is opened, and its middle is marked there: with a stroke along its middle line, or with a point at its thickest
-    place. The brush never paints what is right already. Or the whole slice is painted right and said to be so.
+    place. A reader who looks at all three views takes the one in which the region has the largest slice, in mm2. The
+    brush never paints what is right already. Or the whole slice is painted right and said to be so.
 
     Attributes
     ----------
@@ -36,11 +39,14 @@ class SimulatedUser:
         Longest stroke.
     radius_mm : float
         Radius of the brush; smaller in a narrow place.
+    views : {"axial", "all"}
+        Where the user looks: at the slices that the scan was cut in, or at all three views along the CT's axes.
     """
 
     tool: Tool = "stroke"
     length_mm: float = 40.0
     radius_mm: float = 2.5
+    views: Views = "axial"
 
     def mark(self, mask: NDArray, reference: NDArray, geometry: Geometry) -> Mark | None:
         """Return the next mark, None when nothing is wrong.
@@ -61,7 +67,8 @@ class SimulatedUser:
         wrong, size = largest_region(missed)
         other, other_size = largest_region(excess)
         include = size >= other_size
-        region, axis = wrong if include else other, slice_axis(geometry)
+        region = wrong if include else other
+        axis = slice_axis(geometry) if self.views == "axial" else largest_view(region, geometry.spacing_mm[::-1])
         if self.tool == "slice":
             number = box.lower_ijk[2 - axis] + largest_slice(region, axis)
             place = tuple(number if a == axis else slice(None) for a in range(3))
@@ -116,6 +123,16 @@ def largest_region(wrong: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
 def largest_slice(region: NDArray[np.bool_], axis: int) -> int:
     """Return the slice in which a region is largest."""
     return int(np.argmax(np.count_nonzero(region, axis=tuple(a for a in range(3) if a != axis))))
+
+
+def largest_view(region: NDArray[np.bool_], spacing_zyx: Sequence[float]) -> int:
+    """Return the array axis across the slices in which a region is largest, in mm2."""
+
+    def largest_mm2(axis: int) -> float:
+        pixel = float(np.prod([spacing for a, spacing in enumerate(spacing_zyx) if a != axis]))
+        return pixel * np.count_nonzero(np.take(region, largest_slice(region, axis), axis=axis))
+
+    return max(range(3), key=largest_mm2)
 
 
 def slice_axis(geometry: Geometry) -> int:

@@ -11,6 +11,9 @@ from PancreasSegLib.refine.task import Task
 from PancreasSegLib.refine.work_grid import WorkGrid
 from PancreasSegLib.volume import Box, Volume
 
+_WEIGHT = 0.3
+"""Of probability and mask against the neighbours; more than for a mark, or many marks would pull from far away."""
+
 
 def outlined_anew(
     ct: Volume, probability: Volume, mask: NDArray[np.bool_], marks: NDArray[np.uint8]
@@ -44,5 +47,5 @@ def outlined_anew(
     task = Task(ct, probability, mask, marks, box, marks[box.slices_zyx])
     grid = WorkGrid.around(box, ct.geometry, 0.0)
     window = Window.of(grid, task)
-    found = walked(window, window.smooth_hu())
+    found = walked(window, window.smooth_hu(), _WEIGHT)
     return box, applied(found, window.mask, grid, box, mask[box.slices_zyx])

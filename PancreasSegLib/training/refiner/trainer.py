@@ -22,6 +22,7 @@ from PancreasSegLib.training.history import History
 from PancreasSegLib.training.optimizer import build_optimizer
 from PancreasSegLib.training.recipe import RefinerRecipe
 from PancreasSegLib.training.refiner.case import CasePool, RefinerCase
+from PancreasSegLib.training.refiner.loss import weighted_loss
 from PancreasSegLib.training.refiner.session import Lesson, Session
 from PancreasSegLib.training.schedule import learning_rate, run_fraction
 
@@ -193,15 +194,6 @@ def refiner_scores(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     if scores.shape[2:] != images.shape[2:]:
         scores = F.interpolate(scores, size=images.shape[2:], mode="trilinear")
     return scores[:, 0]
-
-
-def weighted_loss(logits: torch.Tensor, reference: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Return cross-entropy plus soft Dice, voxels counted by their weight; all of shape (n, z, y, x)."""
-    entropy = F.binary_cross_entropy_with_logits(logits, reference, reduction="none")
-    found = torch.sigmoid(logits) * weight
-    truth = reference * weight
-    both = 2 * (found * reference).sum() + 1
-    return (entropy * weight).sum() / weight.sum().clamp_min(1e-6) + 1 - both / (found.sum() + truth.sum() + 1)
 
 
 class _Turn:
