@@ -182,6 +182,7 @@ def test_a_scan_that_the_model_refuses_starts_from_an_empty_mask(benchmark, brig
         (("--model", "a", "--folds", "b"), "exclude each other"),
         (("--masks", "MASKS", "--method", "magic"), "no correction method magic"),
         (("--masks", "MASKS", "--tool", "lasso"), "no tool 'lasso'"),
+        (("--masks", "MASKS", "--views", "oblique"), "no views 'oblique'"),
         (("--masks", "MASKS", "--cases", "one,three"), "no case three"),
         (("--masks", "MASKS", "--cases", ","), "no case"),
         (("--masks", "MASKS", "--organ", "spleen"), "no label spleen"),

@@ -44,6 +44,25 @@ def test_nothing_is_marked_where_nothing_is_wrong(tool):
     assert user.mark(np.zeros(SHAPE), np.zeros(SHAPE), grid(SHAPE[::-1], THICK)) is None
 
 
+@pytest.mark.parametrize("across", range(3))
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 0.9, 4.0)])
+@pytest.mark.parametrize("tool", [*TOOLS, "slice"])
+def test_a_reader_of_all_views_takes_the_one_in_which_the_error_is_largest(tool, spacing, across):
+    """A flat error is seen as a large one only in the view that shows its face."""
+    shape = (60, 60, 60)
+    face = [22.0 / s for s in spacing[::-1]]  # about as many mm along both of its axes
+    face[across] = 2.0
+    error = blob(shape, (30, 30, 30), face)
+    mask = np.zeros(shape, bool)
+    geometry = grid(shape[::-1], spacing)
+    mark = SimulatedUser(tool, views="all").mark(mask, error, geometry)
+    assert mark.box.size_ijk[2 - across] == 1
+    axial = SimulatedUser(tool).mark(mask, error, geometry)
+    assert axial.box.size_ijk[2 - slice_axis(geometry)] == 1
+    if tool == "slice":
+        assert mark.voxels.sum() == error.sum(axis=tuple(a for a in range(3) if a != across)).max()
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize("seed", range(8))
 def test_what_is_right_is_never_marked(tool, seed):
