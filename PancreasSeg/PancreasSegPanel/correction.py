@@ -71,7 +71,9 @@ class CorrectionSession(CorrectionStatus):
         self._turn = CorrectionTurn(self._segment, self._sender)
         self._queue = CorrectionQueue(self._send, self._sender.let_go, self._take, self._changed)
         organ = label_of(segmentation.GetSegmentation().GetSegment(segment_id))
-        self.learning = PatientLearning(self._segment, self._queue, self._tell, organ)
+        self.learning = PatientLearning(
+            self._segment, self._queue, self._tell, organ, lambda: self.geometry.voxel_volume_ml
+        )
         self._figures = CorrectedMeasurement(segmentation, segment_id, ct, logic.work, self._tell)
         self._figures.begin(self._segment.state)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from PancreasSegLib.adaptation.settings import TOO_LITTLE, WHAT_TO_MARK, enough
 from PancreasSegLib.errors import MarkError
 from PancreasSegPanel.correction_queue import CorrectionQueue, Item
 
@@ -29,6 +32,8 @@ class PatientLearning:
         Called when it got on.
     organ : str
         Label of the segment, empty for one that PancreasSeg did not make.
+    voxel_ml : callable
+        Returns the volume of a voxel of the CT in mL.
 
     Attributes
     ----------
@@ -41,9 +46,14 @@ class PatientLearning:
     """
 
     def __init__(
-        self, segment: SegmentCorrection, queue: CorrectionQueue, tell: Callable[[], None], organ: str
+        self,
+        segment: SegmentCorrection,
+        queue: CorrectionQueue,
+        tell: Callable[[], None],
+        organ: str,
+        voxel_ml: Callable[[], float],
     ) -> None:
-        self._segment, self._queue, self._tell = segment, queue, tell
+        self._segment, self._queue, self._tell, self._voxel_ml = segment, queue, tell, voxel_ml
         self.model, self.device = "default", "auto"
         self.label = organ if organ not in ("", MAIN_ORGAN) else None
         self.progress: ProgressEvent | None = None
@@ -69,13 +79,20 @@ class PatientLearning:
         Raises
         ------
         MarkError
-            If nothing is marked.
+            If nothing is marked, or too little.
         """
         if not self.possible:
             raise MarkError(
                 "Nothing is marked to learn from.", "Draw, or take a slice as right, where you are sure."
             )
+        if not enough(self._marked_ml()):
+            raise MarkError(TOO_LITTLE, WHAT_TO_MARK)
         return Item(learning=self, on_done=[on_done] if on_done is not None else [])
+
+    def _marked_ml(self) -> float:
+        """Return how much is marked, what waits for its turn included."""
+        waiting = sum(np.count_nonzero(mark.values) for item in self._queue.items for mark in item.marks)
+        return float(np.count_nonzero(self._segment.current.marks) + waiting) * self._voxel_ml()
 
     def begin(self) -> None:
         """Its turn has come, be it for another time."""

@@ -26,7 +26,7 @@ def organ_log_odds(scores: torch.Tensor, channel: int, activation: str) -> torch
 
 
 def lesson_loss(logits: torch.Tensor, lesson: torch.Tensor, belief_weight: float) -> torch.Tensor:
-    """Return cross-entropy and soft Dice with what was marked and, with less weight, with the mask elsewhere.
+    """Return cross-entropy and soft Dice with what was marked and, with another weight, with the mask elsewhere.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from PancreasSegLib.adaptation.lesson import Lesson
 from PancreasSegLib.adaptation.loss import lesson_loss, organ_log_odds
-from PancreasSegLib.adaptation.settings import LearningSettings
+from PancreasSegLib.adaptation.settings import TOO_LITTLE, WHAT_TO_MARK, LearningSettings, enough
 from PancreasSegLib.errors import MarkError, ModelPackageError
 from PancreasSegLib.inference.cascade import Cascade
 from PancreasSegLib.inference.cost import leaf_modules
@@ -125,10 +125,11 @@ class PatientLearner:
         Raises
         ------
         MarkError
-            If nothing was marked, or an array does not fit the CT.
+            If too little was marked, or an array does not fit the CT.
         CancelledError
             If cancelled.
         """
+        self._check(ct.geometry, mask, marks)
         box = _around(ct.geometry, mask, marks, self.settings.margin_mm)
         with self.segmenter.in_use():
             network = self.segmenter.networks["segmenter"]
@@ -151,6 +152,12 @@ class PatientLearner:
             found = cascade.probability_in(box)
             tracker.finish()
         return found[self.label]
+
+    def _check(self, ct: Geometry, mask: NDArray, marks: NDArray[np.uint8]) -> None:
+        if tuple(mask.shape) != ct.shape_zyx or tuple(marks.shape) != ct.shape_zyx:
+            raise MarkError("Mask and marks do not lie on this CT.", "Open the CT that was marked.")
+        if not enough(np.count_nonzero(marks) * ct.voxel_volume_ml, self.settings):
+            raise MarkError(TOO_LITTLE, WHAT_TO_MARK)
 
     def _expected(self, network: StageNetwork, ct: Geometry, box: Box) -> dict[str, float]:
         """Return the seconds that learning and the passes after it should take."""
@@ -235,17 +242,7 @@ class _Course:
 
 
 def _around(ct: Geometry, mask: NDArray, marks: NDArray[np.uint8], margin_mm: float) -> Box:
-    """Return the canonical box around mask and marks.
-
-    Raises
-    ------
-    MarkError
-        If there are no marks, or an array does not fit.
-    """
-    if tuple(mask.shape) != ct.shape_zyx or tuple(marks.shape) != ct.shape_zyx:
-        raise MarkError("Mask and marks do not lie on this CT.", "Open the CT that was marked.")
-    if not np.any(marks):
-        raise MarkError("Nothing is marked yet.", "Draw a stroke, or mend a slice and say it is right.")
+    """Return the canonical box around mask and marks."""
     box = Box.of_mask((np.asarray(mask) != 0) | (marks != 0))
     assert box is not None
     axes = AxisMap.to_canonical(ct)

@@ -11,6 +11,9 @@ class LearningSettings:
 
     Attributes
     ----------
+    least_ml : float
+        Less than this is not learnt from. A slice that is right covers more, a handful of strokes does not: they
+        lie where the mask is wrong, and a network that sees nothing else unlearns the organ (measured).
     steps : int
         Of each network; every step sees all marks that fit into its window.
     learning_rate : float
@@ -27,9 +30,19 @@ class LearningSettings:
         refiner.
     """
 
+    least_ml: float = 2.0
     steps: int = 16
     learning_rate: float = 4e-4
     belief_weight: float = 0.7
     average: float = 0.85
     margin_mm: float = 24.0
     movement: float = 0.4
+
+
+TOO_LITTLE = "Too little is marked to learn from."
+WHAT_TO_MARK = "Mend a slice or two and take them as right; strokes alone are not enough."
+
+
+def enough(marked_ml: float, settings: LearningSettings | None = None) -> bool:
+    """Whether so many mL of marks, included and excluded together, can be learnt from."""
+    return marked_ml >= (settings or LearningSettings()).least_ml

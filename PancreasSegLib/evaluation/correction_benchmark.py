@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.errors import PancreasSegError
+from PancreasSegLib.errors import MarkError, PancreasSegError
 from PancreasSegLib.evaluation.correction_method import CorrectionMethod, Learner
 from PancreasSegLib.evaluation.correction_start import CorrectionStart
 from PancreasSegLib.evaluation.rim import rim_dice
@@ -243,9 +243,16 @@ _NO_MARK: dict[str, Any] = {
 
 
 def _learn(correction: Correction, learner: Learner) -> float:
-    """Let a model learn the patient, outline the organ anew, and return the seconds that took."""
+    """Let a model learn the patient, outline the organ anew, and return the seconds that took.
+
+    Where too little is marked to learn from, nothing changes and NaN is returned.
+    """
     begun = time.perf_counter()
-    correction.outline_anew(learner(correction.ct, correction.mask, correction.marks))
+    try:
+        probability = learner(correction.ct, correction.mask, correction.marks)
+    except MarkError:
+        return math.nan
+    correction.outline_anew(probability)
     return time.perf_counter() - begun
 
 

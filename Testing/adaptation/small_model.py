@@ -25,7 +25,7 @@ def make_segmenter(
     """A segmenter with random weights, the same at every call."""
     channels = len(LABELS) + (activation == "softmax")
     arguments = {
-        "filters": [8, 16, 16],
+        "filters": [4, 8, 8],
         "kernel_size": [[3, 3, 3]] * 3,
         "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
         "norm": norm,
@@ -37,11 +37,11 @@ def make_segmenter(
         "network": "dynunet",
         "arguments": arguments,
         "weights": tuple(f"models/none-{n}.safetensors" for n in range(members)),
-        "spacing_mm": (2.0, 2.0, 3.0),
+        "spacing_mm": (3.0, 3.0, 3.0),
         "window_hu": (-125.0, 275.0),
         "mean_hu": 60.0,
         "std_hu": 85.0,
-        "patch_ijk": (48, 48, 24),
+        "patch_ijk": (32, 32, 20),
         "multiple_ijk": (4, 4, 4),
         "labels": {"background": 0, **LABELS} if activation == "softmax" else dict(LABELS),
         "axes": axes,
@@ -54,7 +54,7 @@ def make_segmenter(
         networks.append(build_network("dynunet", **arguments))
     package = ModelPackage("small", "1", "", Path("nowhere"), (stage,), {"pancreas": 2})
     network = StageNetwork(stage, networks, torch.device("cpu"), Precision("fp32", channels_last=True))
-    return Segmenter(package, {"segmenter": network}, threads=2, settings=CascadeSettings(extra_scales=()))
+    return Segmenter(package, {"segmenter": network}, threads=1, settings=CascadeSettings(extra_scales=()))
 
 
 def make_patient(geometry: Geometry = GRID) -> tuple[Volume, np.ndarray]:

@@ -120,12 +120,13 @@ class PanelUser:
 
 @pytest.fixture
 def user(host, monkeypatch):
-    """The panel, opened by `open()`, with a worker that answers when the test says so."""
+    """The panel, opened by `open()`, with a worker that answers when the test says so, and learns from a line."""
 
     from PancreasSegPanel import worker_client
 
     client = fake_worker.FakeClient()
     monkeypatch.setattr(worker_client, "make_client", lambda: client)
+    monkeypatch.setattr("PancreasSegPanel.patient_learning.enough", lambda marked_ml: marked_ml > 0)
     return PanelUser(host, client)
 
 

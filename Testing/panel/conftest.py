@@ -52,8 +52,9 @@ def scene(monkeypatch):
 
 
 @pytest.fixture
-def client():
-    """A client that answers at poll() after `answer()`."""
+def client(monkeypatch):
+    """A client that answers at poll() after `answer()`, and learns from however little."""
+    monkeypatch.setattr("PancreasSegPanel.patient_learning.enough", lambda marked_ml: marked_ml > 0)
     return fake_worker.FakeClient()
 
 

@@ -44,6 +44,20 @@ def test_the_worker_is_given_all_that_was_marked(begun, client, axial):
     assert np.array_equal(marks == 2, marked(session, "Exclude"))
 
 
+def test_a_line_is_too_little_and_a_slice_that_is_right_is_enough(begun, client, axial, monkeypatch):
+    from PancreasSegLib.adaptation.settings import enough
+
+    session = begun(axial)
+    monkeypatch.setattr("PancreasSegPanel.patient_learning.enough", enough)
+    with pytest.raises(MarkError, match="Too little is marked") as refused:
+        session.learn()
+    assert "slice" in refused.value.hint and not asked(client) and not session.learning.wanted
+    middle = int(np.argwhere(now(session)).mean(axis=0)[0])
+    session.confirm_slice(2, middle)  # it waits for its turn, and counts
+    session.learn()
+    assert session.learning.wanted
+
+
 def test_undo_is_exact_and_brings_the_former_probability_and_redo_the_learnt_one(begun, logic, client, grid):
     session = begun(grid)
     before, found = now(session), given(session, client)
