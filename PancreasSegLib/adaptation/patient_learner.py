@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from PancreasSegLib.adaptation.lesson import Lesson
 from PancreasSegLib.adaptation.loss import lesson_loss, organ_log_odds
 from PancreasSegLib.adaptation.settings import TOO_LITTLE, WHAT_TO_MARK, LearningSettings, enough
-from PancreasSegLib.errors import MarkError, ModelPackageError
+from PancreasSegLib.errors import MarkError, ModelPackageError, OutOfMemoryError
 from PancreasSegLib.inference.cascade import Cascade
 from PancreasSegLib.inference.cost import leaf_modules
 from PancreasSegLib.inference.forecast import expected_seconds
-from PancreasSegLib.inference.prediction import plan_stage, window_budget
+from PancreasSegLib.inference.prediction import is_out_of_memory, plan_stage, window_budget
 from PancreasSegLib.inference.preparation import network_input
 from PancreasSegLib.inference.stage_grid import stage_grid
 from PancreasSegLib.inference.tracker import Tracker
@@ -126,12 +127,14 @@ class PatientLearner:
         ------
         MarkError
             If too little was marked, or an array does not fit the CT.
+        OutOfMemoryError
+            If the memory of the device does not suffice.
         CancelledError
             If cancelled.
         """
         self._check(ct.geometry, mask, marks)
         box = _around(ct.geometry, mask, marks, self.settings.margin_mm)
-        with self.segmenter.in_use():
+        with self.segmenter.in_use(), _memory_of(self.segmenter.device):
             network = self.segmenter.networks["segmenter"]
             tracker = Tracker(self._expected(network, ct.geometry, box), progress, cancel)
             cascade = Cascade(
@@ -151,6 +154,7 @@ class PatientLearner:
             cascade.networks = {"segmenter": learnt}
             found = cascade.probability_in(box)
             tracker.finish()
+        _log.info("learnt the %s of a patient in %.1f s", self.label, tracker.timings["total"])
         return found[self.label]
 
     def _check(self, ct: Geometry, mask: NDArray, marks: NDArray[np.uint8]) -> None:
@@ -239,6 +243,20 @@ class _Course:
         if self.network.precision.name != "bf16":
             return contextlib.nullcontext()
         return torch.autocast(self.network.device.type, dtype=torch.bfloat16)
+
+
+@contextlib.contextmanager
+def _memory_of(device: str) -> Iterator[None]:
+    """Say in a sentence that memory ran out inside the block."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(
+            f"The memory of {device} does not suffice to learn this patient.",
+            "Choose the CPU as the device, or close other programs.",
+        ) from error
 
 
 def _around(ct: Geometry, mask: NDArray, marks: NDArray[np.uint8], margin_mm: float) -> Box:

@@ -13,7 +13,7 @@ from PancreasSegLib.adaptation import PatientLearner
 from PancreasSegLib.adaptation.lesson import TARGETS, Lesson
 from PancreasSegLib.adaptation.loss import lesson_loss, organ_log_odds
 from PancreasSegLib.adaptation.settings import LearningSettings
-from PancreasSegLib.errors import CancelledError, MarkError, ModelPackageError
+from PancreasSegLib.errors import CancelledError, MarkError, ModelPackageError, OutOfMemoryError
 from PancreasSegLib.models.axes import NetworkAxes
 from PancreasSegLib.networks.imported import TORCHSCRIPT
 from PancreasSegLib.progress import CancelToken
@@ -166,6 +166,18 @@ def test_cancel_is_obeyed_between_steps_and_the_model_works_on(patient, marked):
     assert len(steps) == 1
     learner.settings = LearningSettings(steps=1)
     learner.learn(ct, marked.mask, marked.marks)
+
+
+def test_too_little_memory_is_a_sentence(patient, marked, monkeypatch):
+    ct, _ = patient
+
+    def full(logits, lesson, weight):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr("PancreasSegLib.adaptation.patient_learner.lesson_loss", full)
+    with pytest.raises(OutOfMemoryError, match="does not suffice to learn") as refused:
+        PatientLearner(make_segmenter()).learn(ct, marked.mask, marked.marks)
+    assert "CPU" in refused.value.hint
 
 
 def test_refusals_say_what_to_do(patient, marked):
