@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 COLOURS = {
     "refine": OUTLINE,
+    "learn": OTHERS[6],
     "weight-free": OTHERS[3],
     "random-walker": OTHERS[1],
     "online-head": OTHERS[2],

@@ -157,3 +157,10 @@ def test_a_method_that_covers_some_cases_is_compared_in_the_groups_of_all():
     learned = found["methods"]["learned"]["groups"]
     assert set(learned) == {"all", "below 0.6", "worst third"}
     assert learned["all"]["cases"] == 1
+
+
+def test_every_method_has_a_colour_of_its_own():
+    from PancreasSegLib.evaluation.correction_method import METHODS
+    from PancreasSegLib.evaluation.correction_plot import colour_of
+
+    assert len({colour_of(name, number) for number, name in enumerate(METHODS)}) == len(METHODS)
