@@ -23,7 +23,7 @@ from PancreasSegLib.inference.cost import leaf_modules
 from PancreasSegLib.inference.forecast import expected_seconds
 from PancreasSegLib.inference.prediction import is_out_of_memory, plan_stage, window_budget
 from PancreasSegLib.inference.preparation import network_input
-from PancreasSegLib.inference.stage_grid import stage_grid
+from PancreasSegLib.inference.stage_grid import keeps_patch, stage_grid
 from PancreasSegLib.inference.tracker import Tracker
 from PancreasSegLib.networks.imported import TORCHSCRIPT
 from PancreasSegLib.progress import CancelToken, ProgressCallback
@@ -218,9 +218,9 @@ class _Course:
 
     def _shown(self, step: int, rng: np.random.Generator) -> Lesson:
         """Return the lesson of a step: every other one is moved."""
-        x, y, z = self.network.stage.patch_ijk
-        lesson = self.lesson
-        if lesson.voxels > _WHOLE * x * y * z:
+        stage, lesson = self.network.stage, self.lesson
+        x, y, z = stage.patch_ijk
+        if keeps_patch(stage) or lesson.voxels > _WHOLE * x * y * z:
             lesson = lesson.window((z, y, x), rng)
         return lesson.moved(rng, self.settings.movement) if step % 2 else lesson
 

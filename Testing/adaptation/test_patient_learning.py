@@ -142,6 +142,22 @@ def test_a_large_lesson_is_shown_in_windows_around_the_marks(patient, marked, mo
     assert seen.count((12, 24, 24)) == 4
 
 
+def test_a_network_of_one_size_sees_nothing_else(patient, marked, monkeypatch):
+    ct, _ = patient
+    segmenter = make_segmenter()
+    seen = []
+    kind = type(segmenter.networks["segmenter"]._networks[0])
+    forward = kind.forward
+    monkeypatch.setattr("PancreasSegLib.adaptation.patient_learner.keeps_patch", lambda stage: True)
+    monkeypatch.setattr(
+        kind,
+        "forward",
+        lambda self, x: (torch.is_grad_enabled() and seen.append(tuple(x.shape[2:]))) or forward(self, x),
+    )
+    PatientLearner(segmenter, settings=LearningSettings(steps=3)).learn(ct, marked.mask, marked.marks)
+    assert seen == [(20, 32, 32)] * 3
+
+
 def test_progress_is_true_and_ends(patient, marked):
     ct, _ = patient
     events = []
