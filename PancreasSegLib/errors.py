@@ -152,6 +152,19 @@ class MarkError(PancreasSegError):
     code = "mark"
 
 
+class TooLittleMarkedError(MarkError):
+    """What a user has marked is not enough for a model to learn the patient from."""
+
+    code = "too-little-marked"
+
+    def __init__(
+        self,
+        message: str = "Too little is marked to learn from.",
+        hint: str = "Mend a slice or two and take them as right; strokes alone are not enough.",
+    ) -> None:
+        super().__init__(message, hint)
+
+
 class WorkerError(PancreasSegError):
     """The worker process could not be started, stopped unexpectedly, or did not understand."""
 

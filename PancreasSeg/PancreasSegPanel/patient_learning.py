@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from PancreasSegLib.adaptation.settings import TOO_LITTLE, WHAT_TO_MARK, enough
-from PancreasSegLib.errors import MarkError
+from PancreasSegLib.adaptation.settings import enough
+from PancreasSegLib.errors import MarkError, TooLittleMarkedError
 from PancreasSegPanel.correction_queue import CorrectionQueue, Item
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class PatientLearning:
                 "Nothing is marked to learn from.", "Draw, or take a slice as right, where you are sure."
             )
         if not enough(self._marked_ml()):
-            raise MarkError(TOO_LITTLE, WHAT_TO_MARK)
+            raise TooLittleMarkedError
         return Item(learning=self, on_done=[on_done] if on_done is not None else [])
 
     def _marked_ml(self) -> float:

@@ -16,8 +16,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from PancreasSegLib.adaptation.lesson import Lesson
 from PancreasSegLib.adaptation.loss import lesson_loss, organ_log_odds
-from PancreasSegLib.adaptation.settings import TOO_LITTLE, WHAT_TO_MARK, LearningSettings, enough
-from PancreasSegLib.errors import MarkError, ModelPackageError, OutOfMemoryError
+from PancreasSegLib.adaptation.settings import LearningSettings, enough
+from PancreasSegLib.errors import MarkError, ModelPackageError, OutOfMemoryError, TooLittleMarkedError
 from PancreasSegLib.inference.cascade import Cascade
 from PancreasSegLib.inference.cost import leaf_modules
 from PancreasSegLib.inference.forecast import expected_seconds
@@ -116,7 +116,7 @@ class PatientLearner:
         progress : callable, optional
             Told of the stages ``learn`` and ``segment``.
         cancel : CancelToken, optional
-            Obeyed at every step.
+            Obeyed at every layer of a network.
 
         Returns
         -------
@@ -125,8 +125,10 @@ class PatientLearner:
 
         Raises
         ------
+        TooLittleMarkedError
+            If there are too few marks.
         MarkError
-            If too little was marked, or an array does not fit the CT.
+            If an array does not fit the CT.
         OutOfMemoryError
             If the memory of the device does not suffice.
         CancelledError
@@ -161,7 +163,7 @@ class PatientLearner:
         if tuple(mask.shape) != ct.shape_zyx or tuple(marks.shape) != ct.shape_zyx:
             raise MarkError("Mask and marks do not lie on this CT.", "Open the CT that was marked.")
         if not enough(np.count_nonzero(marks) * ct.voxel_volume_ml, self.settings):
-            raise MarkError(TOO_LITTLE, WHAT_TO_MARK)
+            raise TooLittleMarkedError
 
     def _expected(self, network: StageNetwork, ct: Geometry, box: Box) -> dict[str, float]:
         """Return the seconds that learning and the passes after it should take."""

@@ -39,10 +39,6 @@ class LearningSettings:
     movement: float = 0.4
 
 
-TOO_LITTLE = "Too little is marked to learn from."
-WHAT_TO_MARK = "Mend a slice or two and take them as right; strokes alone are not enough."
-
-
 def enough(marked_ml: float, settings: LearningSettings | None = None) -> bool:
     """Whether so many mL of marks, included and excluded together, can be learnt from."""
     return marked_ml >= (settings or LearningSettings()).least_ml

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.errors import MarkError, PancreasSegError
+from PancreasSegLib.errors import PancreasSegError, TooLittleMarkedError
 from PancreasSegLib.evaluation.correction_method import CorrectionMethod, Learner
 from PancreasSegLib.evaluation.correction_start import CorrectionStart
 from PancreasSegLib.evaluation.rim import rim_dice
@@ -250,7 +250,7 @@ def _learn(correction: Correction, learner: Learner) -> float:
     begun = time.perf_counter()
     try:
         probability = learner(correction.ct, correction.mask, correction.marks)
-    except MarkError:
+    except TooLittleMarkedError:
         return math.nan
     correction.outline_anew(probability)
     return time.perf_counter() - begun

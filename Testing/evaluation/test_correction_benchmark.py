@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from corrections import GRID, Knowing, Noting, Ruinous, plain_dice, small_start
 
-from PancreasSegLib.errors import CancelledError, MarkError, PancreasSegError
+from PancreasSegLib.errors import CancelledError, MarkError, PancreasSegError, TooLittleMarkedError
 from PancreasSegLib.evaluation.correction_benchmark import benchmark_corrections, correct_case
 from PancreasSegLib.evaluation.correction_method import METHODS, CorrectionMethod, PlainPainting, methods_named
 from PancreasSegLib.evaluation.rim import rim_dice
@@ -137,6 +137,22 @@ def test_what_is_learnt_after_a_mark_outlines_the_organ_anew_and_carries_the_nex
     assert plain_dice(asked[0][0], start.reference) == pytest.approx(plain[1].dice)  # after the mark was carried
     changed = np.count_nonzero(start.mask != start.reference) * GRID.voxel_volume_ml
     assert scores[1].changed_ml > 0.5 * changed > plain[1].changed_ml
+
+
+def test_before_there_is_enough_to_learn_from_nothing_is_learnt_and_other_problems_are_told():
+    start = small_start()
+
+    def refusing(error):
+        def learner(ct, mask, marks):
+            raise error
+
+        return learner
+
+    plain = correct_case(start, "paint", PlainPainting(), USER, 1)
+    scores = correct_case(start, "learn", PlainPainting(), USER, 1, learner=refusing(TooLittleMarkedError()))
+    assert scores[1].dice == plain[1].dice and math.isnan(scores[1].learning_seconds)
+    with pytest.raises(MarkError, match="elsewhere"):
+        correct_case(start, "learn", PlainPainting(), USER, 1, learner=refusing(MarkError("It lies elsewhere.")))
 
 
 def test_methods_that_learn_are_made_for_the_case_and_only_by_name():

@@ -11,7 +11,7 @@ import pytest
 from correction_owner import GRIDS, Owner
 from worker_processes import wait_until
 
-from PancreasSegLib.errors import CancelledError, MarkError, ModelPackageError, WorkerError
+from PancreasSegLib.errors import CancelledError, MarkError, ModelPackageError, TooLittleMarkedError, WorkerError
 from PancreasSegLib.refine import Mark
 from PancreasSegLib.worker import CorrectionState
 
@@ -88,7 +88,7 @@ def test_progress_names_the_stages_and_never_falls(client, bright):
 
 def test_refusals_are_the_librarys_and_the_correction_lives_on(client, bright):
     owner = Owner(client, GRIDS["plain"], "refused")
-    with pytest.raises(MarkError, match="Too little is marked"):
+    with pytest.raises(TooLittleMarkedError, match="Too little is marked"):
         client.wait(learn(owner, bright))
     state, owner.state = owner.state, CorrectionState.empty()
     with pytest.raises(MarkError, match="Too little is marked"):
