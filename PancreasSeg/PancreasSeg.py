@@ -26,7 +26,7 @@ class PancreasSeg(ScriptedLoadableModule):
 
     def __init__(self, parent) -> None:  # noqa: ANN001
         super().__init__(parent)
-        from PancreasSegPanel import about
+        from PancreasSegPanel.form import about
 
         parent.title = about.TITLE
         parent.categories = list(about.CATEGORIES)
@@ -40,14 +40,14 @@ class PancreasSeg(ScriptedLoadableModule):
     def _set_icon(self, parent) -> None:  # noqa: ANN001
         import qt
 
-        from PancreasSegPanel.resources import resource
+        from PancreasSegPanel.form.resources import resource
 
         with contextlib.suppress(FileNotFoundError):
             parent.icon = qt.QIcon(str(resource("Icons/PancreasSeg.png", _FOLDER)))
 
 
 def _register_sample_data() -> None:
-    from PancreasSegPanel.sample_data import register_sample_data
+    from PancreasSegPanel.setup.sample_data import register_sample_data
 
     register_sample_data()
 
@@ -66,8 +66,8 @@ class PancreasSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self) -> None:
         """Build the form; called once, when the module is first opened."""
         ScriptedLoadableModuleWidget.setup(self)
-        from PancreasSegPanel.panel import Panel
-        from PancreasSegPanel.resources import resource
+        from PancreasSegPanel.form.panel import Panel
+        from PancreasSegPanel.form.resources import resource
 
         form = slicer.util.loadUI(str(resource("UI/PancreasSeg.ui", _FOLDER)))
         self.layout.addWidget(form)
@@ -163,13 +163,13 @@ class PancreasSegLogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         from PancreasSegPanel.logic import PanelLogic
-        from PancreasSegPanel.worker_client import make_client
+        from PancreasSegPanel.work.worker_client import make_client
 
         self.panel_logic = PanelLogic(make_client, slicer.app.processEvents)
 
     def getParameterNode(self):  # noqa: ANN201
         """Return the choices that the scene keeps."""
-        from PancreasSegPanel.parameters import PancreasSegParameters
+        from PancreasSegPanel.scene.parameters import PancreasSegParameters
 
         return PancreasSegParameters(super().getParameterNode())
 
@@ -178,7 +178,7 @@ class PancreasSegLogic(ScriptedLoadableModuleLogic):
         return self.panel_logic.segment(volume_node, segmentation_node, **options)
 
     def correct(self, segmentation_node, segment_id=None, volume_node=None):  # noqa: ANN001, ANN201
-        """Return the correction of a segment; see :class:`PancreasSegPanel.correction.CorrectionSession`."""
+        """Return the correction of a segment; see ``PancreasSegPanel.correction.session.CorrectionSession``."""
         return self.panel_logic.correct(segmentation_node, segment_id, volume_node)
 
     def measurement(self, segmentation_node):  # noqa: ANN001, ANN201
@@ -205,14 +205,14 @@ class PancreasSegTest(ScriptedLoadableModuleTest):
 
     def test_segment_phantom(self) -> None:
         """A generated CT becomes a segment named Pancreas at the place where it was built in."""
-        from PancreasSegPanel.self_test import check_phantom
+        from PancreasSegPanel.setup.self_test import check_phantom
 
         volume_ml, dice = check_phantom(slicer.util.getModuleLogic("PancreasSeg"))
         self.delayDisplay(f"Pancreas of {volume_ml:.0f} mL, Dice {dice:.2f} against the phantom's own.")
 
     def test_correct_phantom(self) -> None:
         """Mouse events on a slice view change the segment of the test before, and undo brings it back."""
-        from PancreasSegPanel.self_test_brush import check_brush
+        from PancreasSegPanel.setup.self_test_brush import check_brush
 
         ct = slicer.util.getNode("PancreasSeg phantom")
         (segmentation,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")

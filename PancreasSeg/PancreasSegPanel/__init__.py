@@ -1,7 +1,7 @@
 """The panel of the PancreasSeg module, one concept a file; ``PancreasSeg.py`` is only its shell.
 
-Reading order: ``parameters`` (what the user chose), ``ct_node`` and ``patient_axes`` (a CT of the scene as the
-library takes it), ``logic`` and ``segmentation_run`` (runs, without any Qt), ``segment_writing`` and ``masking``
-(the result in the scene), ``correction`` and from there ``segment_correction``, ``correction_queue`` and
-``correction_marks`` (a segment under correction), ``panel`` and the ``*_section`` files (the form).
+``logic`` is what the form and scripts call, without any Qt. The rooms: ``scene`` (nodes: the CT as the library
+takes it, segments and how they are written, marks), ``work`` (worker, threads, runs, batches), ``correction`` (a
+segment under correction: ``session`` first), ``drawing`` (what is drawn in the slice views), ``form`` (``panel``
+and its sections), ``setup`` (installation, sample CT, self-test).
 """

@@ -5,7 +5,7 @@ A script::
     logic = slicer.util.getModuleLogic("PancreasSeg")
     segmentation = logic.segment(volumeNode)          # waits, the application stays alive
     print(logic.measurement(segmentation).volume_ml)
-    session = logic.correct(segmentation)             # see PancreasSegPanel.correction
+    session = logic.correct(segmentation)             # see PancreasSegPanel.correction.session
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ import slicer
 
 from PancreasSegLib.errors import CancelledError, PancreasSegError
 from PancreasSegLib.volume import Box, Geometry
-from PancreasSegPanel import own_segment, segment_writing
-from PancreasSegPanel.background import Background
-from PancreasSegPanel.ct_node import check_node, scan_of
-from PancreasSegPanel.measurement import Measurement, kept
-from PancreasSegPanel.open_corrections import OpenCorrections
-from PancreasSegPanel.region_node import CT_ROLE, box_of_region, show_region
-from PancreasSegPanel.segmentation_run import Job, Run
+from PancreasSegPanel.correction.sessions import OpenCorrections
+from PancreasSegPanel.scene import pancreas_segment, segment_writing
+from PancreasSegPanel.scene.ct_node import check_node, scan_of
+from PancreasSegPanel.scene.measurement import Measurement, kept
+from PancreasSegPanel.scene.region_node import CT_ROLE, box_of_region, show_region
+from PancreasSegPanel.work.background import Background
+from PancreasSegPanel.work.segmentation_run import Job, Run
 
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
-    from PancreasSegPanel.correction import CorrectionSession
-    from PancreasSegPanel.worker_protocol import ClientLike, RequestLike
+    from PancreasSegPanel.correction.session import CorrectionSession
+    from PancreasSegPanel.work.worker_protocol import ClientLike, RequestLike
 
 POLL_S = 0.01
 
@@ -55,7 +55,7 @@ class PanelLogic:
         self._client: ClientLike | None = None
         self._open: list[RequestLike] = []
         self._keys: dict[str, str] = {}
-        self._undo: list[own_segment.Snapshot] = []
+        self._undo: list[pancreas_segment.Snapshot] = []
         self.runs: list[Run] = []
         self.background = Background()
         self.corrections = OpenCorrections(self)
@@ -346,7 +346,7 @@ class PanelLogic:
             if self.corrections.undo_on(taken.node_id, list(taken.before)):
                 return True
             self._undo.pop()
-            if own_segment.restore(slicer.mrmlScene, taken):
+            if pancreas_segment.restore(slicer.mrmlScene, taken):
                 self.corrections.result_taken_back(taken.node_id, list(taken.before))
                 return True
         return False
@@ -377,7 +377,7 @@ class PanelLogic:
 
 def is_candidate(node: Any) -> bool:
     """Whether a volume node may be offered as a CT at all: no labelmap, no confidence map of ours."""
-    from PancreasSegPanel.confidence_map import CT_ROLE as MAP_ROLE
+    from PancreasSegPanel.scene.confidence_map import CT_ROLE as MAP_ROLE
 
     return not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetNodeReferenceID(MAP_ROLE)
 

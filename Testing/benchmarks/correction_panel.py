@@ -37,7 +37,7 @@ def scene_and_logic() -> tuple[Any, Any]:
     segmentations.SetMRMLScene(scene)
     slicer.mrmlScene, slicer.modules = scene, types.SimpleNamespace()
     from PancreasSegPanel.logic import PanelLogic
-    from PancreasSegPanel.worker_client import make_client
+    from PancreasSegPanel.work.worker_client import make_client
 
     return scene, PanelLogic(make_client)
 
@@ -88,7 +88,7 @@ def main() -> None:
     arguments.add_argument("--strokes", type=int, default=30)
     options = arguments.parse_args()
     scene, logic = scene_and_logic()
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     volume = scan(options.ct)
     node = logic.segment(add_volume(scene, volume, "CT"))

@@ -44,7 +44,7 @@ class Photographer:
         from slices import Slices
 
         from PancreasSegLib.phantom import PHANTOM_LABELS, make_phantom
-        from PancreasSegPanel.self_test import add_volume
+        from PancreasSegPanel.setup.self_test import add_volume
 
         phantom = make_phantom(seed=SEED)
         self.grid = phantom.ct.geometry
@@ -66,8 +66,8 @@ class Photographer:
 
     def mask(self) -> np.ndarray:
         """The segment on the phantom's grid."""
-        from PancreasSegPanel.oriented_image import oriented_image, values_on
-        from PancreasSegPanel.patient_axes import ras_from_geometry
+        from PancreasSegPanel.scene.oriented_image import oriented_image, values_on
+        from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 
         section = self.host.widget.panel.correct
         segment = section.choice.segmentation.GetSegmentation().GetSegment(section.choice.segment_id)

@@ -122,11 +122,11 @@ class PanelUser:
 def user(host, monkeypatch):
     """The panel, opened by `open()`, with a worker that answers when the test says so, and learns from a line."""
 
-    from PancreasSegPanel import worker_client
+    from PancreasSegPanel.work import worker_client
 
     client = fake_worker.FakeClient()
     monkeypatch.setattr(worker_client, "make_client", lambda: client)
-    monkeypatch.setattr("PancreasSegPanel.patient_learning.enough", lambda marked_ml: marked_ml > 0)
+    monkeypatch.setattr("PancreasSegPanel.correction.learning.enough", lambda marked_ml: marked_ml > 0)
     return PanelUser(host, client)
 
 
@@ -139,7 +139,7 @@ def axial():
 def add_ct(host):
     """Add a CT to the scene."""
 
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     return lambda geometry, name="CT": add_volume(host.scene, body(geometry), name)
 
@@ -159,7 +159,7 @@ def person(host, models, monkeypatch, tmp_path):
     """The panel with a worker of its own, whose files are all in `tmp_path`."""
     monkeypatch.setenv("PANCREASSEG_MODELS", str(models))
     from PancreasSegLib.worker import WorkerClient
-    from PancreasSegPanel import worker_client
+    from PancreasSegPanel.work import worker_client
 
     files = tmp_path / "Arbeit ü"
     files.mkdir()

@@ -62,7 +62,7 @@ class Reader(PanelUser):
 
     def start(self, geometry: Geometry = GRID, *, transform: Any = None, segment: bool = True) -> None:
         """Load the CT, open the module, and let the model find half of the organ."""
-        from PancreasSegPanel.self_test import add_volume
+        from PancreasSegPanel.setup.self_test import add_volume
 
         ct = add_volume(self.host.scene, abdomen(geometry), "CT")
         if transform is not None:
@@ -170,10 +170,10 @@ class Reader(PanelUser):
 
     def now(self, segment_id: str = "", node: Any = None) -> np.ndarray:
         """A segment on the CT's grid, (z, y, x)."""
-        from PancreasSegPanel.ct_node import geometry_of
-        from PancreasSegPanel.oriented_image import oriented_image, values_on
-        from PancreasSegPanel.patient_axes import ras_from_geometry
-        from PancreasSegPanel.vtk_matrices import node_to_world
+        from PancreasSegPanel.scene.ct_node import geometry_of
+        from PancreasSegPanel.scene.oriented_image import oriented_image, values_on
+        from PancreasSegPanel.scene.patient_axes import ras_from_geometry
+        from PancreasSegPanel.scene.vtk_matrices import node_to_world
 
         node = self.node if node is None else node
         segment = node.GetSegmentation().GetSegment(segment_id or self.section.choice.segment_id)

@@ -136,8 +136,8 @@ def test_a_completed_neighbour_keeps_every_voxel(reader, host):
     import slicer
 
     from PancreasSegLib.volume import Box
-    from PancreasSegPanel.oriented_image import oriented_image
-    from PancreasSegPanel.patient_axes import ras_from_geometry
+    from PancreasSegPanel.scene.oriented_image import oriented_image
+    from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 
     reader.start()
     box = Box((38, 28, 17), (42, 35, 22))
@@ -162,9 +162,9 @@ def test_a_completed_neighbour_keeps_every_voxel(reader, host):
 
 
 def test_what_was_painted_elsewhere_survives_the_next_corrections(reader, host):
-    from PancreasSegPanel.oriented_image import oriented_image
-    from PancreasSegPanel.own_segment import replace_labelmap
-    from PancreasSegPanel.patient_axes import ras_from_geometry
+    from PancreasSegPanel.scene.oriented_image import oriented_image
+    from PancreasSegPanel.scene.pancreas_segment import replace_labelmap
+    from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 
     reader.start()
     reader.take("include")

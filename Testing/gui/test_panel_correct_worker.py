@@ -22,8 +22,8 @@ class WorkerReader(Reader):
         """Load the CT and a segment of half of the organ that no model made."""
         import slicer
 
-        from PancreasSegPanel.oriented_image import oriented_image
-        from PancreasSegPanel.patient_axes import ras_from_geometry
+        from PancreasSegPanel.scene.oriented_image import oriented_image
+        from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 
         self.start(segment=False)
         node = self.host.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Of another program")
@@ -77,7 +77,7 @@ def test_a_result_of_the_model_is_corrected_in_one_flow(person, host):
     from bright_model import make_abdomen
     from slices import Slices
 
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     reader = WorkerReader(host)
     ct, _ = make_abdomen()

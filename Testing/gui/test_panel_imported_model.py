@@ -33,7 +33,7 @@ def test_it_is_listed_and_segments(imported: str, person: PanelUser):
     from bright_model import make_abdomen
     from test_panel_worker import dice
 
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     geometry = Geometry((90, 70, 40), (4.0, 4.0, 5.0), (-180.0, -140.0, 900.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
     ct, truth = make_abdomen(geometry=geometry)

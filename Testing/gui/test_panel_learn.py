@@ -230,8 +230,8 @@ def test_with_preview_it_is_accepted_or_rejected(drawn, host):
 def test_a_completed_neighbour_keeps_every_voxel(drawn, host):
     import slicer
 
-    from PancreasSegPanel.oriented_image import oriented_image
-    from PancreasSegPanel.patient_axes import ras_from_geometry
+    from PancreasSegPanel.scene.oriented_image import oriented_image
+    from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 
     box = Box((14, 28, 17), (16, 35, 22))
     other = slicer.vtkSegment()

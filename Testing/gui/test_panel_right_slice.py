@@ -127,8 +127,8 @@ def test_a_completed_neighbour_keeps_every_voxel(reader, host):
     import slicer
 
     from PancreasSegLib.volume import Box
-    from PancreasSegPanel.oriented_image import oriented_image
-    from PancreasSegPanel.patient_axes import ras_from_geometry
+    from PancreasSegPanel.scene.oriented_image import oriented_image
+    from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 
     reader.start()
     mend(reader)

@@ -179,7 +179,7 @@ def test_the_batch_over_a_folder_is_stopped_and_resumed(user, axial, host, tmp_p
     import slicer
     from fake_worker import blob
 
-    from PancreasSegPanel.oriented_image import array_of
+    from PancreasSegPanel.scene.oriented_image import array_of
 
     loaded = slicer.util.loadSegmentation(str(folder / "pancreasseg" / masks[0]))
     segment = loaded.GetSegmentation().GetNthSegment(0)
@@ -225,7 +225,8 @@ def test_a_model_is_imported_chosen_and_removed(user, host, tmp_path, monkeypatc
 @pytest.fixture
 def without_monai(monkeypatch):
     """An installation that lacks monai until it is installed."""
-    from PancreasSegPanel import install_section, installation, packages
+    from PancreasSegPanel.form import install_section
+    from PancreasSegPanel.setup import installation, packages
 
     monai = next(needed for needed in packages.OTHERS if needed.module == "monai")
     missing = [monai]

@@ -133,9 +133,9 @@ def test_a_folder_of_something_else_is_refused_with_a_sentence(form, host, tmp_p
 
 
 def test_the_window_lives_while_a_case_is_written(form, host, tmp_path, monkeypatch):
-    from PancreasSegPanel import training_case_saving
+    from PancreasSegPanel.work import save_training_case
 
-    right = training_case_saving.save_training_case
+    right = save_training_case.save_training_case
     going_on = []
 
     def slow(*arguments, **options):
@@ -143,7 +143,7 @@ def test_the_window_lives_while_a_case_is_written(form, host, tmp_path, monkeypa
             time.sleep(0.01)
         return right(*arguments, **options)
 
-    monkeypatch.setattr(training_case_saving, "save_training_case", slow)
+    monkeypatch.setattr(save_training_case, "save_training_case", slow)
     fill(host, "trainingFolderLineEdit", str(tmp_path / "cases"))
     host.click("saveTrainingCaseButton")
     assert label(host) == "Saving…"
@@ -178,7 +178,7 @@ def test_from_the_click_to_a_new_model_in_the_list(host, tmp_path, monkeypatch):
 
     from PancreasSegLib.cli.app import run
     from PancreasSegLib.phantom import make_phantom
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     monkeypatch.setenv("PANCREASSEG_MODELS", str(tmp_path / "models"))
     add_volume(host.scene, make_phantom(seed=0, spacing_mm=(2.5, 2.5, 4.0)).ct, "Phantom")

@@ -27,7 +27,7 @@ GRIDS = {
 def open_with(person: PanelUser, axes: str = "axial") -> tuple[object, np.ndarray, Geometry]:
     from bright_model import make_abdomen
 
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     geometry = Geometry((90, 70, 40), (4.0, 4.0, 5.0), (-180.0, -140.0, 900.0), tuple(GRIDS[axes].ravel()))
     ct, truth = make_abdomen(geometry=geometry)
@@ -39,8 +39,8 @@ def open_with(person: PanelUser, axes: str = "axial") -> tuple[object, np.ndarra
 
 
 def dice(person: PanelUser, truth: np.ndarray, geometry: Geometry) -> float:
-    from PancreasSegPanel.oriented_image import oriented_image, values_on
-    from PancreasSegPanel.patient_axes import ras_from_geometry
+    from PancreasSegPanel.scene.oriented_image import oriented_image, values_on
+    from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 
     (node,) = person.segmentations()
     segment = node.GetSegmentation().GetSegment("Pancreas")
@@ -134,7 +134,7 @@ def test_the_scene_closed_half_way(person):
 def test_what_is_no_pancreas_gets_the_workers_sentence(person):
     from bright_model import make_abdomen
 
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     ct, _ = make_abdomen(pancreas=False)
     add_volume(person.host.scene, ct, "leer")
@@ -182,7 +182,7 @@ def test_the_modules_own_test_with_the_default_model_on_a_phantom(person):
 @pytest.mark.slow
 def test_first_and_second_click_on_a_real_ct(person, shared_data, record_property):
     from PancreasSegLib.io import read_volume
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     add_volume(person.host.scene, read_volume(shared_data / "ct" / "hcc_048_portal.nii.gz"), "hcc_048")
     person.open()

@@ -21,7 +21,7 @@ def slices(host, add_ct):
 
 class Brush:
     def __init__(self, radius_mm=6.0):
-        from PancreasSegPanel.slice_brush import Look, SliceBrush
+        from PancreasSegPanel.drawing.slice_brush import Look, SliceBrush
 
         self.strokes, self.factors = [], []
         self.look = Look((0.1, 0.9, 0.6), "+")

@@ -54,7 +54,7 @@ def scene(monkeypatch):
 @pytest.fixture
 def client(monkeypatch):
     """A client that answers at poll() after `answer()`, and learns from however little."""
-    monkeypatch.setattr("PancreasSegPanel.patient_learning.enough", lambda marked_ml: marked_ml > 0)
+    monkeypatch.setattr("PancreasSegPanel.correction.learning.enough", lambda marked_ml: marked_ml > 0)
     return fake_worker.FakeClient()
 
 
@@ -91,7 +91,7 @@ def axial() -> Geometry:
 @pytest.fixture
 def add_ct(scene):
     """Add a CT on a grid to the scene."""
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     def add(geometry: Geometry, name: str = "CT"):
         return add_volume(scene, body(geometry), name)

@@ -7,9 +7,9 @@ import slicer
 from test_segment_writing import on_ct
 
 from PancreasSegLib.refine import Mark
-from PancreasSegPanel.oriented_image import oriented_image
-from PancreasSegPanel.own_segment import put_labelmap
-from PancreasSegPanel.segment_on_ct import frame_of
+from PancreasSegPanel.scene.oriented_image import oriented_image
+from PancreasSegPanel.scene.pancreas_segment import put_labelmap
+from PancreasSegPanel.scene.segment_on_ct import frame_of
 
 OUTSIDE, INSIDE, ELSEWHERE = (26, 18, 14), (16, 18, 14), (10, 20, 12)
 """Voxels beside the segment, in the middle of it, and at its other end."""

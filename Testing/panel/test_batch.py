@@ -9,10 +9,10 @@ from body_phantom import body
 from fake_worker import BOX, blob, reply
 
 from PancreasSegLib.errors import CancelledError, NoPancreasError
-from PancreasSegPanel.batch import Batch, State
-from PancreasSegPanel.batch_folder import OUTPUT_FOLDER, SUMMARY, FolderTask, plan_folder
-from PancreasSegPanel.batch_loaded import LoadedTask, loaded_cts, segmentation_of
-from PancreasSegPanel.segmentation_run import Job
+from PancreasSegPanel.work.batch import Batch, State
+from PancreasSegPanel.work.batch_folder import OUTPUT_FOLDER, SUMMARY, FolderTask, plan_folder
+from PancreasSegPanel.work.batch_loaded import LoadedTask, loaded_cts, segmentation_of
+from PancreasSegPanel.work.segmentation_run import Job
 
 
 class SlowTask:
@@ -83,7 +83,7 @@ def test_stopping_gives_up_the_running_one_and_keeps_the_rest():
 
 def test_loaded_cts_are_those_that_look_like_one(scene, logic, client, add_ct, axial):
     from PancreasSegLib.volume import Volume
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     first, second = add_ct(axial, "first"), add_ct(axial, "second")
     add_volume(scene, Volume(np.full(axial.shape_zyx, 7, np.int16), axial), "flat")

@@ -102,7 +102,7 @@ def test_painting_is_exact_at_once_and_one_step(start, client, grid):
 def test_painting_can_be_limited_to_hu(start, axial):
     session = start(axial)
     before, mark = now(session), stroke(session, OUTSIDE, radius_mm=9)
-    from PancreasSegPanel.ct_node import voxels_of
+    from PancreasSegPanel.scene.ct_node import voxels_of
 
     hu = voxels_of(session.ct)
     low, high = sorted(set(hu[whole(mark, axial)].tolist()))[:2]  # the phantom's slices differ by 5 HU

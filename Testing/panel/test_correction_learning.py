@@ -48,7 +48,7 @@ def test_a_line_is_too_little_and_a_slice_that_is_right_is_enough(begun, client,
     from PancreasSegLib.adaptation.settings import enough
 
     session = begun(axial)
-    monkeypatch.setattr("PancreasSegPanel.patient_learning.enough", enough)
+    monkeypatch.setattr("PancreasSegPanel.correction.learning.enough", enough)
     with pytest.raises(MarkError, match="Too little is marked") as refused:
         session.learn()
     assert "slice" in refused.value.hint and not asked(client) and not session.learning.wanted

@@ -204,7 +204,7 @@ def test_giving_it_up_behind_a_failed_stroke_keeps_that_one(begun, logic, client
 
 
 def test_a_fault_while_writing_keeps_it(begun, logic, client, axial, monkeypatch):
-    import PancreasSegPanel.correction_target as module
+    import PancreasSegPanel.scene.corrected_segment as module
 
     session = begun(axial)
     before, found = now(session), given(session, client)

@@ -10,10 +10,10 @@ from test_segment_writing import add_neighbour, edit, on_ct, voxels
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegLib.worker import CorrectionChange
-from PancreasSegPanel.oriented_image import array_of, oriented_image
-from PancreasSegPanel.own_segment import BINARY_LABELMAP, find_own_segment, put_labelmap
-from PancreasSegPanel.patient_axes import ras_from_geometry
-from PancreasSegPanel.segment_on_ct import frame_of
+from PancreasSegPanel.scene.oriented_image import array_of, oriented_image
+from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, find_own_segment, put_labelmap
+from PancreasSegPanel.scene.patient_axes import ras_from_geometry
+from PancreasSegPanel.scene.segment_on_ct import frame_of
 
 
 def box_of(geometry, box):
@@ -126,7 +126,7 @@ def test_masking_settings_are_respected(start, scene, axial, how):
         editor.SetAndObserveSourceVolumeNode(session.ct)
         editor.SetSourceVolumeIntensityMask(True)
         editor.SetSourceVolumeIntensityMaskRange(44, 46)
-        from PancreasSegPanel.ct_node import voxels_of
+        from PancreasSegPanel.scene.ct_node import voxels_of
 
         allowed = voxels_of(session.ct) == 45
     else:
@@ -256,7 +256,7 @@ def test_a_scribble_over_what_was_painted_is_seen_as_a_scribble(start, logic, cl
 
 
 def test_every_write_saves_a_state_of_the_segment_editor_right_before_it(start, logic, client, axial, monkeypatch):
-    import PancreasSegPanel.correction_target as module
+    import PancreasSegPanel.scene.corrected_segment as module
 
     session = start(axial)
     saved = []

@@ -210,7 +210,7 @@ def test_a_mark_that_the_library_refuses_does_not_block_the_others(start, logic,
 
 
 def test_a_fault_while_writing_loses_no_stroke(start, logic, client, axial, monkeypatch):
-    import PancreasSegPanel.correction_target as module
+    import PancreasSegPanel.scene.corrected_segment as module
 
     session = start(axial)
 

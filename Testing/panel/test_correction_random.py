@@ -10,7 +10,7 @@ from strokes import edit_elsewhere, marked, now, whole
 
 from PancreasSegLib.refine import Mark
 from PancreasSegLib.volume import Box
-from PancreasSegPanel.correction_marks import ERASED, PAINTED
+from PancreasSegPanel.scene.marks_node import ERASED, PAINTED
 
 STEPS = 30
 VALUES = {"Include": 1, "Exclude": 2, "Painted": PAINTED, "Erased": ERASED}

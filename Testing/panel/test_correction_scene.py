@@ -11,8 +11,8 @@ from test_segment_writing import add_neighbour, expected, segment
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.volume import Box, Volume
-from PancreasSegPanel.measurement import kept
-from PancreasSegPanel.segmentation_run import Job
+from PancreasSegPanel.scene.measurement import kept
+from PancreasSegPanel.work.segmentation_run import Job
 
 
 def marks_nodes(scene):
@@ -246,8 +246,8 @@ def test_no_probability_no_doubt(start, logic, axial, scene):
 
 
 def test_a_surface_follows_when_the_strokes_pause(start, logic, client, axial, monkeypatch):
-    import PancreasSegPanel.correction_target as module
-    from PancreasSegPanel import surface
+    import PancreasSegPanel.scene.corrected_segment as module
+    from PancreasSegPanel.scene import surface
 
     session = start(axial)
     surface.show(session.segmentation, 0.0)

@@ -8,7 +8,7 @@ from test_segment_writing import add_neighbour, on_ct
 from PancreasSegLib.errors import MarkError, WorkerError
 from PancreasSegLib.refine import EXCLUDED, INCLUDED, Correction, Mark
 from PancreasSegLib.volume import Box, Volume
-from PancreasSegPanel.ct_node import voxels_of
+from PancreasSegPanel.scene.ct_node import voxels_of
 
 ORGAN = Box((10, 10, 8), (24, 26, 24))
 K = 16

@@ -20,7 +20,7 @@ def named() -> dict[str, str]:
 def used() -> set[str]:
     """Return the names that the panel's code asks the form for."""
     names = set()
-    for path in PANEL.glob("*.py"):
+    for path in PANEL.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("ui", "self._ui", "self.ui"):
                 names.add(node.attr)
@@ -37,7 +37,7 @@ def test_names_are_unique():
 def test_what_the_code_asks_for_is_in_the_form():
     asked = {
         node.attr
-        for path in PANEL.glob("*.py")
+        for path in PANEL.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("ui", "self._ui", "self.ui")
     }

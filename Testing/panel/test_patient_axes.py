@@ -7,7 +7,7 @@ from PancreasSegLib.errors import GeometryError, NotACTError
 
 
 def test_node_and_library_agree_on_every_voxels_place(add_ct, grid):
-    from PancreasSegPanel.ct_node import geometry_of, voxels_of
+    from PancreasSegPanel.scene.ct_node import geometry_of, voxels_of
 
     node = add_ct(grid)
     found = geometry_of(node)
@@ -23,7 +23,7 @@ def test_node_and_library_agree_on_every_voxels_place(add_ct, grid):
 
 
 def test_voxels_are_not_copied(add_ct, axial):
-    from PancreasSegPanel.ct_node import scan_of, voxels_of
+    from PancreasSegPanel.scene.ct_node import scan_of, voxels_of
 
     node = add_ct(axial)
     voxels_of(node)[4, 5, 6] = 1234
@@ -31,7 +31,7 @@ def test_voxels_are_not_copied(add_ct, axial):
 
 
 def test_a_parent_transform_moves_the_scan(scene, add_ct, axial):
-    from PancreasSegPanel.ct_node import geometry_of
+    from PancreasSegPanel.scene.ct_node import geometry_of
 
     node = add_ct(axial)
     move(scene, node, (10.0, -20.0, 30.0))
@@ -43,7 +43,7 @@ def test_a_bending_transform_is_refused_with_a_sentence(scene, add_ct, axial):
     import slicer
     import vtk
 
-    from PancreasSegPanel.ct_node import geometry_of
+    from PancreasSegPanel.scene.ct_node import geometry_of
 
     node = add_ct(axial)
     transform = scene.AddNewNodeByClass("vtkMRMLTransformNode", "warp")
@@ -63,7 +63,7 @@ def test_a_bending_transform_is_refused_with_a_sentence(scene, add_ct, axial):
 
 
 def test_the_key_changes_with_the_content_and_the_place(scene, add_ct, axial):
-    from PancreasSegPanel.ct_node import content_key
+    from PancreasSegPanel.scene.ct_node import content_key
 
     node = add_ct(axial)
     first = content_key(node)
@@ -76,7 +76,7 @@ def test_the_key_changes_with_the_content_and_the_place(scene, add_ct, axial):
 
 
 def test_an_empty_volume_is_refused(scene):
-    from PancreasSegPanel.ct_node import check_node, voxels_of
+    from PancreasSegPanel.scene.ct_node import check_node, voxels_of
 
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "nothing")
     with pytest.raises(NotACTError, match="no voxels"):
@@ -86,8 +86,8 @@ def test_an_empty_volume_is_refused(scene):
 
 def test_a_ct_is_told_from_an_mr_and_a_thin_slab(scene, add_ct, axial):
     from PancreasSegLib.volume import Box, Geometry, Volume
-    from PancreasSegPanel.ct_node import check_node, voxels_of
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.scene.ct_node import check_node, voxels_of
+    from PancreasSegPanel.setup.self_test import add_volume
 
     ct = add_ct(axial)
     assert check_node(ct).usable

@@ -11,7 +11,7 @@ from test_patient_axes import move
 from PancreasSegLib.errors import CancelledError, NoPancreasError, PancreasSegError
 from PancreasSegLib.progress import ProgressEvent
 from PancreasSegLib.volume import Box, Geometry
-from PancreasSegPanel.segmentation_run import Job
+from PancreasSegPanel.work.segmentation_run import Job
 
 
 def test_progress_arrives_and_the_run_ends_once(logic, client, add_ct, axial):
@@ -51,7 +51,7 @@ def test_an_error_of_the_worker_is_handed_on(logic, client, add_ct, axial):
 
 
 def test_an_error_while_writing_leaves_no_half_result(logic, client, add_ct, axial, scene, monkeypatch):
-    import PancreasSegPanel.segmentation_run as module
+    import PancreasSegPanel.work.segmentation_run as module
 
     def broken(*_arguments):
         raise ValueError("broken\nin two lines")
@@ -67,7 +67,7 @@ def test_an_error_while_writing_leaves_no_half_result(logic, client, add_ct, axi
 
 def test_what_is_no_ct_starts_nothing(logic, client, scene):
     from PancreasSegLib.volume import Volume
-    from PancreasSegPanel.self_test import add_volume
+    from PancreasSegPanel.setup.self_test import add_volume
 
     mr = Volume(
         np.random.default_rng(0).integers(0, 900, (32, 36, 40)).astype(np.int16), Geometry((40, 36, 32), (3, 3, 4))
@@ -133,7 +133,7 @@ def test_the_same_content_keeps_its_key_and_a_new_one_releases_it(logic, client,
 
 
 def test_the_region_reaches_the_worker_as_voxels(logic, client, add_ct, grid, scene):
-    from PancreasSegPanel.region_node import show_region
+    from PancreasSegPanel.scene.region_node import show_region
 
     ct = add_ct(grid)
     region = show_region(scene, ct, BOX, grid)
@@ -142,7 +142,7 @@ def test_the_region_reaches_the_worker_as_voxels(logic, client, add_ct, grid, sc
 
 
 def test_a_confidence_map_has_the_probability_and_its_place(logic, client, add_ct, grid, scene):
-    from PancreasSegPanel.ct_node import geometry_of, voxels_of
+    from PancreasSegPanel.scene.ct_node import geometry_of, voxels_of
 
     ct = add_ct(grid)
     run = logic.start(Job(ct, confidence_map=True))
@@ -220,11 +220,11 @@ def test_closing_ends_the_worker_and_the_next_job_makes_a_new_one(scene, add_ct,
 
 @pytest.mark.parametrize("box", [BOX, Box((0, 0, 0), (40, 36, 32)), Box((3, 4, 5), (4, 5, 6))])
 def test_a_region_that_was_not_moved_gives_the_same_box(scene, add_ct, grid, box):
-    from PancreasSegPanel.region_node import box_of_region, show_region
+    from PancreasSegPanel.scene.region_node import box_of_region, show_region
 
     ct = add_ct(grid)
     move(scene, ct, (10.0, -20.0, 30.0))
-    from PancreasSegPanel.ct_node import geometry_of
+    from PancreasSegPanel.scene.ct_node import geometry_of
 
     world = geometry_of(ct)
     region = show_region(scene, ct, box, world)
@@ -235,7 +235,7 @@ def test_a_region_that_was_not_moved_gives_the_same_box(scene, add_ct, grid, box
 
 def test_a_region_elsewhere_is_refused_and_a_larger_one_clipped(scene, add_ct, axial):
     from PancreasSegLib.errors import RegionError
-    from PancreasSegPanel.region_node import box_of_region, show_region
+    from PancreasSegPanel.scene.region_node import box_of_region, show_region
 
     region = show_region(scene, add_ct(axial), BOX, axial)
     region.SetSize(2000.0, 2000.0, 2000.0)
@@ -249,7 +249,7 @@ def test_a_region_elsewhere_is_refused_and_a_larger_one_clipped(scene, add_ct, a
 def test_a_turned_region_is_covered(scene, add_ct, axial):
     import vtk
 
-    from PancreasSegPanel.region_node import box_of_region, show_region
+    from PancreasSegPanel.scene.region_node import box_of_region, show_region
 
     region = show_region(scene, add_ct(axial), BOX, axial)
     turn = vtk.vtkMatrix4x4()

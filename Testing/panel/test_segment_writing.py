@@ -9,10 +9,10 @@ from test_patient_axes import move
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.volume import Box
-from PancreasSegPanel.oriented_image import array_of, oriented_image, values_on
-from PancreasSegPanel.own_segment import BINARY_LABELMAP, find_own_segment
-from PancreasSegPanel.patient_axes import ras_from_geometry
-from PancreasSegPanel.segmentation_run import Job
+from PancreasSegPanel.scene.oriented_image import array_of, oriented_image, values_on
+from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, find_own_segment
+from PancreasSegPanel.scene.patient_axes import ras_from_geometry
+from PancreasSegPanel.work.segmentation_run import Job
 
 
 def segment(logic, client, ct, output=None, **changes):
@@ -27,7 +27,7 @@ def segment(logic, client, ct, output=None, **changes):
 
 def on_ct(node, segment_id, geometry):
     """A segment's voxels on the CT's whole grid, (z, y, x), by world position."""
-    from PancreasSegPanel.vtk_matrices import node_to_world
+    from PancreasSegPanel.scene.vtk_matrices import node_to_world
 
     labelmap = node.GetSegmentation().GetSegment(segment_id).GetRepresentation(BINARY_LABELMAP)
     frame = np.linalg.inv(node_to_world(node)) @ ras_from_geometry(geometry)
@@ -180,7 +180,7 @@ def test_visible_segments_only_where_the_editor_says_so(logic, client, add_ct, a
 
 
 def test_the_editors_intensity_range_is_obeyed(logic, client, add_ct, axial, scene):
-    from PancreasSegPanel.ct_node import voxels_of
+    from PancreasSegPanel.scene.ct_node import voxels_of
 
     ct = add_ct(axial)
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "organs")
@@ -206,7 +206,7 @@ def test_another_segmentations_editor_does_not_count(logic, client, add_ct, axia
 
 
 def test_transforms_of_ct_and_output_are_taken_into_account(logic, client, add_ct, grid, scene):
-    from PancreasSegPanel.ct_node import geometry_of
+    from PancreasSegPanel.scene.ct_node import geometry_of
 
     ct = add_ct(grid)
     move(scene, ct, (10.0, -20.0, 30.0))
@@ -251,7 +251,7 @@ def test_an_empty_reply_leaves_no_node_behind_and_says_why(logic, client, add_ct
 
 
 def test_a_surface_that_is_shown_follows_the_new_mask(logic, client, add_ct, axial):
-    from PancreasSegPanel import surface
+    from PancreasSegPanel.scene import surface
 
     ct = add_ct(axial)
     node = segment(logic, client, ct).segmentation

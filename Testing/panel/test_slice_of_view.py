@@ -7,7 +7,7 @@ import pytest
 
 from PancreasSegLib.errors import MarkError
 from PancreasSegLib.volume import Geometry
-from PancreasSegPanel.slice_of_view import slice_of_view
+from PancreasSegPanel.drawing.slice_of_view import slice_of_view
 
 
 def plane(geometry, axis, index, offset=(3.0, -4.0)):

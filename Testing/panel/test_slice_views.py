@@ -5,8 +5,8 @@ from fake_worker import BOX
 from test_patient_axes import move
 from test_segment_writing import expected, segment
 
-from PancreasSegPanel.own_segment import find_own_segment
-from PancreasSegPanel.slice_views import centre_ras
+from PancreasSegPanel.drawing.slice_views import centre_ras
+from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 
 
 def test_the_centre_is_that_of_the_voxels_in_the_world(logic, client, add_ct, grid, scene):

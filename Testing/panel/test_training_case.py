@@ -16,10 +16,10 @@ from PancreasSegLib.data import read_dataset
 from PancreasSegLib.errors import CaseExistsError, PancreasSegError
 from PancreasSegLib.io import read_labels, read_volume
 from PancreasSegLib.io.terminology import term_of
-from PancreasSegPanel import training_case_saving
-from PancreasSegPanel.ct_node import geometry_of, voxels_of
-from PancreasSegPanel.segmentation_run import Job
-from PancreasSegPanel.training_case_saving import fine_tuning_command, save_in_background, training_case_of
+from PancreasSegPanel.scene.ct_node import geometry_of, voxels_of
+from PancreasSegPanel.work import save_training_case
+from PancreasSegPanel.work.save_training_case import fine_tuning_command, save_in_background, training_case_of
+from PancreasSegPanel.work.segmentation_run import Job
 
 
 def segment(logic, client, ct):
@@ -132,13 +132,13 @@ def test_what_happens_later_in_the_scene_does_not_reach_the_folder(
     before = voxels_of(ct).copy()
     node = segment(logic, client, ct)
     released = threading.Event()
-    right = training_case_saving.save_training_case
+    right = save_training_case.save_training_case
 
     def slow(*arguments, **options):
         assert released.wait(60)
         return right(*arguments, **options)
 
-    monkeypatch.setattr(training_case_saving, "save_training_case", slow)
+    monkeypatch.setattr(save_training_case, "save_training_case", slow)
     job = save_in_background(logic, training_case_of(logic, node), tmp_path)
     voxels_of(ct)[:] = 0
     scene.RemoveNode(node)
@@ -229,7 +229,7 @@ def test_the_list_says_what_a_fine_tuned_model_gained(tmp_path, monkeypatch):
     from bright_model import write_bright_model
 
     from PancreasSegLib.models import load_package, load_weights, write_package
-    from PancreasSegPanel.model_list import model_choices
+    from PancreasSegPanel.form.model_list import model_choices
 
     monkeypatch.setenv("PANCREASSEG_MODELS", str(tmp_path / "models"))
     package = load_package(write_bright_model(tmp_path / "bright"))

@@ -5,8 +5,8 @@ from fake_worker import BOX
 from test_segment_writing import add_neighbour, expected, on_ct, segment, voxels
 
 from PancreasSegLib.volume import Box
-from PancreasSegPanel.measurement import kept
-from PancreasSegPanel.own_segment import find_own_segment
+from PancreasSegPanel.scene.measurement import kept
+from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 
 SMALLER = Box((9, 13, 11), (15, 18, 15))
 

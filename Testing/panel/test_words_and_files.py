@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from PancreasSegPanel.measurement import Measurement, as_csv, as_text
+from PancreasSegPanel.scene.measurement import Measurement, as_csv, as_text
 
 M = Measurement(
     ct='CT, "Ü"',
@@ -54,7 +54,7 @@ def test_the_copied_table_is_what_is_shown():
 
 def test_progress_and_results_in_words():
     from PancreasSegLib.progress import ProgressEvent
-    from PancreasSegPanel.wording import result_text, stage_text
+    from PancreasSegPanel.messages import result_text, stage_text
 
     assert stage_text(ProgressEvent("segment", 0.5, 12.3)) == "Outlining the pancreas, about 12 s left"
     assert stage_text(ProgressEvent("propose", 0.0)) == "Looking for the abdomen…"
@@ -64,7 +64,7 @@ def test_progress_and_results_in_words():
 
 def test_errors_become_one_sentence():
     from PancreasSegLib.errors import NoPancreasError
-    from PancreasSegPanel.problem import problem_of, sentence_of
+    from PancreasSegPanel.work.problem import problem_of, sentence_of
 
     own = NoPancreasError("None.", "Look.")
     assert problem_of(own) is own
@@ -81,7 +81,7 @@ def models(tmp_path, monkeypatch):
 
 
 def test_the_model_list_names_the_default_with_its_score(models):
-    from PancreasSegPanel.model_list import mean_dice, model_choices
+    from PancreasSegPanel.form.model_list import mean_dice, model_choices
 
     (default,) = model_choices()
     assert default.name == "default" and default.usable and not default.removable
@@ -95,7 +95,7 @@ def test_a_package_is_imported_checked_and_removed(models):
     from PancreasSegLib.errors import ModelPackageError
     from PancreasSegLib.models import default_folder
     from PancreasSegLib.models.checksums import write_checksums
-    from PancreasSegPanel.model_list import add_model, model_choices, remove_model
+    from PancreasSegPanel.form.model_list import add_model, model_choices, remove_model
 
     mine = models / "Eigenes Modell"
     shutil.copytree(default_folder(), mine)
@@ -113,7 +113,7 @@ def test_a_package_is_imported_checked_and_removed(models):
 
 
 def test_a_broken_package_is_listed_last_with_the_reason(models):
-    from PancreasSegPanel.model_list import model_choices
+    from PancreasSegPanel.form.model_list import model_choices
 
     (models / "Modelle ä" / "broken").mkdir(parents=True)
     broken = model_choices()[-1]
@@ -125,7 +125,7 @@ def test_missing_packages_are_found_without_importing_any(monkeypatch):
     import importlib.metadata
     import importlib.util
 
-    from PancreasSegPanel import installation, packages
+    from PancreasSegPanel.setup import installation, packages
 
     assert packages.missing_packages() == []
     found = importlib.util.find_spec
@@ -140,8 +140,8 @@ def test_missing_packages_are_found_without_importing_any(monkeypatch):
 
 def test_a_wheel_folder_without_wheels_says_how_to_fill_it(scene, tmp_path):
     from PancreasSegLib.errors import MissingPackageError
-    from PancreasSegPanel import installation
-    from PancreasSegPanel.packages import TORCH
+    from PancreasSegPanel.setup import installation
+    from PancreasSegPanel.setup.packages import TORCH
 
     with pytest.raises(MissingPackageError) as said:
         installation.install_from_folder([TORCH], tmp_path)
@@ -149,7 +149,7 @@ def test_a_wheel_folder_without_wheels_says_how_to_fill_it(scene, tmp_path):
 
 
 def test_resources_are_found_in_both_layouts(tmp_path, project):
-    from PancreasSegPanel.resources import resource
+    from PancreasSegPanel.form.resources import resource
 
     assert resource("UI/PancreasSeg.ui") == project / "Resources" / "UI" / "PancreasSeg.ui"
     installed = tmp_path / "qt-scripted-modules"
@@ -162,15 +162,15 @@ def test_resources_are_found_in_both_layouts(tmp_path, project):
 
 def test_the_sample_is_the_one_whose_checksum_the_demo_knows():
     from PancreasSegLib.cli import demo
-    from PancreasSegPanel import sample_data
+    from PancreasSegPanel.setup import sample_data
 
     assert sample_data.SHA256 == demo._SHA256
     assert sample_data.URL == demo._URL
 
 
 def test_importing_the_panel_imports_no_torch(project):
-    free = "measurement problem background batch model_list packages wording about resources patient_axes ct_node"
-    free += " logic segmentation_run"
+    free = "scene.measurement work.problem work.background work.batch form.model_list setup.packages"
+    free += " messages form.about form.resources scene.patient_axes scene.ct_node logic work.segmentation_run"
     script = (
         f"import sys; sys.path[:0] = [{str(project)!r}, {str(project / 'PancreasSeg')!r}]\n"
         f"import importlib\nfor n in {free!r}.split(): importlib.import_module('PancreasSegPanel.' + n)\n"
@@ -181,7 +181,7 @@ def test_importing_the_panel_imports_no_torch(project):
 
 
 def test_the_packages_asked_for_are_the_librarys_requirements():
-    from PancreasSegPanel.packages import OTHERS, TORCH
+    from PancreasSegPanel.setup.packages import OTHERS, TORCH
 
     text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     listed = re.search(r"^dependencies = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE).group(1)

@@ -1,0 +1,126 @@
+"""All corrections of a scene: one a segment, each ends with what it corrects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PancreasSegLib.errors import PancreasSegError
+from PancreasSegPanel.correction.session import CorrectionSession
+from PancreasSegPanel.correction.stored_probability import KeptProbabilities
+from PancreasSegPanel.scene.pancreas_segment import find_own_segment
+from PancreasSegPanel.scene.segment_writing import check_output
+
+if TYPE_CHECKING:
+    from PancreasSegLib.volume import Volume
+    from PancreasSegPanel.logic import PanelLogic
+    from PancreasSegPanel.work.segmentation_run import Run
+
+
+class OpenCorrections:
+    """The corrections, and the probabilities that they work from.
+
+    Parameters
+    ----------
+    logic : PanelLogic
+        Asks the worker.
+    """
+
+    def __init__(self, logic: PanelLogic) -> None:
+        self._logic = logic
+        self._open: dict[tuple[str, str, str], CorrectionSession] = {}
+        self._probabilities = KeptProbabilities()
+
+    def correct(
+        self, scene: Any, segmentation: Any, segment_id: str | None = None, ct: Any | None = None
+    ) -> CorrectionSession:
+        """Return the correction of a segment, a new one if there is none yet; see :meth:`PanelLogic.correct`."""
+        check_output(segmentation)
+        ct = ct or segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
+        if ct is None or not ct.IsA("vtkMRMLScalarVolumeNode"):
+            raise PancreasSegError(f"It is not known on which CT {segmentation.GetName()} lies.", "Choose the CT.")
+        segment_id = segment_id or find_own_segment(segmentation, "pancreas")
+        if segment_id is None or segmentation.GetSegmentation().GetSegment(segment_id) is None:
+            raise PancreasSegError(
+                f"There is no such segment in {segmentation.GetName()}.", "Segment first, or choose a segment."
+            )
+        key = (segmentation.GetID(), segment_id, ct.GetID())
+        session = self._open.get(key)
+        if session is None or session.ended:
+            self._open[key] = session = CorrectionSession(scene, self._logic, segmentation, segment_id, ct)
+        return session
+
+    @property
+    def alive(self) -> list[CorrectionSession]:
+        """The corrections that have not ended."""
+        self._open = {key: session for key, session in self._open.items() if not session.ended}
+        return list(self._open.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether a stroke is awaited."""
+        return any(session.busy for session in self._open.values() if not session.ended)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a surface is still to be made: the timer runs as long."""
+        return any(session.target.awaits_surface for session in self._open.values() if not session.ended)
+
+    def poll(self) -> None:
+        """Make the surfaces that are due."""
+        for session in list(self._open.values()):
+            if not session.ended:
+                session.target.make_surface()
+
+    def probability_of(self, session: CorrectionSession) -> Volume | None:
+        """Return the probability behind a correction's segment, None without one."""
+        node = session.segmentation
+        return self._probabilities.of(node.GetScene(), node, session.segment_id, session.ct)
+
+    def result_written(self, run: Run) -> None:
+        """A run has filled segments: their corrections begin anew, their probabilities are kept."""
+        node = run.segmentation
+        if node is None:
+            return
+        for label, segment_id in run.segment_ids.items():
+            if label in run.probability:
+                self._probabilities.put(node, segment_id, run.job.ct, run.geometry, run.probability[label])
+            else:
+                self._probabilities.forget(node.GetID(), segment_id)
+        for session in self._sessions_of(node.GetID(), list(run.segment_ids.values())):
+            session.restart("The segment was made anew, so the marks on it have ended.")
+
+    def undo_on(self, node_id: str, segment_ids: list[str]) -> bool:
+        """Take back the last correction of one of these segments; False if they were not corrected."""
+        return any(session.can_undo and session.undo() for session in self._sessions_of(node_id, segment_ids))
+
+    def result_taken_back(self, node_id: str, segment_ids: list[str]) -> None:
+        """A result was taken back: its segments are what they were before it."""
+        for segment_id in segment_ids:
+            self._probabilities.forget(node_id, segment_id)
+        for session in self._sessions_of(node_id, segment_ids):
+            session.restart("The result was taken back, so the marks on it have ended.")
+
+    def _sessions_of(self, node_id: str, segment_ids: list[str]) -> list[CorrectionSession]:
+        return [s for s in self.alive if s.segmentation.GetID() == node_id and s.segment_id in segment_ids]
+
+    def node_removed(self, node: Any) -> None:
+        """A node left the scene: corrections of it end; marks leave with their segmentation."""
+        self._probabilities.forget(node.GetID() or "")
+        for session in self.alive:
+            if session.segmentation is node:
+                session.end("The segmentation was removed; its correction has ended.")
+                session.remove_marks()
+            elif session.ct is node:
+                session.end("The CT was removed; the correction has ended.")
+
+    def scene_closing(self) -> None:
+        """The scene is being closed: everything ends."""
+        for session in self.alive:
+            session.end("The scene was closed; the correction has ended.")
+        self._open.clear()
+        self._probabilities.clear()
+
+    def worker_ended(self) -> None:
+        """The worker was ended on purpose: what it was asked waits for the next one."""
+        for session in self.alive:
+            session.worker_ended()

@@ -1,0 +1,72 @@
+"""The six tools of the Correct section: what each says, how it looks, which key takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from PancreasSegPanel.drawing.slice_brush import Look
+
+Kind = Literal["scribble", "point", "region"]
+
+# Colours of Okabe and Ito, a little brighter: told apart by colour-blind readers, seen on grey.
+GREEN, ORANGE, WHITE = (0.10, 0.90, 0.65), (1.00, 0.50, 0.15), (0.95, 0.95, 0.95)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool.
+
+    Attributes
+    ----------
+    button : str
+        Object name of its button.
+    key : str
+        The key that takes it and puts it away.
+    kind : {"scribble", "point", "region"}
+        What its marks are; a region changes exactly what was drawn.
+    include : bool
+        Organ or not.
+    look : Look
+        Of the brush.
+    hint : str
+        What to do with it.
+    """
+
+    button: str
+    key: str
+    kind: Kind
+    include: bool
+    look: Look
+    hint: str
+
+
+TOOLS = (
+    Tool(
+        "includeBrushButton",
+        "1",
+        "scribble",
+        True,
+        Look(GREEN, "+"),
+        "Draw a short line over missed organ in a slice view.",
+    ),
+    Tool(
+        "excludeBrushButton",
+        "2",
+        "scribble",
+        False,
+        Look(ORANGE, "-"),
+        "Draw a short line over what is wrongly marked in a slice view.",
+    ),
+    Tool("paintButton", "3", "region", True, Look(GREEN, "o"), "Paint exactly what belongs to the segment."),
+    Tool("includePointButton", "4", "point", True, Look(GREEN, "+"), "Click into missed organ in a slice view."),
+    Tool(
+        "excludePointButton",
+        "5",
+        "point",
+        False,
+        Look(ORANGE, "-"),
+        "Click into what is wrongly marked in a slice view.",
+    ),
+    Tool("eraseButton", "6", "region", False, Look(WHITE, "x"), "Erase exactly what is drawn."),
+)

@@ -1,0 +1,120 @@
+"""The batch's part of the form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import slicer
+
+from PancreasSegPanel.form import batch_table
+from PancreasSegPanel.form.dialogs import Dialogs
+from PancreasSegPanel.form.signals import connect
+from PancreasSegPanel.work.batch import Batch, Task
+from PancreasSegPanel.work.batch_folder import OUTPUT_FOLDER, SUMMARY, FolderTask, plan_folder
+from PancreasSegPanel.work.batch_loaded import LoadedTask, loaded_cts
+from PancreasSegPanel.work.problem import sentence_of
+from PancreasSegPanel.work.segmentation_run import Job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PancreasSegPanel.logic import PanelLogic
+    from PancreasSegPanel.work.background import BackgroundJob
+
+
+class BatchSection:
+    """Buttons and table of the batch.
+
+    Parameters
+    ----------
+    ui : object
+        The form's widgets by name.
+    logic : PanelLogic
+        Runs the CTs.
+    dialogs : Dialogs
+        Asks for the folder.
+    settings : callable
+        Returns model, device and whether confidence maps are wanted.
+    on_change : callable
+        Called when the batch starts and ends.
+    say : callable
+        Shows a sentence in the status line.
+    """
+
+    def __init__(
+        self,
+        ui: Any,
+        logic: PanelLogic,
+        dialogs: Dialogs,
+        settings: Callable[[], tuple[str, str, bool]],
+        on_change: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._ui, self._logic, self._dialogs = ui, logic, dialogs
+        self._settings, self._on_change, self._say = settings, on_change, say
+        self._looking: BackgroundJob | None = None
+        self.batch: Batch | None = None
+        connect(ui.batchLoadedButton, "clicked(bool)", self._loaded)
+        connect(ui.batchFolderButton, "clicked(bool)", self._folder)
+        connect(ui.batchCancelButton, "clicked(bool)", self._cancel)
+
+    @property
+    def running(self) -> bool:
+        """Whether a batch is under way."""
+        return self._looking is not None or (self.batch is not None and not self.batch.done)
+
+    def cancel(self) -> None:
+        """Stop the batch, as when the scene is closed."""
+        if self._looking is not None:
+            self._looking.dropped = True
+            self._looking = None
+        if self.batch is not None:
+            self.batch.cancel()
+        self._on_change()
+
+    def show(self) -> None:
+        """Show the lines as they are."""
+        batch_table.fill(self._ui.batchTable, self.batch.lines if self.batch is not None else [])
+
+    def _cancel(self, _checked: bool = False) -> None:
+        self.cancel()
+
+    def _loaded(self, _checked: bool = False) -> None:
+        model, device, maps = self._settings()
+        scene = slicer.mrmlScene
+        jobs = [Job(ct, None, model, device, None, maps) for ct in loaded_cts(scene)]
+        if not jobs:
+            self._say("No CT is loaded.")
+            return
+        self._start([LoadedTask(self._logic, scene, job) for job in jobs])
+
+    def _folder(self, _checked: bool = False) -> None:
+        folder = self._dialogs.open_folder("Folder of CTs")
+        if folder is None:
+            return
+        self._say(f"Looking for CTs in {folder}…")
+        self._looking = self._logic.work(lambda: plan_folder(folder), lambda job: self._planned(folder, job))
+        self._on_change()
+
+    def _planned(self, folder: Path, job: BackgroundJob) -> None:
+        self._looking = None
+        if job.error is not None:
+            self._say(sentence_of(job.error))
+            self._on_change()
+            return
+        model, device, _ = self._settings()
+        summary = folder / OUTPUT_FOLDER / SUMMARY
+        self._start(
+            [FolderTask(self._logic, name, scan, mask, summary, model, device) for name, scan, mask in job.result]
+        )
+
+    def _start(self, tasks: Sequence[Task]) -> None:
+        self.batch = Batch(tasks, self.show, self._ended)
+        self.show()
+        self.batch.start()
+        self._on_change()
+
+    def _ended(self, batch: Batch) -> None:
+        self._say(batch.summary())
+        self._on_change()

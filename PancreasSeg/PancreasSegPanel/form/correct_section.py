@@ -1,0 +1,377 @@
+"""The Correct part of the form: tools, brush, what a correction did, undo, doubtful slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import slicer
+
+from PancreasSegLib.errors import PancreasSegError
+from PancreasSegPanel.drawing.active_tool import Hand
+from PancreasSegPanel.drawing.brush_marks import mark_of_point, mark_of_stroke
+from PancreasSegPanel.drawing.slice_brush import WHEEL_STEP, Stroke
+from PancreasSegPanel.drawing.tools import TOOLS, Tool
+from PancreasSegPanel.form.confirm_slice_section import RightSliceSection
+from PancreasSegPanel.form.correction_message import advice, told
+from PancreasSegPanel.form.embedded_editor import EmbeddedEditor
+from PancreasSegPanel.form.learn_section import LearnSection
+from PancreasSegPanel.form.segment_selector import SegmentChoice
+from PancreasSegPanel.form.shortcuts import Shortcuts
+from PancreasSegPanel.form.signals import connect
+from PancreasSegPanel.form.uncertainty_section import DoubtSection
+from PancreasSegPanel.scene.marks_node import find_marks_node
+from PancreasSegPanel.scene.pancreas_segment import find_own_segment
+from PancreasSegPanel.work.problem import problem_of, sentence_of
+
+if TYPE_CHECKING:
+    from PancreasSegPanel.correction.session import CorrectionSession
+    from PancreasSegPanel.logic import PanelLogic
+
+
+class CorrectSection:
+    """Turns what is drawn and clicked into corrections of the chosen segment.
+
+    Parameters
+    ----------
+    ui : object
+        The form's widgets by name.
+    root : QWidget
+        The form.
+    logic : PanelLogic
+        Gives the sessions.
+    ct : callable
+        Returns the chosen CT.
+    segmentations : callable
+        Returns the segmentations whose segments can be corrected.
+    model_and_device : callable
+        Returns what is chosen to learn with.
+    on_written : callable
+        Called when a segment was changed by a correction.
+    on_tool : callable
+        Called with whether a tool is in hand.
+    """
+
+    def __init__(
+        self,
+        ui: Any,
+        root: Any,
+        logic: PanelLogic,
+        ct: Callable[[], Any | None],
+        segmentations: Callable[[], list[Any]],
+        model_and_device: Callable[[], tuple[str, str]],
+        on_written: Callable[[], None],
+        on_tool: Callable[[bool], None],
+    ) -> None:
+        self._ui, self._logic, self._ct, self._segmentations = ui, logic, ct, segmentations
+        self._on_written, self._on_tool = on_written, on_tool
+        self._entered = False
+        self._known: CorrectionSession | None = None
+        self._problem = ""
+        self._seen_step: Any = None
+        self.hand = Hand(ui, self._may_take, self._drawn, self._clicked, self._hand_changed)
+        self.choice = SegmentChoice(ui.correctSegmentSelector, self._segment_chosen)
+        self.doubt = DoubtSection(ui.nextDoubtButton, ui.doubtLabel, self._session_or_none)
+        self.right_slice = RightSliceSection(ui.sliceRightButton, self._do, lambda: self.hand.brush.drawing)
+        self.learn = LearnSection(ui.learnButton, self._do, model_and_device)
+        self.editor = EmbeddedEditor(ui.segmentEditorCollapsibleButton, ui.segmentEditorLabel, self.hand.put_away)
+        self.shortcuts = self._make_shortcuts(root)
+        self._connect()
+        self.update()
+
+    def _connect(self) -> None:
+        ui = self._ui
+        connect(ui.thresholdCheckBox, "toggled(bool)", self._threshold_toggled)
+        connect(ui.autoUpdateCheckBox, "toggled(bool)", self._mode_changed)
+        connect(ui.previewCheckBox, "toggled(bool)", self._mode_changed)
+        connect(ui.correctCollapsibleButton, "contentsCollapsed(bool)", self._collapsed)
+        for button, act in (
+            (ui.updateButton, self.apply),
+            (ui.acceptButton, self.accept),
+            (ui.rejectButton, self.reject),
+            (ui.undoCorrectionButton, self.undo),
+            (ui.redoCorrectionButton, self.redo),
+            (ui.smoothButton, self.smooth),
+            (ui.clearMarksButton, self.clear_marks),
+        ):
+            connect(button, "clicked(bool)", lambda _checked=False, act=act: act())
+
+    def _make_shortcuts(self, root: Any) -> Shortcuts:
+        hand = self.hand
+        actions: dict[str, Callable[[], None]] = {
+            "Ctrl+Z": self.undo,
+            "Z": self.undo,
+            "Ctrl+Y": self.redo,
+            "Y": self.redo,
+            "Ctrl+U": self.apply,
+            "N": self.doubt.next,
+            "S": self.right_slice.confirm,
+            "L": self.learn.start,
+            "+": lambda: hand.resize(WHEEL_STEP),
+            "-": lambda: hand.resize(1 / WHEEL_STEP),
+            "A": self.accept,
+            "R": self.reject,
+            "Escape": hand.escape,
+        }
+        for tool in TOOLS:
+            actions[tool.key] = lambda tool=tool: hand.switch(tool)  # type: ignore[misc]
+        wanted: dict[str, Callable[[], bool]] = {
+            "A": self._has_preview,
+            "R": self._has_preview,
+            "Escape": lambda: hand.tool is not None,
+            "+": lambda: hand.brush.on,
+            "-": lambda: hand.brush.on,
+        }
+        return Shortcuts(root, actions, wanted)
+
+    # ------------------------------------------------------------------ the module's life
+
+    def enter(self) -> None:
+        """The module is shown."""
+        self._entered = True
+        self.editor.enter()
+        self.refresh()
+
+    def exit(self) -> None:
+        """The module is left: tools and keys are given back; corrections under way go on."""
+        self.hand.put_away()
+        self._entered = False
+        self.shortcuts.remove()
+        self.right_slice.watch(False)
+        self.editor.exit()
+
+    def scene_closing(self) -> None:
+        """The scene goes: what is being drawn is dropped."""
+        self.hand.drop()
+        self._leave_session()
+        self.choice.fill([])
+        self.editor.scene_closing()
+        self.doubt.start_over()
+        self._problem = ""
+        self.update()
+
+    def close(self) -> None:
+        """The module is unloaded."""
+        self.hand.drop()
+        self.exit()
+        self._leave_session()
+        self.choice.close()
+        self.editor.close()
+
+    def offer(self, segmentation: Any) -> None:
+        """A result was written: open the section on it."""
+        self.refresh()
+        segment_id = find_own_segment(segmentation, "pancreas")
+        if segment_id is not None:
+            self.choice.choose(segmentation, segment_id)
+        self._ui.correctCollapsibleButton.collapsed = False
+        self.doubt.start_over()
+        self._problem = ""
+        self.update()
+
+    def refresh(self) -> None:
+        """The choices or the scene have changed."""
+        if not slicer.mrmlScene.IsClosing():
+            self.choice.fill(self._segmentations())
+        known = self._known
+        if known is not None and (known.ct is not self._ct() or known.ended):
+            self._leave_session()
+        self._aim_editor()
+        self.update()
+
+    # ------------------------------------------------------------------ the session
+
+    def session(self) -> CorrectionSession:
+        """Return the session of the chosen segment, begun now if need be.
+
+        Raises
+        ------
+        PancreasSegError
+            If nothing is chosen, or what is chosen cannot be corrected.
+        """
+        if self._known is not None and self._known.ended:
+            self._leave_session()
+        if self._known is None:
+            segmentation, segment_id, ct = self.choice.segmentation, self.choice.segment_id, self._ct()
+            if ct is None:
+                raise PancreasSegError("There is no CT to correct on.", "Choose the CT under Inputs.")
+            if segmentation is None or segment_id is None:
+                raise PancreasSegError("There is no segment to correct.", "Segment first, or choose an output.")
+            session = self._logic.correct(segmentation, segment_id, ct)
+            session.auto_update = bool(self._ui.autoUpdateCheckBox.checked)
+            session.preview = bool(self._ui.previewCheckBox.checked)
+            session.on_change.append(self._session_changed)
+            self._known, self._seen_step = session, session.last
+        return self._known
+
+    def _session_or_none(self) -> CorrectionSession | None:
+        try:
+            return self.session()
+        except Exception as error:  # PythonQt only prints what leaves a slot
+            self._complain(error)
+            return None
+
+    def _leave_session(self) -> None:
+        known, self._known = self._known, None
+        if known is not None and self._session_changed in known.on_change:
+            known.on_change.remove(self._session_changed)
+
+    def _do(self, act: Callable[[CorrectionSession], Any]) -> None:
+        """Do something with the session; what cannot be done is said."""
+        self._problem = ""
+        try:
+            act(self.session())
+        except Exception as error:
+            self._complain(error)
+        self.update()
+
+    def _complain(self, error: BaseException) -> None:
+        self._problem = sentence_of(problem_of(error))
+        self._show_status()
+
+    def _segment_chosen(self) -> None:
+        self._leave_session()
+        self.doubt.start_over()
+        self._problem = ""
+        self._aim_editor()
+        self.update()
+
+    def _session_changed(self) -> None:
+        known = self._known
+        if known is not None and known.last is not self._seen_step:
+            self._seen_step = known.last
+            self._on_written()
+        if known is not None and known.ended:
+            self._problem = known.ended
+            self._leave_session()
+        self.update()
+
+    # ------------------------------------------------------------------ what was drawn
+
+    def _may_take(self, tool: Tool) -> bool:
+        session = self._session_or_none()
+        if session is None:
+            return False
+        self.editor.drop_effect()
+        self._do(lambda session: session.prepare())
+        return True
+
+    def _hand_changed(self) -> None:
+        self._problem = ""
+        self._on_tool(self.hand.tool is not None)
+        self.update()
+
+    def _drawn(self, stroke: Stroke, tool: Tool) -> None:
+        def record(session: CorrectionSession) -> None:
+            sphere = bool(self._ui.sphereBrushCheckBox.checked)
+            mark = mark_of_stroke(stroke, session.geometry, tool, self.hand.brush.radius_mm, sphere)
+            if tool.kind == "region":
+                session.direct(mark, self._hu_range())
+            else:
+                session.add([mark])
+
+        self._do(record)
+
+    def _clicked(self, position_ras: Any, tool: Tool) -> None:
+        self._do(lambda session: session.add([mark_of_point(position_ras, session.geometry, tool)]))
+
+    def _hu_range(self) -> tuple[float, float] | None:
+        if not self._ui.thresholdCheckBox.checked:
+            return None
+        slider = self._ui.thresholdSlider
+        return float(slider.minimumValue), float(slider.maximumValue)
+
+    # ------------------------------------------------------------------ what the buttons do
+
+    def apply(self) -> None:
+        """Correct by what waits; after a failure, ask again."""
+        self._do(lambda session: self.learn.retry(session) if session.can_retry else session.apply())
+
+    def accept(self) -> None:
+        """Write the preview."""
+        self._do(lambda session: session.accept())
+
+    def reject(self) -> None:
+        """Drop the preview."""
+        self._do(lambda session: session.reject())
+        self.hand.renew_points()
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        if self._known is not None and self._known.can_undo:
+            self._do(lambda session: session.undo())
+            self._on_written()
+            self.hand.renew_points()
+
+    def redo(self) -> None:
+        """Do a step again."""
+        if self._known is not None and self._known.can_redo:
+            self._do(lambda session: session.redo())
+            self._on_written()
+
+    def smooth(self) -> None:
+        """Smooth the segment."""
+        self._do(lambda session: session.smooth())
+
+    def clear_marks(self) -> None:
+        """Forget all marks."""
+        self._do(lambda session: session.clear_marks())
+        self.hand.renew_points()
+
+    def _threshold_toggled(self, on: bool) -> None:
+        self._ui.thresholdSlider.enabled = on
+
+    def _mode_changed(self, _on: bool) -> None:
+        if self._known is not None:
+            self._known.auto_update = bool(self._ui.autoUpdateCheckBox.checked)
+            self._known.preview = bool(self._ui.previewCheckBox.checked)
+        self.update()
+
+    def _collapsed(self, collapsed: bool) -> None:
+        if collapsed:
+            self.hand.put_away()
+        self.update()
+
+    # ------------------------------------------------------------------ what is shown
+
+    def _has_preview(self) -> bool:
+        return self._known is not None and bool(self._known.has_preview)
+
+    def _has_marks(self) -> bool:
+        """Whether something is marked on the chosen segment, be it in a scene that was opened just now."""
+        if self._known is not None:
+            return self._known.learning.possible
+        segmentation, segment_id, ct = self.choice.segmentation, self.choice.segment_id, self._ct()
+        return None not in (segmentation, ct) and find_marks_node(segmentation, segment_id, ct) is not None
+
+    def update(self) -> None:
+        """Enable what can be clicked now, and say what happened."""
+        ui, known = self._ui, self._known
+        usable = self.choice.segment_id is not None and self._ct() is not None
+        self.hand.enable(usable)
+        ui.smoothButton.enabled = ui.nextDoubtButton.enabled = ui.sliceRightButton.enabled = usable
+        self.learn.show(known, usable and self._has_marks())
+        waiting = known is not None and bool(known.queued) and not known.busy
+        failed = known is not None and known.can_retry
+        ui.updateButton.enabled = waiting or failed
+        ui.updateButton.text = "Retry" if failed else "Update"
+        ui.acceptButton.visible = ui.rejectButton.visible = self._has_preview()
+        ui.undoCorrectionButton.enabled = known is not None and bool(known.can_undo)
+        ui.redoCorrectionButton.enabled = known is not None and bool(known.can_redo)
+        ui.clearMarksButton.enabled = known is not None and known.marks_node is not None
+        in_use = self._entered and usable and not ui.correctCollapsibleButton.collapsed
+        self.right_slice.watch(in_use)
+        if in_use:
+            self.shortcuts.install()
+            self.shortcuts.update()
+        else:
+            self.shortcuts.remove()
+        self._show_status()
+
+    def _show_status(self) -> None:
+        known, tool = self._known, self.hand.tool
+        happened = self._problem or (told(known, tool) if known is not None else "")
+        self._ui.correctionStatusLabel.text = happened or advice(tool, self.choice.segment_id is not None)
+
+    def _aim_editor(self) -> None:
+        self.editor.edit(self.choice.segmentation, self.choice.segment_id, self._ct())

@@ -1,0 +1,89 @@
+"""The models' part of the form: import, verify, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PancreasSegLib.errors import PancreasSegError
+from PancreasSegPanel.form.choices_section import ChoicesSection
+from PancreasSegPanel.form.dialogs import Dialogs
+from PancreasSegPanel.form.model_list import add_model, remove_model
+from PancreasSegPanel.form.signals import connect
+from PancreasSegPanel.work.problem import sentence_of
+
+if TYPE_CHECKING:
+    from PancreasSegPanel.logic import PanelLogic
+    from PancreasSegPanel.work.background import BackgroundJob
+
+
+class ModelsSection:
+    """Buttons of the model packages.
+
+    Parameters
+    ----------
+    ui : object
+        The form's widgets by name.
+    logic : PanelLogic
+        Copies and checks files in the background.
+    dialogs : Dialogs
+        Asks.
+    choices : ChoicesSection
+        Has the list.
+    say : callable
+        Shows a sentence in the status line.
+    """
+
+    def __init__(
+        self, ui: Any, logic: PanelLogic, dialogs: Dialogs, choices: ChoicesSection, say: Callable[[str], None]
+    ) -> None:
+        self._ui, self._logic, self._dialogs = ui, logic, dialogs
+        self._choices, self._say = choices, say
+        connect(ui.importModelButton, "clicked(bool)", self._import_zip)
+        connect(ui.importModelFolderButton, "clicked(bool)", self._import_folder)
+        connect(ui.removeModelButton, "clicked(bool)", self._remove)
+
+    def refresh(self) -> None:
+        """Say what the chosen model is."""
+        model = self._choices.model
+        self._ui.modelLabel.text = model.details if model is not None else ""
+        self._ui.removeModelButton.enabled = model is not None and model.removable
+
+    def _import_zip(self, _checked: bool = False) -> None:
+        self._import(self._dialogs.open_file("Import a model package", "Model packages (*.zip)"))
+
+    def _import_folder(self, _checked: bool = False) -> None:
+        self._import(self._dialogs.open_folder("Import a model package"))
+
+    def _import(self, source: Path | None) -> None:
+        if source is None:
+            return
+        self._say(f"Checking and copying {source.name}…")
+        self._logic.work(lambda: add_model(source), self._imported)
+
+    def _imported(self, job: BackgroundJob) -> None:
+        if job.error is not None:
+            self._dialogs.error(sentence_of(job.error))
+            self._say("The model was not imported.")
+            return
+        self._choices.fill_models()
+        self._choices.choose_model(job.result)
+        self._choices.refresh()
+        self.refresh()
+        self._say(f"The model {job.result} was imported; all its checksums are right.")
+
+    def _remove(self, _checked: bool = False) -> None:
+        model = self._choices.model
+        if model is None or not self._dialogs.confirm(f"Delete the model {model.name} from this computer?"):
+            return
+        try:
+            remove_model(model.name)
+        except PancreasSegError as error:
+            self._dialogs.error(sentence_of(error))
+            return
+        self._choices.choose_model("default")
+        self._choices.fill_models()
+        self._choices.refresh()
+        self.refresh()
+        self._say(f"The model {model.name} was deleted.")

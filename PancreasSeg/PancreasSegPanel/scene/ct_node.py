@@ -1,0 +1,144 @@
+"""A CT of the scene as the library takes it: voxels as they lie in memory, geometry in LPS, a cheap key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from vtk.util.numpy_support import vtk_to_numpy
+
+from PancreasSegLib.errors import NotACTError, PancreasSegError
+from PancreasSegLib.io.hounsfield import check_ct
+from PancreasSegLib.volume import AxisMap, Geometry
+from PancreasSegLib.worker import Scan
+from PancreasSegPanel.scene.patient_axes import geometry_from_ras
+from PancreasSegPanel.scene.vtk_matrices import node_to_world, to_numpy
+
+LEAST_SLICES = 8
+LEAST_HEIGHT_MM = 30.0
+_SAMPLE_ZYX = (24, 48, 48)
+
+
+@dataclass(frozen=True)
+class CTCheck:
+    """What can be said of a volume at once.
+
+    Attributes
+    ----------
+    sentence : str
+        Its size, or why it cannot be segmented and what to do.
+    usable : bool
+        Whether it looks like a CT that can hold a pancreas.
+    """
+
+    sentence: str
+    usable: bool
+
+
+def voxels_of(node: Any) -> NDArray:
+    """Return the (z, y, x) array that shares the memory of a volume node.
+
+    Raises
+    ------
+    NotACTError
+        If the node holds no voxels or several values a voxel (colour, vectors).
+    """
+    image = node.GetImageData()
+    scalars = image.GetPointData().GetScalars() if image is not None else None
+    if scalars is None or scalars.GetNumberOfTuples() == 0:
+        raise NotACTError(f"The volume {node.GetName()} holds no voxels.", "Load it again.")
+    if scalars.GetNumberOfComponents() != 1:
+        raise NotACTError(
+            f"The volume {node.GetName()} has {scalars.GetNumberOfComponents()} values a voxel, a CT has one.",
+            "Choose the CT itself, not a colour image.",
+        )
+    i, j, k = image.GetDimensions()
+    return vtk_to_numpy(scalars).reshape(k, j, i)
+
+
+def geometry_of(node: Any) -> Geometry:
+    """Return the grid of a volume node in the world, its linear parent transforms included.
+
+    Raises
+    ------
+    GeometryError
+        If the grid is sheared, or a parent transform is not linear.
+    """
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    image = node.GetImageData()
+    size = image.GetDimensions() if image is not None else (0, 0, 0)
+    return geometry_from_ras(node_to_world(node) @ to_numpy(matrix), size)
+
+
+def content_key(node: Any) -> str:
+    """Return a name of the node's present voxels and grid, without looking at the voxels."""
+    image = node.GetImageData()
+    scalars = image.GetPointData().GetScalars()
+    geometry = geometry_of(node)
+    place = (geometry.size_ijk, geometry.spacing_mm, geometry.origin_lps, geometry.direction_lps)
+    # A scene that was closed and filled again gives the same node ids: the address tells the nodes apart.
+    return (
+        f"{node.GetID()}-{scalars.GetAddressAsString('')}-{scalars.GetMTime()}-{image.GetMTime()}-{hash(place):x}"
+    )
+
+
+def scan_of(node: Any) -> Scan:
+    """Return a CT node as the worker's client takes it; nothing is copied.
+
+    Raises
+    ------
+    NotACTError, GeometryError
+        As :func:`voxels_of` and :func:`geometry_of` say.
+    """
+    voxels = voxels_of(node)
+    return Scan(voxels, geometry_of(node), content_key(node))
+
+
+def check_node(node: Any) -> CTCheck:
+    """Say at once whether a volume can be segmented; it looks at a sample of the voxels."""
+    try:
+        voxels = voxels_of(node)
+        geometry = geometry_of(node)
+        _check_height(node.GetName(), geometry)
+        check_ct(_sample(voxels), node.GetName())
+    except PancreasSegError as error:
+        # The command line's way out means nothing here.
+        hint = "Choose an abdominal CT." if "--assume-ct" in error.hint else error.hint
+        return CTCheck(f"{error.message} {hint}".strip(), False)
+    size = " × ".join(str(n) for n in geometry.size_ijk)
+    spacing = " × ".join(f"{v:.3g}" for v in geometry.spacing_mm)
+    return CTCheck(f"{size} voxels of {spacing} mm", True)
+
+
+def _sample(voxels: NDArray) -> NDArray:
+    """Return a few ten thousand voxels from all over the scan: a look at them takes no time on any size."""
+    steps = (slice(None, None, max(1, n // limit)) for n, limit in zip(voxels.shape, _SAMPLE_ZYX, strict=True))
+    return np.ascontiguousarray(voxels[tuple(steps)])
+
+
+def _check_height(name: str, geometry: Geometry) -> None:
+    canonical = AxisMap.to_canonical(geometry).target
+    height, slices = canonical.extent_mm[2], canonical.size_ijk[2]
+    if slices < LEAST_SLICES or height < LEAST_HEIGHT_MM:
+        raise NotACTError(
+            f"{name} is too thin to hold a pancreas: {height:.0f} mm from top to bottom in {slices} slices.",
+            "Choose a scan of the whole upper abdomen.",
+        )
+
+
+def same_grid(node: Any, geometry: Geometry) -> bool:
+    """Whether a volume node still lies on a grid."""
+    try:
+        return node.GetImageData() is not None and geometry_of(node).matches(geometry)
+    except PancreasSegError:
+        return False
+
+
+def crop_of(node: Any, slices_zyx: tuple[slice, slice, slice]) -> NDArray[np.float64]:
+    """Return a copy of the HU inside a crop."""
+    return np.array(voxels_of(node)[slices_zyx], dtype=np.float64)

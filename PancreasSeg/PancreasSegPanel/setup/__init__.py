@@ -1,0 +1,1 @@
+"""Installation, packages, the sample CT and the self-test."""

@@ -1,0 +1,57 @@
+"""The check behind ``PancreasSegTest``: a generated CT through the whole way, in the application itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk
+
+from PancreasSegLib.volume import Volume
+from PancreasSegPanel.scene.oriented_image import oriented_image, values_on
+from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, find_own_segment
+from PancreasSegPanel.scene.patient_axes import ras_from_geometry
+from PancreasSegPanel.scene.vtk_matrices import to_vtk
+
+LEAST_DICE = 0.2
+"""A phantom is no patient: the model finds its pancreas, but need not outline it well."""
+
+
+def add_volume(scene: Any, volume: Volume, name: str) -> Any:
+    """Add a CT of the library to the scene."""
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    image = vtk.vtkImageData()
+    image.SetDimensions(*volume.geometry.size_ijk)
+    scalars = numpy_to_vtk(np.ascontiguousarray(volume.voxels, np.int16).ravel(), True, vtk.VTK_SHORT)
+    scalars.SetName("HU")
+    image.GetPointData().SetScalars(scalars)
+    node.SetIJKToRASMatrix(to_vtk(ras_from_geometry(volume.geometry)))
+    node.SetAndObserveImageData(image)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def check_phantom(logic: Any) -> tuple[float, float]:
+    """Segment a phantom; return the volume in mL and the Dice against what was built in.
+
+    Raises
+    ------
+    AssertionError
+        If there is no segment, or it is somewhere else.
+    """
+    from PancreasSegLib.phantom import PHANTOM_LABELS, make_phantom
+
+    phantom = make_phantom(seed=0, spacing_mm=(2.5, 2.5, 4.0))
+    ct = add_volume(slicer.mrmlScene, phantom.ct, "PancreasSeg phantom")
+    node = logic.segment(ct)
+    segment_id = find_own_segment(node, "pancreas")
+    assert segment_id is not None, "there is no segment Pancreas"
+    segment = node.GetSegmentation().GetSegment(segment_id)
+    truth = (phantom.labels.voxels == PHANTOM_LABELS["pancreas"]).astype(np.uint8)
+    like = oriented_image(truth, (0, 0, 0), ras_from_geometry(phantom.ct.geometry))
+    found = values_on(segment.GetRepresentation(BINARY_LABELMAP), like) == segment.GetLabelValue()
+    dice = 2.0 * np.count_nonzero(found & (truth > 0)) / (np.count_nonzero(found) + np.count_nonzero(truth))
+    assert dice >= LEAST_DICE, f"the segment is not where the pancreas was built in (Dice {dice:.2f})"
+    return float(logic.measurement(node).volume_ml), float(dice)

@@ -1,0 +1,1 @@
+"""The worker's client, other threads, runs and batches."""
