@@ -1,7 +1,7 @@
 """Intensity augmentation in HU: noise, kernels, resolution, contrast, contrast phase, truncated scans.
 
-The nnU-Net family (Isensee et al., Nature Methods 2021), with strengths in HU and mm, and one of our own: each
-labelled organ is shifted by its own number of HU, which mimics another contrast phase.
+The nnU-Net family (Isensee et al., Nature Methods 2021), with strengths in HU and mm, and one of our own: another
+contrast phase, or each labelled organ shifted by its own number of HU.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from PancreasSegLib.training.contrast_phase import ContrastPhases
 from PancreasSegLib.training.recipe import AugmentationRecipe, StageRecipe
 
 
@@ -17,6 +18,7 @@ def augment_intensity(
     hu: torch.Tensor,
     label: torch.Tensor,
     stage: StageRecipe,
+    phases: ContrastPhases,
     rng: np.random.Generator,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -30,6 +32,8 @@ def augment_intensity(
         Class indices.
     stage : StageRecipe
         Window, spacing and strengths.
+    phases : ContrastPhases
+        The phases that the stage's labels allow.
     rng, generator
         Sources of the scalar and of the voxel-wise draws.
 
@@ -45,6 +49,11 @@ def augment_intensity(
     )  # far below the window in a real scan: stays at its floor whatever the noise
     if rng.random() < a.phase_probability:
         hu = hu + _phase_shift(label, a.phase_hu, rng)
+    if a.contrast_phases:
+        names, shares = [None, *a.contrast_phases], list(a.contrast_phases.values())
+        phase = names[int(np.searchsorted(np.cumsum([1 - sum(shares), *shares]), rng.random(), side="right"))]
+        if phase is not None:
+            hu = phases.show(hu, label, phase, rng)
     if rng.random() < a.blur_probability:
         hu = gaussian_blur(hu, _sigmas(rng.uniform(*a.blur_mm), stage))
     elif rng.random() < a.sharpen_probability:

@@ -97,7 +97,9 @@ class NetworkTrainer:
         self.optimizer = build_optimizer(self.network, stage.optimizer)
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
         self.loss = DeepSupervisionLoss(stage.loss, self.classes, self.organ).to(device)
-        self.sampler = PatchSampler(training, stage, self.organ, device, task.seed, self.settings.memory_gb)
+        self.sampler = PatchSampler(
+            training, stage, self.organ, device, task.seed, self.settings.memory_gb, task.labels
+        )
         self.step, self.elapsed = 0, 0.0
         self.watch = RunWatch(stage)
         self._since_told, self._since_look = MeanLoss(device), MeanLoss(device)

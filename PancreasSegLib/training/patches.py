@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.training.case_memory import CaseMemory
 from PancreasSegLib.training.channels import input_channels
+from PancreasSegLib.training.contrast_phase import ContrastPhases
 from PancreasSegLib.training.intensity import augment_intensity
 from PancreasSegLib.training.partial_labels import Read
 from PancreasSegLib.training.prepared import PreparedCase, StoredCase
@@ -43,6 +44,8 @@ class PatchSampler:
         Seed of all draws.
     memory_gb : float, optional
         Budget for the cases held on the device; without it all are, from the beginning.
+    labels : sequence of str, optional
+        Names of the classes from 1, by which organs are shown in another contrast phase.
     """
 
     def __init__(
@@ -53,9 +56,11 @@ class PatchSampler:
         device: torch.device,
         seed: int,
         memory_gb: float | None = None,
+        labels: Sequence[str] = (),
     ) -> None:
         self.stage, self.device, self.seed = stage, device, seed
         self.cases = cases
+        self._phases = ContrastPhases(labels)
         self._planar, self._frugal = stage.spatial_dims == 2, memory_gb is not None
         self.memory = CaseMemory(
             lambda number: resident_case(cases[number].load(), organ, device, seed),
@@ -127,7 +132,7 @@ class PatchSampler:
         image, label = self._interpolate(case, centre, matrix, elastic, generator)
         stage = self.stage
         hu = image * ((stage.window_hu[1] - stage.window_hu[0]) / 255.0) + stage.window_hu[0]
-        hu, label = augment_intensity(hu, label, stage, rng, generator)
+        hu, label = augment_intensity(hu, label, stage, self._phases, rng, generator)
         channels = input_channels(hu, stage)
         return (channels[:, 0], label[0]) if self._planar else (channels, label)
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from PancreasSegLib.training.cache import PreparedCase
+from PancreasSegLib.training.contrast_phase import ContrastPhases
 from PancreasSegLib.training.intensity import augment_intensity, gaussian_blur
 from PancreasSegLib.training.patches import PatchSampler
 from PancreasSegLib.training.recipe import AugmentationRecipe, StageRecipe
@@ -130,7 +131,7 @@ def test_air_stays_at_the_floor_whatever_the_noise():
     s = stage(OFF | {"noise_probability": 1.0, "noise_hu": 50.0, "intensity_probability": 1.0})
     generator = torch.Generator().manual_seed(0)
     label = torch.zeros(hu.shape, dtype=torch.int64)
-    out, _ = augment_intensity(hu, label, s, np.random.default_rng(0), generator)
+    out, _ = augment_intensity(hu, label, s, ContrastPhases([]), np.random.default_rng(0), generator)
     assert (out[:, :8] == -125).all()
     assert out[:, 8:].std() > 1
 

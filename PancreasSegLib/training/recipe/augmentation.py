@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, field_validator
 
 from PancreasSegLib.training.recipe.part import Part, Share, Triple
 
@@ -35,4 +37,14 @@ class AugmentationRecipe(Part):
     gamma_probability: Share = 0.25
     phase_hu: float = Field(default=22.0, ge=0, description="SD of the HU shift of each labelled organ")
     phase_probability: Share = 0.3
+    contrast_phases: dict[Literal["native", "arterial", "pancreatic", "portal", "delayed"], Share] = Field(
+        default_factory=dict, description="share of the patches shown as each contrast phase; the rest stays"
+    )
     truncate_probability: float = Field(default=0.08, ge=0, le=1, description="the scan ends inside the patch")
+
+    @field_validator("contrast_phases")
+    @classmethod
+    def _check_shares(cls, shares: dict[str, float]) -> dict[str, float]:
+        if sum(shares.values()) > 1:
+            raise ValueError(f"contrast_phases: the shares add up to {sum(shares.values()):g}, more than 1")
+        return shares
