@@ -1,18 +1,27 @@
-"""Measures how long the Qt event loop was blocked, and what blocked it."""
+"""Turns the Qt event loop, as PySide6 does or as 3D Slicer does, and measures how long it was blocked.
+
+PySide6 lets other Python threads run while Qt waits for events. 3D Slicer does not: its event loop keeps Python's
+interpreter lock (GIL), so that a thread advances only while the main thread runs Python code that gives it away.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import PySide6
 from PySide6 import QtCore, QtWidgets
 
 TICK_MS = 5
+AWAKE_MS = 50  # the loop that keeps the GIL turns at least as often, so that its caller can look at a condition
 SAMPLED_AFTER = 0.08  # seconds without a tick after which the main thread is looked at
 
 
@@ -32,6 +41,8 @@ class EventLoopGaps:
         did, whatever else the machine does. It misses waiting, e.g. for a lock or for Python's interpreter lock.
     blocker
         The Python stack in the longest gap that was looked at, as text; empty when none was long enough.
+    keeps_gil
+        Whether the loop turns as in 3D Slicer. Nothing is measured then: a watch would give the GIL away itself.
     """
 
     def __init__(self) -> None:
@@ -46,9 +57,35 @@ class EventLoopGaps:
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._tick)
         self._main_thread = threading.get_ident()
-        self._ended = threading.Event()
+        self._ended, self._watching = threading.Event(), threading.Event()
+        self._watching.set()
+        self._awake = QtCore.QTimer()  # without a slot: no Python runs
+        self._awake.setInterval(AWAKE_MS)
         self._sampler = threading.Thread(target=self._sample, name="event loop watch", daemon=True)
         self._sampler.start()
+
+    @property
+    def keeps_gil(self) -> bool:
+        """Whether the loop turns as in 3D Slicer."""
+        return not self._watching.is_set()
+
+    @keeps_gil.setter
+    def keeps_gil(self, on: bool) -> None:
+        if on:
+            _turn_in_qt()  # raises where that cannot be done
+            self._watching.clear()
+            self._awake.start()
+        else:
+            self._watching.set()
+            self._awake.stop()
+
+    def turn(self) -> None:
+        """Wait for an event and let Qt handle what there is."""
+        flags = QtCore.QEventLoop.AllEvents | QtCore.QEventLoop.WaitForMoreEvents
+        if self.keeps_gil:
+            _turn_in_qt()(int(flags))
+        else:
+            QtCore.QEventLoop().processEvents(flags)
 
     def reset(self) -> None:
         """Forget what was measured."""
@@ -59,13 +96,14 @@ class EventLoopGaps:
 
     def close(self) -> None:
         """End the watch."""
+        self.keeps_gil = False
         self._ended.set()
         self._timer.stop()
 
     @contextmanager
     def running(self) -> Any:
         """Measure while the block lets the event loop run, or handles one event of it."""
-        if self._last is not None:  # inside another one
+        if self._last is not None or self.keeps_gil:  # inside another one, or nothing is measured
             yield
             return
         self._last, self._last_busy = time.perf_counter(), time.thread_time()
@@ -96,6 +134,7 @@ class EventLoopGaps:
 
     def _sample(self) -> None:
         while not self._ended.wait(0.02):
+            self._watching.wait()
             last = self._last
             blocked = 0.0 if last is None else time.perf_counter() - last
             if blocked > max(SAMPLED_AFTER, self._blocked_for):
@@ -121,5 +160,19 @@ def process_events(gaps: EventLoopGaps, until: Callable[[], Any] | None, timeout
         while not gaps.excluded(until):
             if time.monotonic() > end:
                 raise TimeoutError(f"waited {timeout:g} s in vain")
-            flags = QtCore.QEventLoop.AllEvents | QtCore.QEventLoop.WaitForMoreEvents
-            QtCore.QEventLoop().processEvents(flags)
+            gaps.turn()
+
+
+@functools.cache
+def _turn_in_qt() -> Callable[[int], None]:
+    """Return ``QCoreApplication::processEvents`` of Qt itself, called as a C function that keeps the GIL.
+
+    Raises
+    ------
+    OSError, AttributeError
+        Where Qt's library or its function has another name (it was tried on Linux).
+    """
+    library = ctypes.PyDLL(str(Path(PySide6.__file__).parent / "Qt" / "lib" / "libQt6Core.so.6"))
+    turn = library["_ZN16QCoreApplication13processEventsE6QFlagsIN10QEventLoop17ProcessEventsFlagEE"]
+    turn.argtypes, turn.restype = [ctypes.c_int], None
+    return turn

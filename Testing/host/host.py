@@ -222,6 +222,17 @@ class Host:
         scene_files.load_scene(self.scene, Path(path))
         self.process_events()
 
+    # The event loop
+
+    @property
+    def keeps_gil(self) -> bool:
+        """Whether the event loop keeps Python's interpreter lock while it waits, as 3D Slicer's does."""
+        return self.gaps.keeps_gil
+
+    @keeps_gil.setter
+    def keeps_gil(self, on: bool) -> None:
+        self.gaps.keeps_gil = on
+
     # Pictures
 
     @property
@@ -249,6 +260,7 @@ class Host:
 
     def reset(self) -> None:
         """Go back to an application just started: no module, an empty scene, nothing recorded."""
+        self.keeps_gil = False
         self.unload_module()
         self.live_views = False
         self.mouse.leave()
