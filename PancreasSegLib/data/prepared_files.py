@@ -61,7 +61,7 @@ def _can_be_copied(image: Path, case: ComposedCase) -> bool:
     whole = header.stored_type.endswith("i2") and (header.slope, header.intercept) == (1.0, 0.0)
     plain = not any(raw[text].strip(b"\0 r") for text in _TEXTS)
     extension = struct.unpack("B", raw[_EXTENSION : _EXTENSION + 1])[0] if len(raw) > _EXTENSION else 0
-    return whole and plain and not extension
+    return raw[344:347] == b"n+1" and whole and plain and not extension
 
 
 def _first_bytes(image: Path) -> bytes:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.errors import DicomSeriesError, NotACTError
 from PancreasSegLib.io.dicom_header import DicomImage, DicomSeries
+from PancreasSegLib.io.grid import check_spacing, orthonormal
 from PancreasSegLib.io.image_file import MIN_SLICES
-from PancreasSegLib.io.itk_image import check_spacing, orthonormal
 from PancreasSegLib.volume import Geometry
 
 _SAME_POSITION_MM = 1e-3

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-READABLE_IMAGES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+NIFTI = (".nii.gz", ".nii", ".hdr", ".img")
+NRRD = (".nrrd", ".nhdr", ".seg.nrrd")
+
+READABLE_IMAGES = (*NIFTI, ".nrrd", ".nhdr", ".mha", ".mhd")
 """Image files that :func:`read_volume` reads (DICOM and zip are told by their content)."""
 
 WRITABLE_MASKS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".dcm")

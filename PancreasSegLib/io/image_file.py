@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.errors import GeometryError, NotACTError, UnreadableFileError
-from PancreasSegLib.io.formats import extension_of
+from PancreasSegLib.io.formats import NIFTI, NRRD, extension_of
+from PancreasSegLib.io.grid import grid_of
 from PancreasSegLib.io.hounsfield import as_hounsfield, check_ct, without_invalid
-from PancreasSegLib.io.itk_image import array_of, geometry_of, orthonormal, quiet_stderr, simple_itk
-from PancreasSegLib.io.nifti_file import NiftiHeader, check_size, read_header, read_voxels
+from PancreasSegLib.io.itk_image import array_of, quiet_stderr, simple_itk
+from PancreasSegLib.io.nifti_file import check_size, read_header, read_voxels
+from PancreasSegLib.io.text_header import check_text_header
 from PancreasSegLib.volume import Geometry, Volume
 
 MIN_SLICES = 8
 """Fewer voxels than this along any axis make no volume for a 3D network."""
 
 _MAX_VOXELS = 2**31
-_NAMES = {".nii": "NIfTI", ".nii.gz": "NIfTI", ".nrrd": "NRRD", ".nhdr": "NRRD", ".mha": "MetaImage"}
-_permissive = threading.Lock()
 
 
 def read_image_file(path: Path, *, assume_ct: bool = False) -> Volume:
@@ -33,7 +30,7 @@ def read_image_file(path: Path, *, assume_ct: bool = False) -> Volume:
     Parameters
     ----------
     path : Path
-        Ends in ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``, ``.mha`` or ``.mhd``.
+        Ends in one of :data:`~PancreasSegLib.io.formats.READABLE_IMAGES`.
     assume_ct : bool
         Take the values as HU even if they do not look like it.
 
@@ -118,33 +115,27 @@ def check_slices(geometry: Geometry, what: str) -> None:
 def _read(path: Path) -> Volume:
     """Return the 3D image with the values as they are stored; ``source`` holds path, format and warnings."""
     check_readable(path)
-    what = repr(path.name)
-    header = read_header(path) if extension_of(path) in (".nii", ".nii.gz") else None
-    if header is not None:
-        _check_nifti(path, header)
-        check_size(path, header)
-    deviation = 0.0
-    try:
-        voxels, grid = _execute(path, header)
-    except GeometryError:
-        # ITK refuses an s-form that is off right angles by rounding alone, where there is no good q-form either.
-        if header is None or header.sform is None:
-            raise
-        _, deviation = orthonormal(header.sform[:, :3], what)
-        with _permissive_sform():
-            voxels, grid = _execute(path, header)
-    geometry, warnings = geometry_of(grid, what, deviation)
-    if header is not None and not header.oriented:
-        sentence = f"{what} does not say how its axes lie in the patient; left and right are a guess."
-        warnings.append({"code": "orientation-unknown", "sentence": sentence})
+    if extension_of(path) in NIFTI:
+        voxels, geometry, warnings = _read_nifti(path)
+    else:
+        voxels, geometry, warnings = _read_with_itk(path)
     return Volume(voxels, geometry, {"path": str(path), "format": extension_of(path)[1:], "warnings": warnings})
 
 
-def _execute(path: Path, header: NiftiHeader | None) -> tuple[NDArray, Any]:
-    """Read with ITK; return the voxels, and an object that knows the grid.
+def _read_nifti(path: Path) -> tuple[NDArray, Geometry, list[dict[str, str]]]:
+    header = read_header(path)
+    if len(header.dim) < 1 or min(header.dim) < 1:
+        raise UnreadableFileError(
+            f"{str(path)!r} has a damaged header: its size is {header.dim}.", "Export it again."
+        )
+    _check_size_of(path, header.dim)
+    check_size(path, header)
+    geometry, warnings = header.grid(repr(path.name))
+    return read_voxels(path, header), geometry, warnings
 
-    Doubles become float32, so that a CT is never held in 8 bytes a voxel.
-    """
+
+def _read_with_itk(path: Path) -> tuple[NDArray, Geometry, list[dict[str, str]]]:
+    """Read NRRD or MetaImage. Doubles become float32, so that a CT is never held in 8 bytes a voxel."""
     sitk = simple_itk()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -152,8 +143,7 @@ def _execute(path: Path, header: NiftiHeader | None) -> tuple[NDArray, Any]:
         with quiet_stderr():
             reader.ReadImageInformation()
         _check_kind(path, reader)
-        if header is not None:
-            return read_voxels(path, header), reader
+        noted = check_text_header(path)
         with quiet_stderr():
             if reader.GetPixelID() == sitk.sitkFloat64:
                 reader.SetOutputPixelType(sitk.sitkFloat32)
@@ -165,14 +155,16 @@ def _execute(path: Path, header: NiftiHeader | None) -> tuple[NDArray, Any]:
             raise GeometryError(
                 f"The orientation of {path.name!r} is missing or singular.", "Correct the file's header."
             ) from error
-        name = _NAMES.get(extension_of(path), "MetaImage")
+        name = "NRRD" if extension_of(path) in NRRD else "MetaImage"
         raise UnreadableFileError(
             f"{str(path)!r} cannot be read: it is not a {name} file, or it is damaged or truncated.",
             "Copy, download or export it again.",
         ) from error
     except MemoryError as error:
         raise UnreadableFileError(f"{str(path)!r} is larger than the memory.", "Crop the scan first.") from error
-    return array_of(image), image
+    columns = np.asarray(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    geometry, repaired = grid_of(image.GetSize(), columns, image.GetOrigin(), repr(path.name))
+    return array_of(image), geometry, [*noted, *repaired]
 
 
 def _check_kind(path: Path, reader: Any) -> None:
@@ -183,20 +175,6 @@ def _check_kind(path: Path, reader: Any) -> None:
             "Give the CT itself.",
         )
     _check_size_of(path, reader.GetSize())
-
-
-def _check_nifti(path: Path, header: NiftiHeader) -> None:
-    """Refuse what ITK reads differently from what the header says."""
-    if len(header.dim) < 1 or min(header.dim) < 1:
-        raise UnreadableFileError(
-            f"{str(path)!r} has a damaged header: its size is {header.dim}.", "Export it again."
-        )
-    _check_size_of(path, header.dim)
-    if not all(np.isfinite(v) and v != 0 for v in header.pixdim):
-        raise GeometryError(
-            f"The voxel spacing of {path.name!r} is missing from its header ({header.pixdim}).",
-            "Export the scan again or correct its header.",
-        )
 
 
 def _check_size_of(path: Path, size: tuple[int, ...]) -> None:
@@ -240,7 +218,7 @@ def check_readable(path: Path) -> None:
         ) from error
     if not head:
         raise UnreadableFileError(f"The file {str(path)!r} is empty.", "Copy, download or export it again.")
-    if extension_of(path) in (".nii", ".nii.gz") and _is_text(head):
+    if extension_of(path) in NIFTI and _is_text(head):
         raise UnreadableFileError(
             f"{str(path)!r} is a text file, not a NIfTI image.",
             "A failed download often leaves one; get it again.",
@@ -251,19 +229,3 @@ def _is_text(head: bytes) -> bool:
     with contextlib.suppress(UnicodeDecodeError):
         return all(c.isprintable() or c in "\r\n\t\ufeff" for c in head.decode("utf-8").rstrip("\ufffd"))
     return False
-
-
-@contextlib.contextmanager
-def _permissive_sform() -> Iterator[None]:
-    """Let ITK take the nearest rotation of an s-form (its only switch for this is an environment variable)."""
-    name = "ITK_NIFTI_SFORM_PERMISSIVE"
-    with _permissive:
-        before = os.environ.get(name)
-        os.environ[name] = "ON"
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = before

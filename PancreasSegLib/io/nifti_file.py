@@ -1,17 +1,14 @@
-"""The voxels of a NIfTI file, read without ITK, which leaves the grid's header to ITK.
+"""NIfTI files: the voxels are read slice by slice, and masks and volumes are written with a CT's own header.
 
-ITK 5.4 reads a truncated NIfTI file without an error, as zeros from where it ends; it reads NaN and infinity as 0,
-which is soft tissue in a CT; and for ``x.nii.gz`` it takes the voxels of ``x.nii`` where both are in a folder.
+Single files, compressed or not whatever the name says, and pairs of ``.hdr`` and ``.img``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gzip
-import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -19,86 +16,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.errors import NotACTError, UnreadableFileError
+from PancreasSegLib.io.formats import extension_of
+from PancreasSegLib.io.nifti_header import HEADER_BYTES, NiftiHeader, pack_header
+from PancreasSegLib.volume import Geometry
+
+PAIR = (".hdr", ".img")
+"""The two files of one image; either name stands for both."""
 
 _DEFLATE_LIMIT = 1040  # deflate cannot shrink by more than 1032 to 1
 _CHUNK = 1 << 20
-_TYPES = {
-    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class NiftiHeader:
-    """The fields of a NIfTI-1 header that are needed here.
-
-    Attributes
-    ----------
-    dim : tuple of int
-        Voxels along each of the used axes.
-    pixdim : tuple of 3 float
-        Spacing as stored, in the file's own unit.
-    offset, data_bytes : int
-        Where the voxels start in the (uncompressed) file, and how many bytes they take.
-    stored_type : str
-        numpy's name of the stored voxel type with its byte order, empty for colours and complex numbers.
-    slope, intercept : float
-        Value = slope * stored + intercept.
-    sform : ndarray, shape (3, 4), or None
-        The affine matrix, if its code says that it is set.
-    oriented : bool
-        Whether the file says how its axes lie in the patient.
-    """
-
-    dim: tuple[int, ...]
-    pixdim: tuple[float, float, float]
-    offset: int
-    data_bytes: int
-    stored_type: str
-    slope: float
-    intercept: float
-    sform: NDArray[np.float64] | None
-    oriented: bool
+_LEVEL = 6
 
 
 def read_header(path: Path) -> NiftiHeader:
-    """Read the header of a ``.nii`` or ``.nii.gz`` file (nifti1.h, nifti.nimh.nih.gov).
+    """Read the header of a NIfTI-1, NIfTI-2 or Analyze file.
 
     Raises
     ------
     UnreadableFileError
-        If the file is not NIfTI-1, or damaged in its first bytes.
+        If the file is none of these, or damaged in its first bytes.
     """
-    with _unpacking(path), _opened(path) as stream:
-        raw = stream.read(348)
-    order = next((o for o in "<>" if raw[:4] == struct.pack(f"{o}i", 348)), None)
-    if any(raw[:4] == struct.pack(f"{o}i", 540) for o in "<>"):
-        raise UnreadableFileError(f"{str(path)!r} is NIfTI-2, which is not read here.", "Convert it to NIfTI-1.")
-    if order is None or len(raw) < 348 or raw[344:347] != b"n+1":
+    place = path.with_suffix(".hdr") if extension_of(path) == ".img" else path
+    with _unpacking(place), _opened(place) as stream:
+        header = NiftiHeader.parse(stream.read(HEADER_BYTES))
+    if header is None or header.detached != (extension_of(path) in PAIR):
         raise UnreadableFileError(
             f"{str(path)!r} is not a NIfTI file, or it is damaged.", "Export the scan again."
         )
-    dim = struct.unpack(order + "8h", raw[40:56])
-    (datatype,) = struct.unpack(order + "h", raw[70:72])
-    pixdim = struct.unpack(order + "8f", raw[76:108])
-    offset, slope, intercept = struct.unpack(order + "3f", raw[108:120])
-    qform, sform = struct.unpack(order + "2h", raw[252:256])
-    rows = struct.unpack(order + "12f", raw[280:328])
-    used = tuple(dim[1 : 1 + min(7, max(0, dim[0]))])
-    voxels = int(np.prod([max(0, n) for n in used], dtype=object)) if used else 0
-    stored_type = order + _TYPES[datatype] if datatype in _TYPES else ""
-    if not np.isfinite(slope) or slope == 0 or not np.isfinite(intercept):  # "not scaled", says the standard
-        slope, intercept = 1.0, 0.0
-    return NiftiHeader(
-        dim=used,
-        pixdim=(pixdim[1], pixdim[2], pixdim[3]),
-        offset=max(348, int(offset)) if np.isfinite(offset) else 352,
-        data_bytes=voxels * (np.dtype(stored_type).itemsize if stored_type else 1),
-        stored_type=stored_type,
-        slope=slope,
-        intercept=intercept,
-        sform=np.asarray(rows, dtype=np.float64).reshape(3, 4) if sform > 0 else None,
-        oriented=sform > 0 or qform > 0,
-    )
+    return header
 
 
 def check_size(path: Path, header: NiftiHeader) -> None:
@@ -109,6 +54,7 @@ def check_size(path: Path, header: NiftiHeader) -> None:
     UnreadableFileError
         If the file is too short.
     """
+    path = _voxel_file(path, header)
     stored = path.stat().st_size
     possible = stored * _DEFLATE_LIMIT if _is_gzip(path) else stored
     if possible < header.offset + header.data_bytes:
@@ -139,8 +85,9 @@ def read_voxels(path: Path, header: NiftiHeader) -> NDArray:
     scaled = (header.slope, header.intercept) != (1.0, 0.0)
     kept = np.dtype(np.float32) if scaled or stored.kind == "f" else stored.newbyteorder("=")
     voxels = np.empty((z, y, x), dtype=kept)
+    path = _voxel_file(path, header)
     with _unpacking(path), _opened(path) as stream, np.errstate(over="ignore", invalid="ignore"):
-        stream.read(header.offset)
+        stream.seek(header.offset)
         for plane in voxels:
             raw = stream.read(plane.size * stored.itemsize)
             if len(raw) < plane.size * stored.itemsize:
@@ -149,6 +96,58 @@ def read_voxels(path: Path, header: NiftiHeader) -> NDArray:
             plane[...] = values * header.slope + header.intercept if scaled else values
         while stream.read(_CHUNK):  # to the end, where gzip compares its checksum
             pass
+    return voxels
+
+
+def write_nifti(path: Path, array: NDArray, geometry: Geometry, forms: NiftiHeader | None = None) -> None:
+    """Write a NIfTI-1 file, compressed where the name ends in ``.gz``.
+
+    Parameters
+    ----------
+    path : Path
+    array : ndarray, shape (z, y, x)
+        Whole numbers of 8 to 64 bits, float32 or float64.
+    geometry : Geometry
+    forms : NiftiHeader, optional
+        The header of the CT, whose q-form, s-form and their codes are kept; see
+        :func:`~PancreasSegLib.io.nifti_header.pack_header`.
+
+    Raises
+    ------
+    OSError
+    """
+    little = array.dtype.newbyteorder("<")
+    with path.open("wb") as raw, _packing(path, raw) as stream:
+        stream.write(pack_header(little, geometry, forms))
+        for plane in array:
+            stream.write(np.ascontiguousarray(plane, little).tobytes())
+
+
+@contextlib.contextmanager
+def _packing(path: Path, raw: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Give a stream that compresses where the name asks for it; the same content gives the same bytes."""
+    if not path.name.lower().endswith(".gz"):
+        yield raw
+        return
+    with gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as stream:
+        yield stream  # type: ignore[misc]
+
+
+def _voxel_file(path: Path, header: NiftiHeader) -> Path:
+    """Return the file that holds the voxels.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the ``.img`` of a pair is not there.
+    """
+    if not header.detached:
+        return path
+    voxels = path.with_suffix(".img")
+    if not voxels.is_file():
+        raise UnreadableFileError(
+            f"{str(voxels)!r}, which holds the voxels of {path.name!r}, does not exist.", "Copy both files."
+        )
     return voxels
 
 

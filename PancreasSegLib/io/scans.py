@@ -55,7 +55,7 @@ def find_scans(folder: str | Path) -> list[Path]:
         for name in names:
             path = place / name
             if extension_of(path) in READABLE_IMAGES:
-                if not _OWN_OUTPUT.search(name):
+                if not _OWN_OUTPUT.search(name) and extension_of(path) != ".img":  # its .hdr stands for both
                     scans.append(path)
             elif extension_of(path) == ".zip":
                 scans += [path] if zipfile.is_zipfile(path) else []

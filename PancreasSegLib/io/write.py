@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.errors import GeometryError, OutputError, PancreasSegError
 from PancreasSegLib.io.atomic import atomic_path, check_writable
-from PancreasSegLib.io.formats import WRITABLE_MASKS, WRITABLE_VOLUMES, extension_of
+from PancreasSegLib.io.formats import NIFTI, WRITABLE_MASKS, WRITABLE_VOLUMES, extension_of
 from PancreasSegLib.io.itk_image import array_of, image_of, quiet_stderr, simple_itk
-from PancreasSegLib.io.nifti_file import read_header, read_voxels
+from PancreasSegLib.io.nifti_file import read_header, read_voxels, write_nifti
+from PancreasSegLib.io.nifti_header import NiftiHeader
 from PancreasSegLib.volume import Geometry, Volume
 
 
@@ -37,8 +38,8 @@ def write_mask(
     labels : dict, optional
         Name to value; ``{"pancreas": 1}`` if omitted.
     source : Volume, optional
-        The CT as :func:`read_volume` gave it: a DICOM segmentation refers to its slices, and its file is never
-        overwritten.
+        The CT as :func:`read_volume` gave it: a DICOM segmentation refers to its slices, a NIfTI mask keeps the
+        q-form, s-form and codes of a NIfTI file, and its file is never overwritten.
 
     Raises
     ------
@@ -81,6 +82,8 @@ def write_mask(
         from PancreasSegLib.io.seg_nrrd import segmentation_fields
 
         _write_image(path, values, geometry, segmentation_fields(values, geometry, labels))
+    elif extension in NIFTI:
+        _write_nifti(path, values, geometry, _forms(source, geometry))
     else:
         _write_image(path, values, geometry)
 
@@ -106,7 +109,32 @@ def write_volume(path: str | Path, volume: Volume) -> None:
         voxels = voxels.astype(np.float32)
     elif voxels.dtype == bool:
         voxels = voxels.astype(np.uint8)
-    _write_image(path, voxels, volume.geometry)
+    if extension_of(path) in NIFTI:
+        _write_nifti(path, voxels, volume.geometry)
+    else:
+        _write_image(path, voxels, volume.geometry)
+
+
+def _forms(source: Volume | None, geometry: Geometry) -> NiftiHeader | None:
+    """Return the header of a CT that was read from NIfTI, where its forms are sound and state the mask's grid."""
+    if source is None or f".{source.source.get('format', '')}" not in NIFTI:
+        return None
+    try:
+        header = read_header(Path(source.source["path"]))
+        sound = header.has_sform or header.sform_code <= 0
+        return header if sound and header.grid("the CT")[0].matches(geometry) else None
+    except (OSError, PancreasSegError):  # it is gone, or another by now
+        return None
+
+
+def _write_nifti(path: str | Path, array: NDArray, geometry: Geometry, forms: NiftiHeader | None = None) -> None:
+    """Write to a temporary name, see that all of it is there, and rename."""
+    with atomic_path(path) as temporary:
+        try:
+            write_nifti(temporary, array, geometry, forms)
+            _check_written(temporary, array)
+        except (OSError, PancreasSegError) as error:
+            raise _not_whole(path) from error
 
 
 def _write_image(
@@ -123,15 +151,19 @@ def _write_image(
                 sitk.WriteImage(image, str(temporary), useCompression=True)
                 _check_written(temporary, array)
         except (RuntimeError, OSError, PancreasSegError) as error:
-            raise OutputError(
-                f"{str(path)!r} could not be written whole; the disk may be full.",
-                "Free some space or write to another disk.",
-            ) from error
+            raise _not_whole(path) from error
+
+
+def _not_whole(path: str | Path) -> OutputError:
+    return OutputError(
+        f"{str(path)!r} could not be written whole; the disk may be full.",
+        "Free some space or write to another disk.",
+    )
 
 
 def _check_written(temporary: Path, array: NDArray) -> None:
     """Refuse a file that a full disk cut short, which ITK reports for some formats only."""
-    if extension_of(temporary) in (".nii", ".nii.gz"):
+    if extension_of(temporary) in NIFTI:
         stored = read_voxels(temporary, read_header(temporary))
     else:
         stored = array_of(simple_itk().ReadImage(str(temporary)))

@@ -14,6 +14,7 @@ import pytest
 
 from PancreasSegLib.errors import GeometryError, OutputError
 from PancreasSegLib.io import atomic_path, check_writable, read_labels, write_mask, write_volume
+from PancreasSegLib.io.nifti_file import write_nifti
 from PancreasSegLib.volume import Geometry, Volume
 
 GRID = Geometry((20, 16, 12), (0.8, 0.8, 2.5))
@@ -120,14 +121,16 @@ def test_what_is_on_the_disk_is_compared(tmp_path, monkeypatch, extension):
     """A disk that loses bytes without a word is noticed."""
     import SimpleITK as sitk
 
-    written = sitk.WriteImage
+    def lossy(write):
+        def written(*arguments, **options):
+            write(*arguments, **options)
+            path = next(Path(a) for a in arguments if isinstance(a, (str, Path)))
+            path.write_bytes(path.read_bytes()[:-60])
 
-    def lossy(image, name, **options):
-        written(image, name, **options)
-        path = Path(name)
-        path.write_bytes(path.read_bytes()[:-60])
+        return written
 
-    monkeypatch.setattr(sitk, "WriteImage", lossy)
+    monkeypatch.setattr(sitk, "WriteImage", lossy(sitk.WriteImage))
+    monkeypatch.setattr("PancreasSegLib.io.write.write_nifti", lossy(write_nifti))
     with pytest.raises(OutputError) as error:
         write_mask(tmp_path / f"mask{extension}", MASK, GRID)
     assert "whole" in _one_sentence(error)

@@ -76,4 +76,5 @@ def test_a_mask_is_no_ct(shared_data):
 
 
 def test_a_folder_of_scans(shared_data):
-    assert [p.name for p in find_scans(shared_data / "ct")] == ["crlm_1004_dicom", "hcc_048_portal.nii.gz"]
+    found = [path.name for path in find_scans(shared_data / "ct")]
+    assert found == ["crlm_1004_dicom", "hcc_048_portal.nii.gz", "waw_1211_arterial.nii.gz"]

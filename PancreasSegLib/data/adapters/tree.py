@@ -26,7 +26,8 @@ def image_files(folder: Path) -> list[Path]:
     """Return the image files (NIfTI, NRRD, MetaImage) in a folder, sorted; none where there is no folder."""
     if not folder.is_dir():
         return []
-    return [path for path in entries(folder) if extension_of(path) in READABLE_IMAGES and path.is_file()]
+    found = [path for path in entries(folder) if extension_of(path) in READABLE_IMAGES and path.is_file()]
+    return [path for path in found if extension_of(path) != ".img"]  # its .hdr stands for both
 
 
 def subfolders(folder: Path) -> list[Path]:
