@@ -40,7 +40,7 @@ class PancreasSeg(ScriptedLoadableModule):
     def _set_icon(self, parent) -> None:  # noqa: ANN001
         import qt
 
-        from PancreasSegPanel.form.resources import resource
+        from PancreasSegPanel.resources import resource
 
         with contextlib.suppress(FileNotFoundError):
             parent.icon = qt.QIcon(str(resource("Icons/PancreasSeg.png", _FOLDER)))
@@ -67,7 +67,7 @@ class PancreasSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Build the form; called once, when the module is first opened."""
         ScriptedLoadableModuleWidget.setup(self)
         from PancreasSegPanel.form.panel import Panel
-        from PancreasSegPanel.form.resources import resource
+        from PancreasSegPanel.resources import resource
 
         form = slicer.util.loadUI(str(resource("UI/PancreasSeg.ui", _FOLDER)))
         self.layout.addWidget(form)

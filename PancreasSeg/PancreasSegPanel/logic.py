@@ -11,7 +11,6 @@ A script::
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -22,128 +21,69 @@ from PancreasSegLib.errors import CancelledError, PancreasSegError
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegPanel.correction.sessions import OpenCorrections
 from PancreasSegPanel.scene import pancreas_segment, segment_writing
-from PancreasSegPanel.scene.ct_node import check_node, scan_of
+from PancreasSegPanel.scene.ct_node import check_node
 from PancreasSegPanel.scene.measurement import Measurement, kept
-from PancreasSegPanel.scene.region_node import CT_ROLE, box_of_region, show_region
-from PancreasSegPanel.work.background import Background
+from PancreasSegPanel.scene.region_node import CT_ROLE, show_region
 from PancreasSegPanel.work.segmentation_run import Job, Run
+from PancreasSegPanel.work.worker_jobs import WorkerJobs, roi_of
 
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
     from PancreasSegPanel.correction.session import CorrectionSession
     from PancreasSegPanel.work.worker_protocol import ClientLike, RequestLike
 
-POLL_S = 0.01
-
 
 class PanelLogic:
-    """Runs jobs through one worker and writes what comes back into the scene.
+    """Segments, corrects, and writes what comes back into the scene.
 
     Parameters
     ----------
-    make_client : callable
-        Gives the worker's client, asked for at the first job and again after :meth:`close`.
-    process_events : callable, optional
-        Keeps the application alive while a script waits.
+    make_client, process_events
+        As for :class:`WorkerJobs`.
+
+    Attributes
+    ----------
+    jobs : WorkerJobs
+        The worker and the other thread.
+    runs : list of Run
+        What is being segmented.
+    corrections : OpenCorrections
+        What is being corrected.
+    on_result : callable
+        Called after a result was written.
     """
 
     def __init__(
         self, make_client: Callable[[], ClientLike], process_events: Callable[[], None] | None = None
     ) -> None:
-        self._make_client = make_client
-        self._process_events = process_events or (lambda: None)
-        self._client: ClientLike | None = None
-        self._open: list[RequestLike] = []
-        self._keys: dict[str, str] = {}
+        self.jobs = WorkerJobs(make_client, process_events)
         self._undo: list[pancreas_segment.Snapshot] = []
         self.runs: list[Run] = []
-        self.background = Background()
-        self.corrections = OpenCorrections(self)
-        self.on_work: Callable[[], None] = lambda: None
+        self.corrections = OpenCorrections(self.jobs)
         self.on_result: Callable[[], None] = lambda: None
 
-    # ------------------------------------------------------------------ the worker
-
-    @property
-    def client(self) -> ClientLike:
-        """The worker's client; nothing starts before its first request."""
-        if self._client is None:
-            self._client = self._make_client()
-        return self._client
+    # ------------------------------------------------------------------ answers
 
     @property
     def pending(self) -> bool:
-        """Whether answers are awaited: the timer runs as long."""
-        return bool(self._open or self.background.open or self.corrections.pending)
+        """Whether something is awaited: the timer runs as long."""
+        return self.jobs.pending or self.corrections.pending
 
     def poll(self) -> None:
         """Take what has arrived; called by the timer, never blocks."""
-        self.background.poll()
         self.corrections.poll()
-        if self._client is not None and self._open:
-            self._client.poll()
-            self._open = [request for request in self._open if not request.done]
+        self.jobs.poll()
+
+    def turn(self) -> None:
+        """Wait a moment while the application stays alive, as scripts do."""
+        self.jobs.turn()
+        self.corrections.poll()
 
     def close(self) -> None:
-        """Cancel everything and end the worker; the next job starts a new one."""
+        """Cancel everything and end the worker; the next job starts a new one, which sees new packages."""
         self.corrections.worker_ended()
-        self.cancel_all(CancelledError())
-        self.background.drop()
-        client, self._client = self._client, None
-        self._open.clear()
-        self._keys.clear()
-        if client is not None:
-            client.close()
-
-    def restart_worker(self) -> None:
-        """End the worker when nothing runs, so that the next job sees newly installed packages."""
-        self.close()
-
-    def work(
-        self, job: Callable[[], Any], on_done: Callable[[Any], None] | None = None, *, keep: bool = False
-    ) -> Any:
-        """Queue file work; `on_done` is called with the finished :class:`BackgroundJob`.
-
-        What is to be kept is done to its end even if the scene is closed meanwhile.
-        """
-        queued = self.background.submit(job, on_done, keep=keep)
-        self.on_work()
-        return queued
-
-    def asked(self, request: RequestLike) -> RequestLike:
-        """Await the answer to what the worker was asked."""
-        self._open.append(request)
-        self.on_work()
-        return request
-
-    # ------------------------------------------------------------------ questions to the worker
-
-    def devices(self, on_done: Callable[[RequestLike], None]) -> RequestLike:
-        """Ask for the devices."""
-        return self.asked(self.client.devices(on_done=on_done))
-
-    def forecast(
-        self, ct: Any, model: str, device: str, region: Any | None, on_done: Callable[[RequestLike], None]
-    ) -> RequestLike:
-        """Ask what a run will take; the model is loaded on the way, so that the first click is a warm one.
-
-        Raises
-        ------
-        PancreasSegError
-            If the CT or the region cannot be used.
-        """
-        scan = self.scan(ct)
-        roi: Box | str = box_of_region(region, scan.geometry) if region is not None else "auto"
-        return self.asked(self.client.forecast(scan, model, device, roi, on_done=on_done))
-
-    def propose_region(
-        self,
-        ct: Any,
-        on_done: Callable[[RequestLike], None],
-        on_progress: Callable[[ProgressEvent], None] | None = None,
-    ) -> RequestLike:
-        """Ask for the region from HU thresholds; :meth:`show_proposal` puts the answer into the scene."""
-        return self.asked(self.client.propose_roi(self.scan(ct), on_done=on_done, on_progress=on_progress))
+        self._end_all(CancelledError())
+        self.jobs.close()
 
     def show_proposal(self, ct: Any, answer: dict[str, Any], region: Any | None = None) -> Any:
         """Show a proposal as a ROI; `region` is moved if it is one of this CT, else a new one is made."""
@@ -152,15 +92,6 @@ class PanelLogic:
         return show_region(
             slicer.mrmlScene, ct, Box.from_json(answer["box_ijk"]), geometry, region if own else None
         )
-
-    def scan(self, ct: Any) -> Any:
-        """Return a CT as the worker takes it; the former content of the same node is forgotten there."""
-        scan = scan_of(ct)
-        former = self._keys.get(ct.GetID())
-        if former not in (None, scan.key) and self._client is not None:
-            self._client.release(former)
-        self._keys[ct.GetID()] = scan.key
-        return scan
 
     # ------------------------------------------------------------------ segmenting
 
@@ -183,58 +114,27 @@ class PanelLogic:
         if job.output is not None:
             segment_writing.check_output(job.output)
             _import_early()
-        scan = self.scan(job.ct)
-        roi: Box | str = box_of_region(job.region, scan.geometry) if job.region is not None else "auto"
+        scan = self.jobs.scan(job.ct)
+        roi = roi_of(job.region, scan.geometry)
         run = Run(job, scan.geometry, on_done, on_progress)
         self.runs.append(run)
-        request = self.client.segment(
-            scan,
-            job.model,
-            job.device,
-            roi,
-            on_done=lambda request: self._finish(run, request),
-            on_progress=on_progress,
+        run.request = self.jobs.segment(
+            scan, job.model, job.device, roi, lambda request: self._finish(run, request), on_progress
         )
-        run.request = request
-        self.asked(request)
         return run
-
-    def segment_scan(
-        self,
-        scan: Any,
-        model: str,
-        device: str,
-        on_done: Callable[[RequestLike], None],
-        on_progress: Callable[[ProgressEvent], None] | None = None,
-    ) -> RequestLike:
-        """Segment a CT that is not in the scene; the reply goes to `on_done` as it is."""
-        return self.asked(
-            self.client.segment(
-                scan, model, device, "auto", probability=False, on_done=on_done, on_progress=on_progress
-            )
-        )
 
     def cancel(self, run: Run) -> None:
         """Give up a run at once; nothing is written."""
         self._end(run, CancelledError())
 
-    def cancel_request(self, request: RequestLike) -> None:
-        """Give up another request."""
-        if not request.done and self._client is not None:
-            self._client.cancel(request)
-
-    def cancel_all(self, reason: PancreasSegError) -> None:
-        """Give up everything, as when the scene is closed."""
+    def _end_all(self, reason: PancreasSegError) -> None:
         for run in list(self.runs):
             self._end(run, reason)
-        for request in self._open:
-            self.cancel_request(request)
-        self.on_work()
 
     def _end(self, run: Run, reason: PancreasSegError) -> None:
         run.give_up(reason)
         if run.request is not None:
-            self.cancel_request(run.request)
+            self.jobs.cancel(run.request)
         self._report(run)
 
     def _finish(self, run: Run, request: RequestLike) -> None:
@@ -290,16 +190,10 @@ class PanelLogic:
         """
         run = self.start(Job(volume_node, segmentation_node, model, device, region_node, confidence_map))
         while not run.done:
-            self.turn()
+            self.jobs.turn()
         if run.error is not None:
             raise run.error
         return run.segmentation
-
-    def turn(self) -> None:
-        """Wait a moment while the application stays alive: what scripts do until an answer is there."""
-        self._process_events()
-        self.poll()
-        time.sleep(POLL_S)
 
     def measurement(self, segmentation_node: Any) -> Measurement | None:
         """Return what was measured of the result in a segmentation."""
@@ -327,11 +221,6 @@ class PanelLogic:
         """
         return self.corrections.correct(slicer.mrmlScene, segmentation, segment_id, ct)
 
-    def end_correction(self, name: str) -> None:
-        """Let the worker forget a correction."""
-        if self._client is not None:
-            self._client.end_correction(name)
-
     # ------------------------------------------------------------------ one step back
 
     @property
@@ -355,31 +244,20 @@ class PanelLogic:
 
     def node_removed(self, node: Any) -> None:
         """A node left the scene: runs on it end, and the worker forgets it."""
-        key = self._keys.pop(node.GetID(), None) if node.GetID() else None
         for run in [run for run in self.runs if run.ct_id == node.GetID()]:
             self._end(run, CancelledError("The CT was removed while it was segmented; nothing was written."))
         self._undo = [taken for taken in self._undo if taken.node_id != node.GetID()]
         self.corrections.node_removed(node)
-        if key is not None and self._client is not None:
-            self._client.release(key)
+        self.jobs.forget(node.GetID() or "")
 
     def scene_closing(self) -> None:
         """The scene is being closed: everything ends, the warm worker stays."""
         self.corrections.scene_closing()
-        self.cancel_all(CancelledError("The scene was closed; nothing was written."))
-        self.background.drop()
+        self._end_all(CancelledError("The scene was closed; nothing was written."))
+        self.jobs.cancel_all()
+        self.jobs.background.drop()
         self._undo.clear()
-        keys, self._keys = list(self._keys.values()), {}
-        if self._client is not None:
-            for key in keys:
-                self._client.release(key)
-
-
-def is_candidate(node: Any) -> bool:
-    """Whether a volume node may be offered as a CT at all: no labelmap, no confidence map of ours."""
-    from PancreasSegPanel.scene.confidence_map import CT_ROLE as MAP_ROLE
-
-    return not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetNodeReferenceID(MAP_ROLE)
+        self.jobs.forget_all()
 
 
 def _import_early() -> None:

@@ -99,7 +99,7 @@ def main() -> None:
     session.prepare()
     while logic.pending:
         logic.turn()
-    here, there = os.getpid(), logic.client.worker_pid
+    here, there = os.getpid(), logic.jobs.client.worker_pid
     memory = []
     whole, added, polled, back = [], [], [], []
     for mark in marks:

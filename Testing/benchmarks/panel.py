@@ -89,7 +89,7 @@ def measure(bench: Bench) -> list[Measured]:
     lines = []
     for stage in ("send", "load"):  # of a worker that is just starting
         lines.append(bench.cancel_in(stage))
-    bench.host.widget.logic.panel_logic.restart_worker()
+    bench.host.widget.logic.panel_logic.close()
     lines.append(bench.click("Segment, first click, worker not started", "segmentButton"))
     for number in (2, 3):
         lines.append(bench.click(f"Segment, click {number}, warm", "segmentButton"))

@@ -105,14 +105,14 @@ def test_a_worker_killed_during_a_correction_loses_no_stroke(reader):
     reader.take("include")
     reader.draw("Red", line(reader, 27))
     first = reader.marked("Include")
-    pid = reader.logic.client.worker_pid
+    pid = reader.logic.jobs.client.worker_pid
     os.kill(pid, signal.SIGSTOP)  # it has the stroke and does not answer
     reader.host.mouse.drag("Red", line(reader, 31))
     reader.host.mouse.drag("Red", line(reader, 35))
     os.kill(pid, signal.SIGKILL)
     reader.let_correct()
     assert reader.session.error is None, reader.told
-    assert reader.logic.client.worker_pid != pid
+    assert reader.logic.jobs.client.worker_pid != pid
     drawn = reader.marked("Include")
     for row in (31, 35):
         sure, _ = reader.under("Red", line(reader, row), 2.5)
@@ -125,7 +125,7 @@ def test_thirty_strokes_do_not_grow_memory_and_do_not_block_the_event_loop(reade
     reader.take("include")
     reader.draw("Red", line(reader))  # the worker is warm
     here = psutil.Process()
-    worker = psutil.Process(reader.logic.client.worker_pid)
+    worker = psutil.Process(reader.logic.jobs.client.worker_pid)
 
     def sizes():
         gc.collect()

@@ -63,7 +63,7 @@ def test_it_learns_in_one_step_and_later_lines_work_from_it(reader, host):
     assert learnt is not None and learnt.voxels.dtype == np.float16
     draw(reader, 27)
     assert reader.session._segment.state.probability is learnt and reader.session.error is None
-    assert not reader.logic.client.log_path.read_text().count("correction-lost")
+    assert not reader.logic.jobs.client.log_path.read_text().count("correction-lost")
     for mask in (after, before):
         host.click("undoCorrectionButton")
         assert (reader.now() == mask).all()
@@ -88,11 +88,11 @@ def test_cancelled_under_way_it_changes_nothing_and_the_next_line_is_corrected(r
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="ends processes by POSIX signals")
 def test_a_worker_killed_under_way_is_followed_by_one_that_learns(reader, host):
     before = reader.now()
-    pid = reader.logic.client.worker_pid
+    pid = reader.logic.jobs.client.worker_pid
     host.click("learnButton")
     reader.wait(lambda: learns(reader))
     os.kill(pid, signal.SIGKILL)
     assert (reader.now() == before).all()
     reader.let_correct()
-    assert reader.logic.client.worker_pid != pid and reader.session.error is None
+    assert reader.logic.jobs.client.worker_pid != pid and reader.session.error is None
     assert reader.told.startswith("Learnt from the marks: ") and (reader.now() != before).any()

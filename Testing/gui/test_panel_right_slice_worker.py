@@ -65,13 +65,13 @@ def test_a_worker_killed_under_way_loses_no_slice(reader):
     reader.draw("Red", reader.way((36, 27, 19), (40, 27, 19)))  # the worker is there
     mend(reader)
     painted = reader.now()
-    pid = reader.logic.client.worker_pid
+    pid = reader.logic.jobs.client.worker_pid
     os.kill(pid, signal.SIGSTOP)  # it has the slice and does not answer
     press_s(reader)
     assert reader.session.busy and np.array_equal(reader.now(), painted)
     os.kill(pid, signal.SIGKILL)
     reader.let_correct()
     assert reader.session.error is None and "taken as right" in reader.told
-    assert reader.logic.client.worker_pid != pid
+    assert reader.logic.jobs.client.worker_pid != pid
     assert (reader.marked("Slices")[19] == painted[19]).all()
     assert (reader.now() & ~painted).any() and (reader.now()[19] == painted[19]).all()

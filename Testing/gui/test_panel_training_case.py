@@ -133,9 +133,9 @@ def test_a_folder_of_something_else_is_refused_with_a_sentence(form, host, tmp_p
 
 
 def test_the_window_lives_while_a_case_is_written(form, host, tmp_path, monkeypatch):
-    from PancreasSegPanel.work import save_training_case
+    from PancreasSegPanel.correction import training_case
 
-    right = save_training_case.save_training_case
+    right = training_case.save_training_case
     going_on = []
 
     def slow(*arguments, **options):
@@ -143,7 +143,7 @@ def test_the_window_lives_while_a_case_is_written(form, host, tmp_path, monkeypa
             time.sleep(0.01)
         return right(*arguments, **options)
 
-    monkeypatch.setattr(save_training_case, "save_training_case", slow)
+    monkeypatch.setattr(training_case, "save_training_case", slow)
     fill(host, "trainingFolderLineEdit", str(tmp_path / "cases"))
     host.click("saveTrainingCaseButton")
     assert label(host) == "Saving…"

@@ -67,9 +67,9 @@ def test_region_forecast_and_a_second_run_with_one_worker(person):
     person.wait(lambda: person.can_segment)
     assert person.host.find("regionSelector").currentNode() is not None, person.status
     person.segment_and_wait()
-    first = person.logic.client.worker_pid
+    first = person.logic.jobs.client.worker_pid
     person.segment_and_wait()
-    assert person.logic.client.worker_pid == first
+    assert person.logic.jobs.client.worker_pid == first
     assert dice(person, truth, geometry) > 0.8
     assert person.host.gaps.busiest < 0.1, person.host.gaps.blocker  # processor time: other programs do not count
 
@@ -106,7 +106,7 @@ def test_cancel_in_every_stage_frees_the_panel_within_a_second(person, stage):
 def test_a_killed_worker_is_told_in_a_sentence_and_the_next_click_works(person):
     open_with(person)
     person.segment_and_wait()
-    pid = person.logic.client.worker_pid
+    pid = person.logic.jobs.client.worker_pid
     os.kill(pid, signal.SIGSTOP)  # so that it cannot be done before it is killed
     person.host.click("segmentButton")
     os.kill(pid, signal.SIGKILL)
@@ -115,7 +115,7 @@ def test_a_killed_worker_is_told_in_a_sentence_and_the_next_click_works(person):
     assert "Traceback" not in person.status
     person.segment_and_wait()
     assert person.status.startswith("Pancreas: "), person.status
-    assert person.logic.client.worker_pid != pid
+    assert person.logic.jobs.client.worker_pid != pid
 
 
 def test_the_scene_closed_half_way(person):

@@ -9,9 +9,9 @@ from body_phantom import body
 from fake_worker import BOX, blob, reply
 
 from PancreasSegLib.errors import CancelledError, NoPancreasError
-from PancreasSegPanel.work.batch import Batch, State
-from PancreasSegPanel.work.batch_folder import OUTPUT_FOLDER, SUMMARY, FolderTask, plan_folder
-from PancreasSegPanel.work.batch_loaded import LoadedTask, loaded_cts, segmentation_of
+from PancreasSegPanel.batch.batch import Batch, State
+from PancreasSegPanel.batch.folder_task import OUTPUT_FOLDER, SUMMARY, FolderTask, plan_folder
+from PancreasSegPanel.batch.scene_task import LoadedTask, loaded_cts, segmentation_of
 from PancreasSegPanel.work.segmentation_run import Job
 
 
@@ -133,7 +133,7 @@ def folder(tmp_path, axial) -> Path:
 
 def tasks_of(logic, folder):
     summary = folder / OUTPUT_FOLDER / SUMMARY
-    return [FolderTask(logic, *entry, summary, "default", "auto") for entry in plan_folder(folder)]
+    return [FolderTask(logic.jobs, *entry, summary, "default", "auto") for entry in plan_folder(folder)]
 
 
 def pump(logic, client, batch):

@@ -278,7 +278,7 @@ def test_what_is_forgotten_leaves_the_memory(begun, logic, client, axial):
     assert kept() is not None
     session.undo()
     session.direct(stroke(session, ELSEWHERE))
-    while logic.background.open:  # the figures of the state that was
+    while logic.jobs.background.open:  # the figures of the state that was
         logic.turn()
     gc.collect()
     assert kept() is None

@@ -241,10 +241,10 @@ def test_ending_the_worker_on_purpose_keeps_the_strokes(scene, add_ct, axial):
 
     logic = PanelLogic(make)
     ct = add_ct(axial)
-    logic.devices(lambda request: None)
+    logic.jobs.ask_devices(lambda request: None)
     session = logic.correct(segment(logic, made[0], ct).segmentation)
     session.add([stroke(session, OUTSIDE)])
-    logic.restart_worker()  # packages were installed
+    logic.close()  # packages were installed
     assert session.queued == 1 and not session.ended
     session.add([stroke(session, INSIDE, include=False)])
     for _ in range(2):

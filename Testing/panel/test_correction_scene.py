@@ -287,7 +287,7 @@ def test_thirty_strokes_keep_little(start, logic, client, axial):
 
 def waited(logic):
     end = time.monotonic() + 20
-    while logic.background.open and time.monotonic() < end:
+    while logic.jobs.background.open and time.monotonic() < end:
         logic.poll()
         time.sleep(0.01)
 
@@ -316,7 +316,7 @@ def test_the_figures_follow_the_segment_and_come_back(start, logic, client, axia
 def test_figures_that_were_dropped_with_the_worker_are_measured_with_the_next_step(start, logic, axial):
     session = start(axial)
     session.direct(stroke(session, OUTSIDE))
-    logic.restart_worker()
+    logic.close()
     session.direct(stroke(session, ELSEWHERE))
     waited(logic)
     assert kept(session.segmentation).volume_ml == pytest.approx(now(session).sum() * axial.voxel_volume_ml)

@@ -39,7 +39,7 @@ def spoilt(start):
         wrong[ORGAN.lower_ijk[2] : ORGAN.upper_ijk[2], 14:20, 5:12] = True
         edit_elsewhere(session, wrong)
         session._segment.restart(session.geometry)  # the segment as some model left it
-        session._logic.corrections.probability_of = lambda session: None
+        session._probability._network = lambda: None
         return session, truth
 
     return begin

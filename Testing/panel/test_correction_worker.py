@@ -54,7 +54,7 @@ def correct(scene, tmp_path):
 
     yield begin
     for logic in logics:
-        client = logic.client
+        client = logic.jobs.client
         logic.close()
         assert wait_until(lambda client=client: client.state == "stopped", 30)
     assert wait_until(lambda: not list(tmp_path.glob("pancreasseg-*")), 20)
@@ -93,7 +93,7 @@ def test_the_segment_is_what_the_library_makes_of_the_strokes(correct):
     session.wait()
     twin.add([mark])
     assert np.array_equal(now(session), twin.mask)
-    assert not logic.client.log_path.read_text().count("correction-lost")
+    assert not logic.jobs.client.log_path.read_text().count("correction-lost")
 
 
 SLOW = """
@@ -114,15 +114,15 @@ def test_a_worker_killed_during_a_correction_loses_no_stroke(correct, tmp_path):
     marks = [stroke(n, include=bool(n % 3)) for n in (3, 4, 5)]
     for mark in marks:
         session.add([mark])
-    until(logic, lambda: logic.client.worker_pid and _is_refining(logic.client))
-    first = logic.client.worker_pid
+    until(logic, lambda: logic.jobs.client.worker_pid and _is_refining(logic.jobs.client))
+    first = logic.jobs.client.worker_pid
     os.kill(first, signal.SIGKILL)
     assert marked(session)[whole(marks[1], GRID)].all()  # what was drawn is seen all along
     session.wait()
     for mark in marks:
         twin.add([mark])
     assert session.queued == 0 and session.error is None
-    assert not is_alive(first) and logic.client.worker_pid != first
+    assert not is_alive(first) and logic.jobs.client.worker_pid != first
     assert np.array_equal(now(session), twin.mask)
     for _ in marks:
         assert session.undo()
@@ -179,10 +179,10 @@ def test_thirty_strokes_do_not_grow_worker_or_panel(correct):
     for number in range(30):
         session.add([stroke(number, include=bool(number % 3))])
         session.wait()
-        sizes.append((_resident(os.getpid()), _resident(logic.client.worker_pid)))
+        sizes.append((_resident(os.getpid()), _resident(logic.jobs.client.worker_pid)))
     here, there = (max(column[15:]) - column[14] for column in zip(*sizes, strict=True))
     assert here < 24 << 20 and there < 24 << 20, (here >> 20, there >> 20)
-    files = [path.name for path in logic.client.log_path.parent.iterdir()]
+    files = [path.name for path in logic.jobs.client.log_path.parent.iterdir()]
     assert not [name for name in files if name.startswith(("ask-", "reply-"))]
     steps = 0
     while session.undo():

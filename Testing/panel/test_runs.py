@@ -186,8 +186,8 @@ def test_a_script_gets_the_error(scene, client, add_ct, axial):
 
 def test_background_work_runs_elsewhere_and_answers_here(logic):
     seen = []
-    logic.work(threading.current_thread, lambda job: seen.append((job.result, threading.current_thread())))
-    logic.work(lambda: 1 / 0, lambda job: seen.append(job.error))
+    logic.jobs.do(threading.current_thread, lambda job: seen.append((job.result, threading.current_thread())))
+    logic.jobs.do(lambda: 1 / 0, lambda job: seen.append(job.error))
     end = time.monotonic() + 5
     while logic.pending and time.monotonic() < end:
         logic.poll()

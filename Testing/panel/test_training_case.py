@@ -16,9 +16,9 @@ from PancreasSegLib.data import read_dataset
 from PancreasSegLib.errors import CaseExistsError, PancreasSegError
 from PancreasSegLib.io import read_labels, read_volume
 from PancreasSegLib.io.terminology import term_of
+from PancreasSegPanel.correction import training_case
+from PancreasSegPanel.correction.training_case import fine_tuning_command, save_in_background, training_case_of
 from PancreasSegPanel.scene.ct_node import geometry_of, voxels_of
-from PancreasSegPanel.work import save_training_case
-from PancreasSegPanel.work.save_training_case import fine_tuning_command, save_in_background, training_case_of
 from PancreasSegPanel.work.segmentation_run import Job
 
 
@@ -41,7 +41,7 @@ def wait(logic, job):
 
 
 def saved(logic, case, folder, **options):
-    job = wait(logic, save_in_background(logic, case, folder, **options))
+    job = wait(logic, save_in_background(logic.jobs, case, folder, **options))
     if job.error is not None:
         raise job.error
     return job.result
@@ -66,7 +66,7 @@ def test_a_corrected_case_is_kept_on_any_grid(logic, client, add_ct, grid, tmp_p
     corrected = now(session)
     assert corrected[OUTSIDE[::-1]] and not corrected[INSIDE[::-1]]
 
-    result = saved(logic, training_case_of(logic, node, reader="A. B."), tmp_path / "cases")
+    result = saved(logic, training_case_of(logic.corrections, node, reader="A. B."), tmp_path / "cases")
     case = read_dataset(tmp_path / "cases").cases[0]
     image, label = read_volume(case.image, assume_ct=True), read_labels(case.label)
     assert np.array_equal(image.voxels, voxels_of(ct))
@@ -84,7 +84,7 @@ def test_a_corrected_case_is_kept_on_any_grid(logic, client, add_ct, grid, tmp_p
 
 def test_without_marks_there_is_no_file_of_marks(logic, client, add_ct, axial, tmp_path):
     node = segment(logic, client, add_ct(axial))
-    result = saved(logic, training_case_of(logic, node, accepted=False), tmp_path)
+    result = saved(logic, training_case_of(logic.corrections, node, accepted=False), tmp_path)
     assert set(result.record.files) == {"image", "label"}
     assert (result.accepted, result.rejected) == (0, 1)
 
@@ -103,7 +103,7 @@ def test_no_name_and_no_identifier_reaches_the_folder(logic, client, add_ct, axi
     hierarchy.SetItemUID(item, "DICOM", "1.2.840.7.0")
     node = segment(logic, client, ct)
     node.SetName("DOE^JOHN segmentation")
-    result = saved(logic, training_case_of(logic, node), tmp_path)
+    result = saved(logic, training_case_of(logic.corrections, node), tmp_path)
     content = everything(tmp_path)
     for secret in (b"DOE", b"JOHN", b"1944", b"1.2.840"):
         assert secret not in content
@@ -116,11 +116,11 @@ def test_no_name_and_no_identifier_reaches_the_folder(logic, client, add_ct, axi
 
 def test_a_second_save_asks_and_replaces(logic, client, add_ct, axial, tmp_path):
     node = segment(logic, client, add_ct(axial))
-    case = training_case_of(logic, node, reader="first")
+    case = training_case_of(logic.corrections, node, reader="first")
     saved(logic, case, tmp_path)
     with pytest.raises(CaseExistsError, match="first"):
         saved(logic, case, tmp_path)
-    again = saved(logic, training_case_of(logic, node, reader="second"), tmp_path, overwrite=True)
+    again = saved(logic, training_case_of(logic.corrections, node, reader="second"), tmp_path, overwrite=True)
     assert again.replaced
     assert again.accepted == 1
 
@@ -132,14 +132,14 @@ def test_what_happens_later_in_the_scene_does_not_reach_the_folder(
     before = voxels_of(ct).copy()
     node = segment(logic, client, ct)
     released = threading.Event()
-    right = save_training_case.save_training_case
+    right = training_case.save_training_case
 
     def slow(*arguments, **options):
         assert released.wait(60)
         return right(*arguments, **options)
 
-    monkeypatch.setattr(save_training_case, "save_training_case", slow)
-    job = save_in_background(logic, training_case_of(logic, node), tmp_path)
+    monkeypatch.setattr(training_case, "save_training_case", slow)
+    job = save_in_background(logic.jobs, training_case_of(logic.corrections, node), tmp_path)
     voxels_of(ct)[:] = 0
     scene.RemoveNode(node)
     scene.RemoveNode(ct)
@@ -152,12 +152,15 @@ def test_what_happens_later_in_the_scene_does_not_reach_the_folder(
 
 def test_a_closed_scene_loses_no_case(logic, client, add_ct, axial, scene, tmp_path):
     waits = threading.Event()
-    logic.work(lambda: waits.wait(60))  # the thread is busy, so the save still waits in its queue
+    logic.jobs.do(lambda: waits.wait(60))  # the thread is busy, so the save still waits in its queue
     dropped = []
-    logic.work(lambda: dropped.append(1))
+    logic.jobs.do(lambda: dropped.append(1))
     told = []
     job = save_in_background(
-        logic, training_case_of(logic, segment(logic, client, add_ct(axial))), tmp_path, told.append
+        logic.jobs,
+        training_case_of(logic.corrections, segment(logic, client, add_ct(axial))),
+        tmp_path,
+        told.append,
     )
     logic.scene_closing()
     scene.Clear(False)
@@ -174,12 +177,12 @@ def test_a_correction_under_way_is_waited_for(logic, client, add_ct, axial):
     session.preview = True
     session.add([stroke(session, OUTSIDE)])
     with pytest.raises(PancreasSegError, match="under way"):
-        training_case_of(logic, node)
+        training_case_of(logic.corrections, node)
     answer(logic, client)
     with pytest.raises(PancreasSegError, match="preview"):
-        training_case_of(logic, node)
+        training_case_of(logic.corrections, node)
     session.accept()
-    assert training_case_of(logic, node).marks.any()
+    assert training_case_of(logic.corrections, node).marks.any()
 
 
 def test_what_cannot_be_saved_is_said(logic, client, add_ct, axial, scene):
@@ -187,20 +190,20 @@ def test_what_cannot_be_saved_is_said(logic, client, add_ct, axial, scene):
 
     empty = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "empty")
     with pytest.raises(PancreasSegError, match="on which CT"):
-        training_case_of(logic, empty)
+        training_case_of(logic.corrections, empty)
     with pytest.raises(PancreasSegError, match="no segment"):
-        training_case_of(logic, empty, ct=add_ct(axial))
+        training_case_of(logic.corrections, empty, ct=add_ct(axial))
     own = slicer.vtkSegment()
     own.SetName("Duodenum")
     empty.GetSegmentation().AddSegment(own, "mine")
     ct = add_ct(axial)
     with pytest.raises(PancreasSegError, match=r"Duodenum.*only that"):
-        training_case_of(logic, empty, "mine", ct)
+        training_case_of(logic.corrections, empty, "mine", ct)
     own.SetTag(own.GetTerminologyEntryTagName(), term_of("pancreas").slicer_entry)
-    assert training_case_of(logic, empty, "mine", ct).labels == {"pancreas": 1}
+    assert training_case_of(logic.corrections, empty, "mine", ct).labels == {"pancreas": 1}
     own.SetTag(own.GetTerminologyEntryTagName(), "")
     own.SetName("My pancreas")
-    case = training_case_of(logic, empty, "mine", ct)
+    case = training_case_of(logic.corrections, empty, "mine", ct)
     assert not case.mask.any()
     assert case.model == ""
     with pytest.raises(PancreasSegError, match="empty"):

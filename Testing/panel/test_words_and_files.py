@@ -149,7 +149,7 @@ def test_a_wheel_folder_without_wheels_says_how_to_fill_it(scene, tmp_path):
 
 
 def test_resources_are_found_in_both_layouts(tmp_path, project):
-    from PancreasSegPanel.form.resources import resource
+    from PancreasSegPanel.resources import resource
 
     assert resource("UI/PancreasSeg.ui") == project / "Resources" / "UI" / "PancreasSeg.ui"
     installed = tmp_path / "qt-scripted-modules"
@@ -169,8 +169,8 @@ def test_the_sample_is_the_one_whose_checksum_the_demo_knows():
 
 
 def test_importing_the_panel_imports_no_torch(project):
-    free = "scene.measurement work.problem work.background work.batch form.model_list setup.packages"
-    free += " messages form.about form.resources scene.patient_axes scene.ct_node logic work.segmentation_run"
+    free = "scene.measurement work.problem work.background batch.batch form.model_list setup.packages"
+    free += " messages form.about resources scene.patient_axes scene.ct_node logic work.segmentation_run"
     script = (
         f"import sys; sys.path[:0] = [{str(project)!r}, {str(project / 'PancreasSeg')!r}]\n"
         f"import importlib\nfor n in {free!r}.split(): importlib.import_module('PancreasSegPanel.' + n)\n"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PancreasSegPanel.correction.learning import PatientLearning
     from PancreasSegPanel.correction.probability import CorrectionProbability
     from PancreasSegPanel.correction.queue import Item
-    from PancreasSegPanel.logic import PanelLogic
+    from PancreasSegPanel.work.worker_jobs import WorkerJobs
     from PancreasSegPanel.work.worker_protocol import RequestLike
 
 OnAnswer = Callable[[Any, "PancreasSegError | None"], None]
@@ -34,16 +34,16 @@ class CorrectionSender:
 
     Parameters
     ----------
-    logic : PanelLogic
-        Has the worker and the other thread.
+    jobs : WorkerJobs
+        Asks the worker and the other thread.
     ct : vtkMRMLScalarVolumeNode
         What is corrected on.
     probability : CorrectionProbability
         What goes with a state.
     """
 
-    def __init__(self, logic: PanelLogic, ct: Any, probability: CorrectionProbability) -> None:
-        self._logic, self._ct, self._probability = logic, ct, probability
+    def __init__(self, jobs: WorkerJobs, ct: Any, probability: CorrectionProbability) -> None:
+        self._jobs, self._ct, self._probability = jobs, ct, probability
         self._name = f"correction {next(_numbers)}"
         self._prepared = False
 
@@ -64,13 +64,13 @@ class CorrectionSender:
         """
         if item.smoothing is not None:
             work = item.smoothing.work(plain_marks(state), geometry)
-            return self._logic.work(work, lambda job: on_done(job.result, job.error))
+            return self._jobs.do(work, lambda job: on_done(job.result, job.error))
         if item.learning is not None:
             return self._learn(item.learning, state, geometry, on_done)
         return self._refine(state, item.marks, on_done)
 
     def _refine(self, state: CorrectionState, marks: Sequence[Mark], on_done: OnAnswer) -> RequestLike:
-        scan, client = self._logic.scan(self._ct), self._logic.client
+        scan, client = self._jobs.scan(self._ct), self._jobs.client
         request = client.refine(
             scan,
             self._name,
@@ -78,7 +78,7 @@ class CorrectionSender:
             marks,
             on_done=lambda request: on_done(request.result, request.error),
         )
-        return self._logic.asked(request)
+        return self._jobs.await_answer(request)
 
     def _learn(
         self, learning: PatientLearning, state: CorrectionState, geometry: Geometry, on_done: OnAnswer
@@ -89,7 +89,7 @@ class CorrectionSender:
             on_done(request.result, request.error)
 
         learning.begin()
-        scan, client = self._logic.scan(self._ct), self._logic.client
+        scan, client = self._jobs.scan(self._ct), self._jobs.client
         request = client.learn(
             scan,
             self._name,
@@ -100,14 +100,14 @@ class CorrectionSender:
             on_done=answered,
             on_progress=learning.heard,
         )
-        return self._logic.asked(request)
+        return self._jobs.await_answer(request)
 
     def let_go(self, asked: Any) -> None:
         """Nobody waits for this any more; a stroke the worker may finish: ending it would take longer."""
         if isinstance(asked, BackgroundJob):
-            self._logic.background.give_up(asked)
+            self._jobs.background.give_up(asked)
         elif asked.method == "learn":
-            self._logic.cancel_request(asked)
+            self._jobs.cancel(asked)
 
     def renew(self) -> None:
         """The worker was ended, or knows another segment: it can be prepared once more."""
@@ -115,7 +115,7 @@ class CorrectionSender:
 
     def end(self) -> None:
         """Let the worker forget the correction."""
-        self._logic.end_correction(self._name)
+        self._jobs.end_correction(self._name)
 
     def _given(self, state: CorrectionState) -> CorrectionState:
         plain = plain_marks(state)

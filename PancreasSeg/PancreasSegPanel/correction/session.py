@@ -33,9 +33,9 @@ from PancreasSegPanel.work.problem import sentence_of
 
 if TYPE_CHECKING:
     from PancreasSegLib.refine import Mark
-    from PancreasSegLib.volume import Geometry
+    from PancreasSegLib.volume import Geometry, Volume
     from PancreasSegLib.worker import CorrectionChange
-    from PancreasSegPanel.logic import PanelLogic
+    from PancreasSegPanel.work.worker_jobs import WorkerJobs
 
 OnStep = Callable[[CorrectionStep], None]
 
@@ -59,22 +59,30 @@ class CorrectionSession(CorrectionStatus):
         Which model :meth:`learn` takes, and how far it is.
     """
 
-    def __init__(self, scene: Any, logic: PanelLogic, segmentation: Any, segment_id: str, ct: Any) -> None:
+    def __init__(
+        self,
+        scene: Any,
+        jobs: WorkerJobs,
+        segmentation: Any,
+        segment_id: str,
+        ct: Any,
+        network: Callable[[], Volume | None],
+    ) -> None:
         super().__init__(segmentation, segment_id, ct)
         self.auto_update, self.preview = True, False
-        self._logic = logic
+        self._jobs = jobs
         self.target = CorrectionTarget(scene, segmentation, segment_id, ct)
         self._marks_node = MarksNode(scene, segmentation, segment_id, ct)
         self._segment = SegmentCorrection(self.target, self._marks_node, self.geometry)
-        self._probability = CorrectionProbability(ct, lambda: logic.corrections.probability_of(self))
-        self._sender = CorrectionSender(logic, ct, self._probability)
+        self._probability = CorrectionProbability(ct, network)
+        self._sender = CorrectionSender(jobs, ct, self._probability)
         self._turn = CorrectionTurn(self._segment, self._sender)
         self._queue = CorrectionQueue(self._send, self._sender.let_go, self._take, self._changed)
         organ = label_of(segmentation.GetSegmentation().GetSegment(segment_id))
         self.learning = PatientLearning(
             self._segment, self._queue, self._tell, organ, lambda: self.geometry.voxel_volume_ml
         )
-        self._figures = CorrectedMeasurement(segmentation, segment_id, ct, logic.work, self._tell)
+        self._figures = CorrectedMeasurement(segmentation, segment_id, ct, jobs.do, self._tell)
         self._figures.begin(self._segment.state)
 
     # ------------------------------------------------------------------ marks
@@ -261,7 +269,7 @@ class CorrectionSession(CorrectionStatus):
             Why something could not be applied; strokes stay recorded.
         """
         while self.busy and not self.ended:
-            self._logic.turn()
+            self._jobs.turn()
         if self.ended:
             raise PancreasSegError(self.ended)
         if self.error is not None:

@@ -11,9 +11,8 @@ from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.scene.segment_writing import check_output
 
 if TYPE_CHECKING:
-    from PancreasSegLib.volume import Volume
-    from PancreasSegPanel.logic import PanelLogic
     from PancreasSegPanel.work.segmentation_run import Run
+    from PancreasSegPanel.work.worker_jobs import WorkerJobs
 
 
 class OpenCorrections:
@@ -21,12 +20,12 @@ class OpenCorrections:
 
     Parameters
     ----------
-    logic : PanelLogic
+    jobs : WorkerJobs
         Asks the worker.
     """
 
-    def __init__(self, logic: PanelLogic) -> None:
-        self._logic = logic
+    def __init__(self, jobs: WorkerJobs) -> None:
+        self._jobs = jobs
         self._open: dict[tuple[str, str, str], CorrectionSession] = {}
         self._probabilities = KeptProbabilities()
 
@@ -46,7 +45,16 @@ class OpenCorrections:
         key = (segmentation.GetID(), segment_id, ct.GetID())
         session = self._open.get(key)
         if session is None or session.ended:
-            self._open[key] = session = CorrectionSession(scene, self._logic, segmentation, segment_id, ct)
+            kept = self._probabilities
+            session = CorrectionSession(
+                scene,
+                self._jobs,
+                segmentation,
+                segment_id,
+                ct,
+                lambda: kept.of(scene, segmentation, segment_id, ct),
+            )
+            self._open[key] = session
         return session
 
     @property
@@ -70,11 +78,6 @@ class OpenCorrections:
         for session in list(self._open.values()):
             if not session.ended:
                 session.target.make_surface()
-
-    def probability_of(self, session: CorrectionSession) -> Volume | None:
-        """Return the probability behind a correction's segment, None without one."""
-        node = session.segmentation
-        return self._probabilities.of(node.GetScene(), node, session.segment_id, session.ct)
 
     def result_written(self, run: Run) -> None:
         """A run has filled segments: their corrections begin anew, their probabilities are kept."""

@@ -10,8 +10,8 @@ import qt
 from PancreasSegPanel.drawing.point_marks import PointMarks
 from PancreasSegPanel.drawing.slice_brush import SliceBrush, Stroke
 from PancreasSegPanel.drawing.tools import TOOLS, Tool
-from PancreasSegPanel.form.resources import resource
-from PancreasSegPanel.form.signals import connect
+from PancreasSegPanel.resources import resource
+from PancreasSegPanel.signals import connect
 
 
 class Hand:

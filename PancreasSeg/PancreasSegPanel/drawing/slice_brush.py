@@ -17,8 +17,8 @@ import slicer
 from numpy.typing import NDArray
 
 from PancreasSegPanel.drawing.brush_outline import BrushOutline, Colour
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.scene.vtk_matrices import to_numpy
+from PancreasSegPanel.signals import connect
 
 PRIORITY = 10.0  # the Segment Editor's effects have 1, the application's own handling 0
 EVENTS = {

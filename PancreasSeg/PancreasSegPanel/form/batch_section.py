@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import slicer
 
+from PancreasSegPanel.batch.batch import Batch, Task
+from PancreasSegPanel.batch.folder_task import OUTPUT_FOLDER, SUMMARY, FolderTask, plan_folder
+from PancreasSegPanel.batch.scene_task import LoadedTask, loaded_cts
 from PancreasSegPanel.form import batch_table
 from PancreasSegPanel.form.dialogs import Dialogs
-from PancreasSegPanel.form.signals import connect
-from PancreasSegPanel.work.batch import Batch, Task
-from PancreasSegPanel.work.batch_folder import OUTPUT_FOLDER, SUMMARY, FolderTask, plan_folder
-from PancreasSegPanel.work.batch_loaded import LoadedTask, loaded_cts
+from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import sentence_of
 from PancreasSegPanel.work.segmentation_run import Job
 
@@ -94,7 +94,7 @@ class BatchSection:
         if folder is None:
             return
         self._say(f"Looking for CTs in {folder}…")
-        self._looking = self._logic.work(lambda: plan_folder(folder), lambda job: self._planned(folder, job))
+        self._looking = self._logic.jobs.do(lambda: plan_folder(folder), lambda job: self._planned(folder, job))
         self._on_change()
 
     def _planned(self, folder: Path, job: BackgroundJob) -> None:
@@ -106,7 +106,10 @@ class BatchSection:
         model, device, _ = self._settings()
         summary = folder / OUTPUT_FOLDER / SUMMARY
         self._start(
-            [FolderTask(self._logic, name, scan, mask, summary, model, device) for name, scan, mask in job.result]
+            [
+                FolderTask(self._logic.jobs, name, scan, mask, summary, model, device)
+                for name, scan, mask in job.result
+            ]
         )
 
     def _start(self, tasks: Sequence[Task]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import qt
 
+from PancreasSegPanel.batch.batch import Line, State
 from PancreasSegPanel.form.results_table import ROW_HEIGHT
-from PancreasSegPanel.work.batch import Line, State
 
 HEADINGS = ("CT", "State", "mL", "Confidence", "Remark")
 

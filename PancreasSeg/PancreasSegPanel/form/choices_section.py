@@ -11,12 +11,12 @@ import slicer
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.models.registry import DEFAULT
+from PancreasSegPanel.batch.scene_task import segmentation_of
 from PancreasSegPanel.form.model_list import ModelChoice, model_choices
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.scene.ct_node import CTCheck, check_node
 from PancreasSegPanel.scene.marks_node import is_marks_node
 from PancreasSegPanel.scene.region_node import CT_ROLE
-from PancreasSegPanel.work.batch_loaded import segmentation_of
+from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.segmentation_run import Job
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import slicer
 from PancreasSegLib.errors import MarkError
 from PancreasSegPanel.drawing.slice_of_view import slice_of_view
 from PancreasSegPanel.drawing.slice_views import centre_ras
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.scene.patient_axes import flipped
 from PancreasSegPanel.scene.vtk_matrices import to_numpy
+from PancreasSegPanel.signals import connect
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession

@@ -18,10 +18,10 @@ from PancreasSegPanel.form.embedded_editor import EmbeddedEditor
 from PancreasSegPanel.form.learn_section import LearnSection
 from PancreasSegPanel.form.segment_selector import SegmentChoice
 from PancreasSegPanel.form.shortcuts import Shortcuts
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.form.uncertainty_section import DoubtSection
 from PancreasSegPanel.scene.marks_node import find_marks_node
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
+from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 
 if TYPE_CHECKING:

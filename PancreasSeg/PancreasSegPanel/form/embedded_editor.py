@@ -12,8 +12,8 @@ from typing import Any
 import slicer
 import vtk
 
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.scene import segment_editor_history
+from PancreasSegPanel.signals import connect
 
 log = logging.getLogger(__name__)
 STEPS = 10

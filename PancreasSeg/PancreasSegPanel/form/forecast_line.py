@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import qt
 
 from PancreasSegLib.errors import PancreasSegError
-from PancreasSegPanel.form.signals import connect
-from PancreasSegPanel.logic import PanelLogic
+from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import sentence_of
+from PancreasSegPanel.work.worker_jobs import WorkerJobs
 
 if TYPE_CHECKING:
     from PancreasSegPanel.work.segmentation_run import Job
@@ -27,14 +27,14 @@ class ForecastLine:
     ----------
     label : QLabel
         Shows the sentence.
-    logic : PanelLogic
+    jobs : WorkerJobs
         Asks.
     wanted : callable
         Returns the job that a click would start, None where there is nothing to forecast.
     """
 
-    def __init__(self, label: Any, logic: PanelLogic, wanted: Callable[[], Job | None]) -> None:
-        self._label, self._logic, self._wanted = label, logic, wanted
+    def __init__(self, label: Any, jobs: WorkerJobs, wanted: Callable[[], Job | None]) -> None:
+        self._label, self._jobs, self._wanted = label, jobs, wanted
         self._request: RequestLike | None = None
         self._stale = False
         self._timer = qt.QTimer()
@@ -78,7 +78,7 @@ class ForecastLine:
             return  # asked again when the answer to the former question is there
         self._stale = False
         try:
-            self._request = self._logic.forecast(job.ct, job.model, job.device, job.region, self._answered)
+            self._request = self._jobs.forecast(job.ct, job.model, job.device, job.region, self._answered)
         except PancreasSegError as error:
             self._show(sentence_of(error))
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from PancreasSegLib.errors import CancelledError, PancreasSegError
 from PancreasSegPanel.form.dialogs import Dialogs
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.setup import installation
 from PancreasSegPanel.setup.packages import Needed, missing_packages
+from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from PancreasSegPanel.form.signals import connect
+from PancreasSegPanel.signals import connect
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession

@@ -10,12 +10,12 @@ from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.form.choices_section import ChoicesSection
 from PancreasSegPanel.form.dialogs import Dialogs
 from PancreasSegPanel.form.model_list import add_model, remove_model
-from PancreasSegPanel.form.signals import connect
+from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import sentence_of
 
 if TYPE_CHECKING:
-    from PancreasSegPanel.logic import PanelLogic
     from PancreasSegPanel.work.background import BackgroundJob
+    from PancreasSegPanel.work.worker_jobs import WorkerJobs
 
 
 class ModelsSection:
@@ -25,7 +25,7 @@ class ModelsSection:
     ----------
     ui : object
         The form's widgets by name.
-    logic : PanelLogic
+    jobs : WorkerJobs
         Copies and checks files in the background.
     dialogs : Dialogs
         Asks.
@@ -36,9 +36,9 @@ class ModelsSection:
     """
 
     def __init__(
-        self, ui: Any, logic: PanelLogic, dialogs: Dialogs, choices: ChoicesSection, say: Callable[[str], None]
+        self, ui: Any, jobs: WorkerJobs, dialogs: Dialogs, choices: ChoicesSection, say: Callable[[str], None]
     ) -> None:
-        self._ui, self._logic, self._dialogs = ui, logic, dialogs
+        self._ui, self._jobs, self._dialogs = ui, jobs, dialogs
         self._choices, self._say = choices, say
         connect(ui.importModelButton, "clicked(bool)", self._import_zip)
         connect(ui.importModelFolderButton, "clicked(bool)", self._import_folder)
@@ -60,7 +60,7 @@ class ModelsSection:
         if source is None:
             return
         self._say(f"Checking and copying {source.name}…")
-        self._logic.work(lambda: add_model(source), self._imported)
+        self._jobs.do(lambda: add_model(source), self._imported)
 
     def _imported(self, job: BackgroundJob) -> None:
         if job.error is not None:

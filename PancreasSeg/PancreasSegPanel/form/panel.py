@@ -16,13 +16,13 @@ from PancreasSegPanel.form.dialogs import Dialogs
 from PancreasSegPanel.form.forecast_line import ForecastLine
 from PancreasSegPanel.form.install_section import InstallSection
 from PancreasSegPanel.form.models_section import ModelsSection
+from PancreasSegPanel.form.poller import Poller
 from PancreasSegPanel.form.results_section import ResultsSection
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.form.training_case_section import TrainingCaseSection
 from PancreasSegPanel.logic import PanelLogic
 from PancreasSegPanel.messages import result_text, stage_text
 from PancreasSegPanel.scene.marks_node import is_marks_node
-from PancreasSegPanel.work.polling import Poller
+from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 from PancreasSegPanel.work.segmentation_run import Job, Run
 
@@ -57,12 +57,12 @@ class Panel:
         self.poller = Poller(logic)
         self.choices = ChoicesSection(ui, self._choice_changed)
         self.install = InstallSection(ui, dialogs, self._installed, self.say)
-        self.forecast = ForecastLine(ui.forecastLabel, logic, self._job_to_forecast)
+        self.forecast = ForecastLine(ui.forecastLabel, logic.jobs, self._job_to_forecast)
         self.results = ResultsSection(
             ui, logic, dialogs, lambda: self.choices.output, lambda: self.choices.smoothing, self.say
         )
         self.batch = BatchSection(ui, logic, dialogs, self._batch_settings, self._batch_changed, self.say)
-        self.models = ModelsSection(ui, logic, dialogs, self.choices, self.say)
+        self.models = ModelsSection(ui, logic.jobs, dialogs, self.choices, self.say)
         connect(ui.segmentButton, "clicked(bool)", self._segment)
         connect(ui.cancelButton, "clicked(bool)", self._cancel)
         connect(ui.proposeRegionButton, "clicked(bool)", self._propose)
@@ -244,7 +244,7 @@ class Panel:
         if self._run is not None:
             self.logic.cancel(self._run)
         if self._proposal is not None:
-            self.logic.cancel_request(self._proposal)
+            self.logic.jobs.cancel(self._proposal)
             self._proposal = None
             self.say("Cancelled.")
             self._show_progress(None)
@@ -255,7 +255,7 @@ class Panel:
         if ct is None or self.busy:
             return
         try:
-            self._proposal = self.logic.propose_region(ct, lambda request: self._proposed(ct, request))
+            self._proposal = self.logic.jobs.propose_region(ct, lambda request: self._proposed(ct, request))
         except PancreasSegError as error:
             self.say(sentence_of(error))
             return
@@ -304,7 +304,7 @@ class Panel:
 
     def _installed(self) -> None:
         self.forecast.stop()
-        self.logic.restart_worker()
+        self.logic.close()
         self._asked_devices = False
         self._ask_devices()
         self.update()
@@ -313,7 +313,7 @@ class Panel:
     def _ask_devices(self) -> None:
         if not self._asked_devices and not self.install.missing:
             self._asked_devices = True
-            self.logic.devices(self._devices_known)
+            self.logic.jobs.ask_devices(self._devices_known)
 
     def _devices_known(self, request: RequestLike) -> None:
         if request.error is None and request.result:

@@ -12,10 +12,10 @@ from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.drawing import slice_views
 from PancreasSegPanel.form import results_table
 from PancreasSegPanel.form.dialogs import Dialogs
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.scene import surface
 from PancreasSegPanel.scene.measurement import all_kept, as_csv, as_text
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
+from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 
 if TYPE_CHECKING:

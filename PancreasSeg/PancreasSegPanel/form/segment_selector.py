@@ -7,8 +7,8 @@ from typing import Any
 
 import slicer
 
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.scene.pancreas_segment import label_of
+from PancreasSegPanel.signals import connect
 
 EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified")
 

@@ -8,7 +8,7 @@ from typing import Any
 import qt
 import slicer
 
-from PancreasSegPanel.form.signals import connect
+from PancreasSegPanel.signals import connect
 
 TYPING = ("QLineEdit", "QTextEdit", "QPlainTextEdit", "QAbstractSpinBox")  # the Python console is a QTextEdit
 

@@ -10,11 +10,11 @@ import slicer
 
 from PancreasSegLib.data import SavedCase, TrainingCase, check_folder, count_cases
 from PancreasSegLib.errors import CaseExistsError, PancreasSegError
+from PancreasSegPanel.correction.training_case import fine_tuning_command, save_in_background, training_case_of
 from PancreasSegPanel.form.dialogs import Dialogs
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.messages import counted
+from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import problem_of, sentence_of
-from PancreasSegPanel.work.save_training_case import fine_tuning_command, save_in_background, training_case_of
 
 if TYPE_CHECKING:
     from PancreasSegPanel.logic import PanelLogic
@@ -124,7 +124,7 @@ class TrainingCaseSection:
             check_folder(folder)
             return count_cases(folder)
 
-        self._logic.work(look, lambda job: self._looked(text, folder, job))
+        self._logic.jobs.do(look, lambda job: self._looked(text, folder, job))
 
     def _looked(self, text: str, folder: Path, job: BackgroundJob) -> None:
         if text != self._ui.trainingFolderLineEdit.text.strip() or self.busy:
@@ -149,7 +149,7 @@ class TrainingCaseSection:
             if segmentation is None:
                 raise PancreasSegError("There is no segment to save.", "Segment first.")
             case = training_case_of(
-                self._logic,
+                self._logic.corrections,
                 segmentation,
                 segment_id,
                 self._ct(),
@@ -166,7 +166,7 @@ class TrainingCaseSection:
     def _write(self, case: TrainingCase, folder: Path, *, overwrite: bool) -> None:
         self._ui.trainingCaseLabel.text = "Saving…"
         self._job = save_in_background(
-            self._logic, case, folder, lambda job: self._written(job, case, folder), overwrite=overwrite
+            self._logic.jobs, case, folder, lambda job: self._written(job, case, folder), overwrite=overwrite
         )
         self.refresh()
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import slicer
 
 from PancreasSegPanel.drawing import slice_views
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.messages import slice_place
+from PancreasSegPanel.signals import connect
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession

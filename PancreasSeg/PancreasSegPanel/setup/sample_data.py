@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from PancreasSegPanel.form.resources import resource
+from PancreasSegPanel.resources import resource
 
 log = logging.getLogger(__name__)
 

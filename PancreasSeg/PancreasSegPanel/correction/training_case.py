@@ -21,8 +21,9 @@ from PancreasSegPanel.scene.segment_on_ct import read_segment
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession
-    from PancreasSegPanel.logic import PanelLogic
+    from PancreasSegPanel.correction.sessions import OpenCorrections
     from PancreasSegPanel.work.background import BackgroundJob
+    from PancreasSegPanel.work.worker_jobs import WorkerJobs
 
 ORGAN = "pancreas"
 SNOMED_PANCREAS = "SCT^15776009^"
@@ -31,7 +32,7 @@ DICOM = "DICOM"
 
 
 def training_case_of(
-    logic: PanelLogic,
+    corrections: OpenCorrections,
     segmentation: Any,
     segment_id: str | None = None,
     ct: Any | None = None,
@@ -45,8 +46,8 @@ def training_case_of(
 
     Parameters
     ----------
-    logic : PanelLogic
-        Knows the correction of the segment, and so the marks.
+    corrections : OpenCorrections
+        Has the correction of the segment, and so the marks.
     segmentation : vtkMRMLSegmentationNode
         Where the segment is.
     segment_id : str, optional
@@ -71,7 +72,7 @@ def training_case_of(
     if segment is None:
         raise PancreasSegError("There is no segment to save.", "Segment first, or choose one under Correct.")
     _check_organ(segment, segment_id or "")
-    session = logic.correct(segmentation, segment_id, ct)
+    session = corrections.correct(slicer.mrmlScene, segmentation, segment_id, ct)
     _check_settled(session)
     geometry = geometry_of(ct)
     found = read_segment(segmentation, segment_id, geometry)
@@ -96,7 +97,7 @@ def training_case_of(
 
 
 def save_in_background(
-    logic: PanelLogic,
+    jobs: WorkerJobs,
     case: TrainingCase,
     folder: Path,
     on_done: Callable[[BackgroundJob], None] | None = None,
@@ -111,8 +112,7 @@ def save_in_background(
     def write() -> SavedCase:
         return save_training_case(folder, case, overwrite=overwrite)
 
-    job: BackgroundJob = logic.work(write, on_done, keep=True)
-    return job
+    return jobs.do(write, on_done, keep=True)
 
 
 def fine_tuning_command(folder: Path, model: str = "") -> str:

@@ -6,21 +6,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from PancreasSegPanel.logic import PanelLogic, is_candidate
+from PancreasSegPanel.logic import PanelLogic
+from PancreasSegPanel.scene.confidence_map import CT_ROLE
 from PancreasSegPanel.scene.ct_node import check_node
 from PancreasSegPanel.scene.measurement import Measurement, kept
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.work.segmentation_run import Job, Run
 
 if TYPE_CHECKING:
-    from PancreasSegPanel.work.batch import OnTaskDone
+    from PancreasSegPanel.batch.batch import OnTaskDone
 
 
 def loaded_cts(scene: Any) -> list[Any]:
     """Return the volumes of the scene that look like CTs."""
     count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
     nodes = (scene.GetNthNodeByClass(number, "vtkMRMLScalarVolumeNode") for number in range(count))
-    return [node for node in nodes if is_candidate(node) and check_node(node).usable]
+    return [node for node in nodes if _may_be_ct(node) and check_node(node).usable]
+
+
+def _may_be_ct(node: Any) -> bool:
+    """Whether a volume is neither a labelmap nor a confidence map of ours."""
+    return not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetNodeReferenceID(CT_ROLE)
 
 
 def segmentation_of(scene: Any, ct: Any) -> Any | None:

@@ -23,7 +23,7 @@ def resource(name: str, module_folder: Path | None = None) -> Path:
     FileNotFoundError
         If neither layout has it; the sentence names both places.
     """
-    folder = module_folder or Path(__file__).resolve().parents[2]
+    folder = module_folder or Path(__file__).resolve().parents[1]
     places = [folder / "Resources" / name, folder.parent / "Resources" / name]
     found = next((place for place in places if place.is_file()), None)
     if found is None:

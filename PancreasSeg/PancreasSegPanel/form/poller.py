@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import qt
 
-from PancreasSegPanel.form.signals import connect
 from PancreasSegPanel.logic import PanelLogic
+from PancreasSegPanel.signals import connect
 
 INTERVAL_MS = 50
 HURRIED_MS = 10
@@ -26,7 +26,7 @@ class Poller:
         self.timer = qt.QTimer()
         self.timer.setInterval(INTERVAL_MS)
         connect(self.timer, "timeout()", self._tick)
-        logic.on_work = self.wake
+        logic.jobs.on_work = self.wake
 
     def wake(self) -> None:
         """Start the timer if it rests."""
@@ -38,7 +38,7 @@ class Poller:
     def stop(self) -> None:
         """Stop for good."""
         self.timer.stop()
-        self._logic.on_work = lambda: None
+        self._logic.jobs.on_work = lambda: None
 
     def _tick(self) -> None:
         self._logic.poll()

@@ -16,9 +16,9 @@ from PancreasSegLib.worker import Scan
 from PancreasSegPanel.scene.measurement import Measurement, as_csv
 
 if TYPE_CHECKING:
-    from PancreasSegPanel.logic import PanelLogic
+    from PancreasSegPanel.batch.batch import OnTaskDone
     from PancreasSegPanel.work.background import BackgroundJob
-    from PancreasSegPanel.work.batch import OnTaskDone
+    from PancreasSegPanel.work.worker_jobs import WorkerJobs
     from PancreasSegPanel.work.worker_protocol import ReplyLike, RequestLike
 
 OUTPUT_FOLDER = "pancreasseg"
@@ -59,8 +59,8 @@ class FolderTask:
 
     Parameters
     ----------
-    logic : PanelLogic
-        Its worker and its file thread are used.
+    jobs : WorkerJobs
+        Asks the worker and the other thread.
     name : str
         The scan's path inside the folder.
     scan, mask, summary : Path
@@ -70,9 +70,9 @@ class FolderTask:
     """
 
     def __init__(
-        self, logic: PanelLogic, name: str, scan: Path, mask: Path, summary: Path, model: str, device: str
+        self, jobs: WorkerJobs, name: str, scan: Path, mask: Path, summary: Path, model: str, device: str
     ) -> None:
-        self._logic, self.name, self._path, self._mask = logic, name, scan, mask
+        self._jobs, self.name, self._path, self._mask = jobs, name, scan, mask
         self._summary, self._model, self._device = summary, model, device
         self._request: RequestLike | None = None
         self._on_done: OnTaskDone | None = None
@@ -88,12 +88,12 @@ class FolderTask:
     def start(self, on_progress: Callable[[float], None], on_done: OnTaskDone) -> None:
         """Read the scan in the background, then segment it."""
         self._on_done = on_done
-        self._logic.work(self._read, lambda job: self._segment(job, on_progress))
+        self._jobs.do(self._read, lambda job: self._segment(job, on_progress))
 
     def cancel(self) -> None:
         """Stop at once; what is being read or written ends unheard, and a half-written mask is not kept."""
         if self._request is not None:
-            self._logic.cancel_request(self._request)
+            self._jobs.cancel(self._request)
         self._answer(None, CancelledError())
 
     def _answer(self, measured: Measurement | None, error: Any) -> None:
@@ -114,23 +114,25 @@ class FolderTask:
             return
         ct = job.result
         key = f"file {self._path} {id(ct)}"
-        self._request = self._logic.segment_scan(
+        self._request = self._jobs.segment(
             Scan(ct.voxels, ct.geometry, key),
             self._model,
             self._device,
-            on_progress=lambda event: on_progress(event.fraction),
-            on_done=lambda request: self._segmented(request, key),
+            "auto",
+            lambda request: self._segmented(request, key),
+            lambda event: on_progress(event.fraction),
+            probability=False,
         )
 
     def _segmented(self, request: RequestLike, key: str) -> None:
-        self._logic.client.release(key)
+        self._jobs.client.release(key)
         if self._on_done is None:
             return
         if request.error is not None:
             self._answer(None, request.error)
             return
         reply = request.result
-        self._logic.work(lambda: self._write(reply), lambda job: self._answer(job.result, job.error))
+        self._jobs.do(lambda: self._write(reply), lambda job: self._answer(job.result, job.error))
 
     def _write(self, reply: ReplyLike) -> Measurement:
         from PancreasSegLib.io import write_mask
