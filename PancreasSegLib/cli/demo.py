@@ -65,16 +65,15 @@ def command(
 
 def _public_ct(url: str | None, sha256: str | None) -> Path | None:
     """Return the fetched CT, None where it cannot be had (with the reason told)."""
-    import platformdirs
-
     from PancreasSegLib.cli.download import PublicFile, fetch
     from PancreasSegLib.cli.progress_bar import ProgressBar
     from PancreasSegLib.progress import ProgressEvent
+    from PancreasSegLib.user_folders import cache_folder
 
     file = PublicFile("CTLiver.nrrd", _URL, _SHA256, _CREDIT)
     if url is not None and sha256 is not None:
         file = PublicFile(Path(url).name, url, sha256.lower(), url)
-    folder = platformdirs.user_cache_path("PancreasSeg", appauthor=False) / "demo"
+    folder = cache_folder() / "demo"
     start = time.monotonic()
     try:
         with ProgressBar() as bar:

@@ -12,6 +12,7 @@ from pathlib import Path
 from PancreasSegLib.errors import ModelPackageError, OutputError, PancreasSegError
 from PancreasSegLib.models.metadata import METADATA_FILE, load_package
 from PancreasSegLib.models.package import ModelPackage
+from PancreasSegLib.user_folders import data_folder
 
 DEFAULT = "default"
 FOLDER_VARIABLE = "PANCREASSEG_MODELS"
@@ -57,9 +58,7 @@ def packages_folder() -> Path:
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
         return Path(chosen).expanduser()
-    from platformdirs import user_data_dir
-
-    return Path(user_data_dir("PancreasSeg", appauthor=False)) / "models"
+    return data_folder() / "models"
 
 
 def scan_packages() -> list[Entry]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from PySide6 import QtCore, QtWidgets
 
+from .extensions import ExtensionsManagerModel
 from .layout import LayoutManager
 from .mrml import MrmlApplication
 from .pythonqt import native
@@ -14,6 +16,14 @@ from .scripted_module import qSlicerModuleManager
 from .views import Views
 
 VERSION = "5.12.3"
+
+
+@dataclass
+class Run:
+    """How the application was started, and how often a module had it start anew."""
+
+    testing: bool = False
+    restarts: int = 0
 
 
 @native
@@ -27,12 +37,14 @@ class qSlicerApplication(QtWidgets.QApplication):
         "mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged",
     }
 
-    def __init__(self, mrml: MrmlApplication, views: Views):
+    def __init__(self, mrml: MrmlApplication, views: Views, run: Run):
         super().__init__(["PancreasSegTestHost"])
         self._mrml = mrml
         self._module_manager = qSlicerModuleManager()
         self._io_manager = CoreIOManager(mrml)
         self._layout_manager = LayoutManager(mrml, views)
+        self._extensions = ExtensionsManagerModel()
+        self._run = run
         self.setApplicationName("PancreasSegTestHost")
         self.setOrganizationName("PancreasSegTestHost")
         self.setApplicationVersion(VERSION)
@@ -78,8 +90,16 @@ class qSlicerApplication(QtWidgets.QApplication):
         return self._settings
 
     def testingEnabled(self):
-        """Say no: a module behaves as for a user."""
-        return False
+        """Say whether the module's own tests run; else it behaves as for a user."""
+        return self._run.testing
+
+    def extensionsManagerModel(self):
+        """Return what installs extensions."""
+        return self._extensions
+
+    def restart(self):
+        """Count how often the application would have started anew."""
+        self._run.restarts += 1
 
     def moduleDocumentationUrl(self, name):
         """Return where a module's documentation is."""

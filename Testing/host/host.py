@@ -6,24 +6,29 @@ import os
 import shutil
 import sys
 import traceback
+import unittest
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import slicer
-from PySide6 import QtCore, QtTest, QtWidgets
+from PySide6 import QtCore, QtGui, QtTest, QtWidgets
 
 from . import pythonqt, scene_files, slicer_module
-from .application import qSlicerApplication
+from .application import Run, qSlicerApplication
 from .dialogs import Dialogs, MessageBox
 from .event_loop import EventLoopGaps, process_events
 from .mouse import Mouse
 from .mrml import MrmlApplication
 from .packages import Installations
 from .scripted_module import qSlicerScriptedLoadableModule
+from .slicer_python import SlicerPython
+from .translations import Translations
 from .views import Views
 from .window import HostWindow
 
+NNINTERACTIVE = ("P", "B", "L", "S", "E", "R", "T", "V", "Delete", "Ctrl+Z")
+"""Keys that nnInteractive leaves on the main window once its module was opened."""
 _host: Host | None = None
 
 
@@ -46,6 +51,8 @@ class Host:
         The MRML scene.
     application
         What modules see as ``slicer.app``.
+    run
+        How it was started, and how often it would have started anew.
     gaps
         How long the event loop was blocked.
     slot_errors
@@ -57,6 +64,10 @@ class Host:
         Message boxes and file dialogs: what was shown, and what to answer.
     installations
         What the module asked pip to install.
+    slicer_python
+        Switches to what 3D Slicer's own Python can import, in this process and in the worker.
+    translations
+        Texts in another language.
     """
 
     def __init__(self) -> None:
@@ -72,9 +83,12 @@ class Host:
         self._mrml = MrmlApplication(self._folder)
         self._views = Views(self._mrml)
         self.scene = self._mrml.scene
-        self.application = qSlicerApplication(self._mrml, self._views)
-        self.installations = Installations()
-        slicer_module.fill(self._mrml, self.application, self.installations)
+        self.run = Run()
+        self.application = qSlicerApplication(self._mrml, self._views, self.run)
+        self.slicer_python = SlicerPython(Path(self._folder))
+        self.installations = Installations(self.slicer_python)
+        self.translations = Translations()
+        slicer_module.fill(self._mrml, self.application, self.installations, self.translations)
         self.dialogs = Dialogs()
         self.dialogs.install()
         self.gaps = EventLoopGaps()
@@ -82,6 +96,7 @@ class Host:
         self.window = HostWindow()
         self.window.show()
         self._module: qSlicerScriptedLoadableModule | None = None
+        self._foreign_shortcuts: list[Any] = []
 
     def _collect_slot_errors(self) -> None:
         """See what leaves a slot; a command-line program that ran in this process may have taken the hook."""
@@ -132,6 +147,15 @@ class Host:
         """Reload the module's source, as the button of the developer mode does."""
         self.widget.onReload()
         self.process_events()
+
+    def run_module_tests(self, path: str | Path, log: Any = None) -> unittest.TestResult:
+        """Run a module's own tests as its CTest does: found by unittest, each alone, the panel never opened."""
+        self.unload_module()
+        self._module = qSlicerScriptedLoadableModule(Path(path).resolve())
+        self._module.load()
+        self.run.testing = True
+        suite = unittest.TestLoader().loadTestsFromName(self._module.name)
+        return unittest.TextTestRunner(log, verbosity=2).run(suite)
 
     def _loaded_module(self) -> qSlicerScriptedLoadableModule:
         if self._module is None:
@@ -199,6 +223,21 @@ class Host:
         """
         process_events(self.gaps, until, timeout)
 
+    def add_foreign_shortcuts(self, *keys: str) -> list[str]:
+        """Put another extension's shortcuts on the main window, nnInteractive's by default.
+
+        Returns
+        -------
+        list of str
+            Filled with each key that the other extension gets.
+        """
+        heard: list[str] = []
+        for key in keys or NNINTERACTIVE:
+            shortcut = QtGui.QShortcut(QtGui.QKeySequence(key), self.window)
+            shortcut.activated.connect(lambda key=key: heard.append(key))
+            self._foreign_shortcuts.append(shortcut)
+        return heard
+
     @property
     def message_boxes(self) -> list[MessageBox]:
         """The message boxes shown so far."""
@@ -262,6 +301,13 @@ class Host:
         """Go back to an application just started: no module, an empty scene, nothing recorded."""
         self.keeps_gil = False
         self.unload_module()
+        self.slicer_python.end()
+        self.run.testing, self.run.restarts = False, 0
+        self.application.extensionsManagerModel().clear()
+        self.translations.words.clear()
+        for shortcut in self._foreign_shortcuts:
+            shortcut.deleteLater()
+        self._foreign_shortcuts.clear()
         self.live_views = False
         self.mouse.leave()
         self.scene.Clear(False)

@@ -1,36 +1,51 @@
-"""``slicer.packaging``: what a module asks pip to install is recorded, never installed."""
+"""``slicer.packaging``: what a module asks pip to install is recorded, and installed only in Slicer's Python."""
 
 from __future__ import annotations
 
 import types
+from subprocess import CalledProcessError
 from typing import Any
+
+import slicer
+
+from .slicer_python import SlicerPython
 
 
 class Installations:
     """What was asked for, in order.
 
+    Parameters
+    ----------
+    python
+        Where it can be imported from then on, when that is switched on.
+
     Attributes
     ----------
     requests
-        Requirements of each call, as text.
-    failure
-        Raised by the next calls when set, e.g. ``subprocess.CalledProcessError``.
+        Arguments of each call, as text.
+    fails
+        Whether pip fails; the application shows a window with pip's log then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, python: SlicerPython) -> None:
+        self._python = python
         self.requests: list[list[str]] = []
-        self.failure: Exception | None = None
+        self.fails = False
 
     def clear(self) -> None:
         """Forget everything."""
         self.requests.clear()
-        self.failure = None
+        self.fails = False
 
-    def _record(self, requirements: Any) -> None:
+    def _install(self, requirements: Any) -> None:
         listed = requirements.split() if isinstance(requirements, str) else requirements
-        self.requests.append([str(each) for each in (listed if isinstance(listed, (list, tuple)) else [listed])])
-        if self.failure is not None:
-            raise self.failure
+        asked = [str(each) for each in (listed if isinstance(listed, (list, tuple)) else [listed])]
+        self.requests.append(asked)
+        if self.fails:
+            slicer.util.errorDisplay("Package installation failed.", detailedText="ERROR: no such package")
+            raise CalledProcessError(1, "pip install")
+        if self._python.on:
+            self._python.install(asked)
 
     def module(self) -> types.ModuleType:
         """Return the Python module."""
@@ -45,11 +60,13 @@ class Installations:
             skip_in_testing: bool = True,
             show_progress: bool = True,
         ) -> list[str] | None:
-            self._record(requirements)
+            if prompt_install and not slicer.util.confirmOkCancelDisplay("Packages need to be installed."):
+                raise RuntimeError("User declined package installation")
+            self._install(requirements)
             return [] if skip_packages else None
 
         def pip_install(requirements: Any, **keywords: Any) -> None:
-            self._record(requirements)
+            self._install(requirements)
 
         module = types.ModuleType("slicer.packaging", "Recorded by the test host, never installed.")
         module.pip_ensure = pip_ensure

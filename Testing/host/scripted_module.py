@@ -163,6 +163,7 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
         super().__init__()
         self._module = module
         self._self = None
+        self._is_entered = False
         self.setObjectName(f"qSlicer{module.name}ModuleWidget")
         QtWidgets.QVBoxLayout(self)
 
@@ -177,13 +178,17 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
         setattr(slicer.modules, name, self._self)
         self._self.setup()
 
+    isEntered = QtCore.Property(bool, lambda self: self._is_entered)
+
     def enter(self):
         """Tell the Python object that its panel is shown now."""
+        self._is_entered = True
         if hasattr(self._self, "enter"):
             self._self.enter()
 
     def exit(self):
         """Tell the Python object that its panel is left."""
+        self._is_entered = False
         if hasattr(self._self, "exit"):
             self._self.exit()
 

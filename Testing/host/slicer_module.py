@@ -21,6 +21,7 @@ from .scripted_module import (
     scripted_module,
 )
 from .segment_editor import SegmentEditorModule, qMRMLSegmentEditorWidget
+from .translations import Translations
 from .ui_loader import QUiLoader
 
 # Python modules of the application that are imported by their own names, not through `slicer`.
@@ -42,7 +43,9 @@ def remove_leaked_names() -> None:
             delattr(slicer, name)
 
 
-def fill(mrml: MrmlApplication, application: Any, installations: Installations) -> None:
+def fill(
+    mrml: MrmlApplication, application: Any, installations: Installations, translations: Translations
+) -> None:
     """Add what the application has and ``slicer-core`` lacks, and the modules ``qt`` and ``ctk``."""
     slicer.app = application
     slicer.mrmlScene = mrml.scene
@@ -63,13 +66,6 @@ def fill(mrml: MrmlApplication, application: Any, installations: Installations) 
     sys.modules["slicer.modules"] = slicer.modules
     sys.modules["qt"] = qt_module(QUiLoader=QUiLoader)
     sys.modules["ctk"] = ctk_widgets.ctk_module()
-    for module in (scripted_module(), wrapper_module(), installations.module(), _translation()):
+    for module in (scripted_module(), wrapper_module(), installations.module(), translations.module()):
         sys.modules[module.__name__] = module
         setattr(slicer, module.__name__.removeprefix("slicer."), module)
-
-
-def _translation() -> types.ModuleType:
-    module = types.ModuleType("slicer.i18n", "Texts stay as they are written.")
-    module.tr = lambda text: text
-    module.translate = lambda context, text: text
-    return module

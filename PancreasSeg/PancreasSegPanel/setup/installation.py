@@ -58,7 +58,7 @@ def install_from_folder(missing: Sequence[Needed], folder: Path) -> None:
         raise MissingPackageError(
             f"The folder {folder} holds no wheel files.",
             "Fill it on another computer: pip download --only-binary=:all: -d FOLDER torch monai scikit-image "
-            "safetensors platformdirs (same system and Python version).",
+            "safetensors (same system and Python version).",
         )
     requirements = [needed.requirement for needed in missing]
     try:

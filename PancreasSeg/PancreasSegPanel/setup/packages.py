@@ -41,7 +41,6 @@ OTHERS = (
     Needed("SimpleITK", "SimpleITK", (2, 3)),
     Needed("monai", "monai", (1, 4)),
     Needed("safetensors", "safetensors", (0, 4, 3)),
-    Needed("platformdirs", "platformdirs", (3, 10)),
     Needed("pydicom", "pydicom", (2, 4)),
 )
 SHIPPED = ("torch", "numpy", "SimpleITK")
