@@ -55,7 +55,7 @@ def command(
         typer.Option(
             metavar="UID",
             show_default=False,
-            help="DICOM series to take: its UID, number or start of description.",
+            help="DICOM series to take: its UID, number or start of description, or as --list-series shows it.",
         ),
     ] = None,
     list_series: Annotated[bool, typer.Option("--list-series", help="List the DICOM series and exit.")] = False,
@@ -202,9 +202,9 @@ def _list_series(source: Path) -> None:
     from PancreasSegLib.io import list_series
 
     table = Table("", "number", "modality", "slices", "description", box=None, header_style="bold")
-    table.add_column("series UID", overflow="fold")
+    table.add_column("--series", overflow="fold")
     for series in list_series(source):
         number = "" if series.number is None else str(series.number)
         mark = ">" if series.chosen else ""
-        table.add_row(mark, number, series.modality, str(series.slices), series.description, series.uid)
+        table.add_row(mark, number, series.modality, str(series.slices), series.description, series.key)
     show(table)

@@ -18,7 +18,8 @@ from PancreasSegLib.errors import UnreadableFileError
 _log = logging.getLogger(__name__)
 
 _MAGIC_AT, _MAGIC = 128, b"DICM"
-_GROUP_8 = b"\x08\x00"  # files of before 1993 and some exports start with the data set at once
+_BARE = (b"\x08\x00", b"\x02\x00")  # files of before 1993 and some exports have no preamble
+_MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def looks_like_dicom(head: bytes) -> bool:
     True
     """
     return head[_MAGIC_AT : _MAGIC_AT + 4] == _MAGIC or (
-        # a tag of group 8, then its type in two letters, or a length that is short
-        head[:2] == _GROUP_8 and ((head[4:6].isalpha() and head[4:6].isupper()) or head[5:8] == bytes(3))
+        # a tag of group 2 or 8, then its type in two letters, or a length that is short
+        head[:2] in _BARE and ((head[4:6].isalpha() and head[4:6].isupper()) or head[5:8] == bytes(3))
     )
 
 
@@ -60,6 +61,19 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+def is_media_directory(path: Path) -> bool:
+    """Whether a file is a DICOMDIR, which stands for the folder that it lies in."""
+    if not path.is_file() or not is_dicom(path):
+        return False
+    import pydicom
+
+    try:
+        meta = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"]).file_meta
+    except (pydicom.errors.InvalidDicomError, OSError, EOFError, ValueError, AttributeError):
+        return False
+    return bool(meta.get("MediaStorageSOPClassUID") == _MEDIA_DIRECTORY)
+
+
 @contextlib.contextmanager
 def dicom_files(path: Path) -> Iterator[list[DicomFile]]:
     """Give the DICOM files that `path` stands for, sorted by name.
@@ -67,8 +81,8 @@ def dicom_files(path: Path) -> Iterator[list[DicomFile]]:
     Parameters
     ----------
     path : Path
-        A folder (searched through all its subfolders), one DICOM file (its whole folder is given), or a zip
-        (unpacked into a temporary folder that is removed at the end).
+        A folder (searched through all its subfolders), a DICOMDIR (likewise the folder it lies in), one DICOM file
+        (its whole folder is given), or a zip (unpacked into a temporary folder that is removed at the end).
 
     Yields
     ------
@@ -82,7 +96,7 @@ def dicom_files(path: Path) -> Iterator[list[DicomFile]]:
     if path.is_dir():
         yield _in_folder(path)
     elif is_dicom(path):
-        yield _in_folder(path.parent, recursive=False)
+        yield _in_folder(path.parent, recursive=is_media_directory(path))
     else:
         with tempfile.TemporaryDirectory(prefix="pancreasseg-zip-") as folder:
             yield _unpacked(path, Path(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import warnings
 from collections.abc import Iterable
@@ -14,13 +15,19 @@ from PancreasSegLib.io.dicom_files import DicomFile
 
 _log = logging.getLogger(__name__)
 
+CT_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+"""CT, enhanced CT, and enhanced CT converted from single slices."""
+
+_NO_IMAGES = ("PR", "SR", "KO", "REG", "RTSTRUCT", "unknown")
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 _TAGS = (
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality",
     "ImageType", "Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "PixelSpacing", "ImagePositionPatient",
     "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept", "GantryDetectorTilt", "BitsAllocated",
     "BitsStored", "HighBit", "PixelRepresentation", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence", "PatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID",
+    "FrameOfReferenceUID", "AcquisitionNumber", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime",
+    "TemporalPositionIdentifier", "TemporalPositionIndex",
 )  # fmt: skip
 
 
@@ -43,6 +50,17 @@ class DicomImage:
         Distance between columns, between rows, mm.
     slope, intercept : float
         HU = slope * stored + intercept.
+    samples : int
+        Values a pixel.
+    image_type : tuple of str
+    tilt : float
+        Of the gantry, in degrees, as the header names it.
+    sop_class, sop_instance : str
+        What kind of object it is from, and which one.
+    patient, study, frame_of_reference, acquisition, temporal : str
+        What it belongs to; empty where the header does not say. `patient` is a digest.
+    time_s : float or None
+        When it was acquired.
     """
 
     file: DicomFile
@@ -56,6 +74,14 @@ class DicomImage:
     samples: int
     image_type: tuple[str, ...]
     tilt: float
+    sop_class: str = ""
+    sop_instance: str = ""
+    patient: str = ""
+    study: str = ""
+    frame_of_reference: str = ""
+    acquisition: str = ""
+    time_s: float | None = None
+    temporal: str = ""
 
     @property
     def is_localiser(self) -> bool:
@@ -70,19 +96,45 @@ class DicomImage:
 
 @dataclass
 class DicomSeries:
-    """The images that share a SeriesInstanceUID."""
+    """The images that belong together: of one series, or of a part of one that holds several scans.
+
+    Attributes
+    ----------
+    uid : str
+        SeriesInstanceUID, empty where there is none.
+    modality, description : str
+    number : int or None
+        SeriesNumber.
+    images : list of DicomImage
+    part : int
+        Counted from 1 among the scans in the series; 0 where it is the whole series.
+    what : str
+        What tells the part from the others, such as ``"acquisition 2"``.
+    notes : list of dict
+        ``{"code", "sentence"}`` about what was left out or assumed.
+    """
 
     uid: str
     modality: str
     number: int | None
     description: str
     images: list[DicomImage] = field(default_factory=list)
+    part: int = 0
+    what: str = ""
+    notes: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """How sentences call it."""
-        label = f"series {self.number}" if self.number is not None else f"series {self.uid}"
-        return f"{label} ({self.description})" if self.description else label
+        label = f"series {self.number}" if self.number is not None else f"series {self.uid or 'without a number'}"
+        details = ", ".join(text for text in (self.description, self.what) if text)
+        return f"{label} ({details})" if details else label
+
+    @property
+    def key(self) -> str:
+        """What ``--series`` takes for it."""
+        label = self.uid or ("" if self.number is None else str(self.number))
+        return f"{label}#{self.part}" if self.part else label
 
     @property
     def slices(self) -> list[DicomImage]:
@@ -90,10 +142,11 @@ class DicomSeries:
         return [i for i in self.images if not i.is_localiser] or self.images
 
 
-def read_series(files: Iterable[DicomFile]) -> list[DicomSeries]:
-    """Read the headers of DICOM files and group them by series.
+def read_headers(files: Iterable[DicomFile]) -> list[DicomSeries]:
+    """Read the headers of DICOM files and group them by what they call their series.
 
-    Files that cannot be parsed are left out with a warning in the log.
+    Files that hold no image, or cannot be parsed, are left out; the latter with a warning in the log. Without a
+    SeriesInstanceUID images go together by study, number and description.
 
     Returns
     -------
@@ -103,7 +156,7 @@ def read_series(files: Iterable[DicomFile]) -> list[DicomSeries]:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
-    found: dict[str, DicomSeries] = {}
+    found: dict[tuple[str, ...], DicomSeries] = {}
     for file in files:
         try:
             with warnings.catch_warnings():
@@ -111,25 +164,40 @@ def read_series(files: Iterable[DicomFile]) -> list[DicomSeries]:
                     "ignore"
                 )  # pydicom's remarks on values that break the standard's small print
                 header = pydicom.dcmread(file.path, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
-                if header.get("SOPClassUID") == _MEDIA_DIRECTORY or "SeriesInstanceUID" not in header:
+                if header.get("SOPClassUID") == _MEDIA_DIRECTORY or not header.get("Rows"):
+                    if "SeriesInstanceUID" in header:
+                        _add(found, header, [])
                     continue
-                images = list(_images(file, header))
+                _add(found, header, list(_images(file, header)))
         except (InvalidDicomError, OSError, EOFError, ValueError, TypeError, AttributeError, KeyError) as error:
             _log.warning("The DICOM header of %r cannot be read: %s", file.name, error)
-            continue
-        uid = str(header.SeriesInstanceUID)
-        number = header.get("SeriesNumber")
-        series = found.setdefault(
-            uid,
-            DicomSeries(
-                uid,
-                str(header.get("Modality", "") or "unknown"),
-                int(number) if number not in (None, "") else None,
-                str(header.get("SeriesDescription", "") or "").strip(),
-            ),
-        )
-        series.images += images
     return sorted(found.values(), key=lambda s: (s.number is None, s.number or 0))
+
+
+def _add(found: dict[tuple[str, ...], DicomSeries], header: Any, images: list[DicomImage]) -> None:
+    """Put the images of a file to those of their series."""
+    uid, number = str(header.get("SeriesInstanceUID", "") or ""), header.get("SeriesNumber")
+    description = str(header.get("SeriesDescription", "") or "").strip()
+    key = (uid,) if uid else ("", str(header.get("StudyInstanceUID", "")), str(number), description)
+    if key not in found:
+        found[key] = DicomSeries(
+            uid,
+            _modality(header, bool(images)),
+            int(number) if number not in (None, "") else None,
+            description,
+        )
+    series = found[key]
+    series.images += images
+    if images and series.modality in _NO_IMAGES:  # a presentation state or report came first
+        series.modality = _modality(header, True)
+
+
+def _modality(header: Any, is_image: bool) -> str:
+    """Return the modality; where it is not named, an image that can be a CT's is taken for one and looked at."""
+    named = str(header.get("Modality", "") or "")
+    if named or not is_image:
+        return named or "unknown"
+    return "CT" if str(header.get("SOPClassUID", "") or CT_CLASSES[0]) in CT_CLASSES else "unknown"
 
 
 def _images(file: DicomFile, header: Any) -> Iterable[DicomImage]:
@@ -139,6 +207,12 @@ def _images(file: DicomFile, header: Any) -> Iterable[DicomImage]:
         "size": (int(header.get("Columns", 0) or 0), int(header.get("Rows", 0) or 0)),
         "samples": int(header.get("SamplesPerPixel", 1) or 1),
         "tilt": float(header.get("GantryDetectorTilt", 0) or 0),
+        "sop_class": str(header.get("SOPClassUID", "") or ""),
+        "sop_instance": str(header.get("SOPInstanceUID", "") or ""),
+        "patient": _digest(header.get("PatientID"))
+        or _digest(header.get("PatientName"), header.get("PatientBirthDate")),
+        "study": str(header.get("StudyInstanceUID", "") or ""),
+        "frame_of_reference": str(header.get("FrameOfReferenceUID", "") or ""),
     }
     frames = int(header.get("NumberOfFrames", 1) or 1)
     groups = header.get("PerFrameFunctionalGroupsSequence")
@@ -152,6 +226,13 @@ def _images(file: DicomFile, header: Any) -> Iterable[DicomImage]:
                 slope=_number(header.get("RescaleSlope"), 1.0),
                 intercept=_number(header.get("RescaleIntercept"), 0.0),
                 image_type=_words(header.get("ImageType")),
+                acquisition=str(header.get("AcquisitionNumber", "") or ""),
+                time_s=_seconds(
+                    header.get("AcquisitionDateTime"), header.get("AcquisitionDate"), header.get("AcquisitionTime")
+                ),
+                temporal=str(
+                    header.get("TemporalPositionIdentifier") or header.get("TemporalPositionIndex") or ""
+                ),
                 **common,
             )
         return
@@ -160,6 +241,7 @@ def _images(file: DicomFile, header: Any) -> Iterable[DicomImage]:
         both = [group, *(shared or [])[:1]]
         rescale = _item(both, "PixelValueTransformationSequence")
         frame_type = _item(both, "CTImageFrameTypeSequence")
+        content = _item(both, "FrameContentSequence")
         yield DicomImage(
             frame=frame,
             position=_numbers(_item(both, "PlanePositionSequence").get("ImagePositionPatient"), 3),
@@ -168,6 +250,11 @@ def _images(file: DicomFile, header: Any) -> Iterable[DicomImage]:
             slope=_number(rescale.get("RescaleSlope"), 1.0),
             intercept=_number(rescale.get("RescaleIntercept"), 0.0),
             image_type=_words(frame_type.get("FrameType") or header.get("ImageType")),
+            acquisition=str(content.get("FrameAcquisitionNumber") or header.get("AcquisitionNumber") or ""),
+            time_s=_seconds(
+                content.get("FrameAcquisitionDateTime") or header.get("AcquisitionDateTime"), None, None
+            ),
+            temporal=_temporal(content, both),
             **common,
         )
 
@@ -197,3 +284,26 @@ def _spacing(value: Any) -> tuple[float, float] | None:
 def _words(value: Any) -> tuple[str, ...]:
     words = [value] if isinstance(value, str) else (value or [])
     return tuple(str(w).upper() for w in words)
+
+
+def _temporal(content: Any, groups: list[Any]) -> str:
+    """Return the temporal position of a frame, by its index or, failing that, its time offset."""
+    index = content.get("TemporalPositionIndex")
+    return str(index or _item(groups, "TemporalPositionSequence").get("TemporalPositionTimeOffset") or "")
+
+
+def _seconds(moment: Any, date: Any, time: Any) -> float | None:
+    """Return seconds from DICOM's YYYYMMDD and HHMMSS.FFFFFF; None if they are missing or no time."""
+    text = str(moment or "").split("+")[0] or f"{date or '00000000'}{time or ''}"
+    digits, _, fraction = text.replace(":", "").replace("-", "").partition(".")
+    if len(digits) < 14 or not digits.isdecimal():
+        return None
+    hours, minutes, seconds = int(digits[8:10]), int(digits[10:12]), int(digits[12:14])
+    decimals = int(fraction[:6]) / 10 ** len(fraction[:6]) if fraction[:6].isdecimal() else 0.0
+    return 86400.0 * int(digits[:8]) + 3600.0 * hours + 60.0 * minutes + seconds + decimals
+
+
+def _digest(*values: Any) -> str:
+    """Return a digest of what names a patient, empty where nothing does; the names themselves are not kept."""
+    texts = [str(value or "").strip() for value in values]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest() if any(texts) else ""

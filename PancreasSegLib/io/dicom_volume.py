@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from PancreasSegLib.io.dicom_files import dicom_files, is_dicom
-from PancreasSegLib.io.dicom_header import read_series
 from PancreasSegLib.io.dicom_pixels import read_pixels
-from PancreasSegLib.io.dicom_series import choose_series, series_uid_of
+from PancreasSegLib.io.dicom_series import choose_series, read_series
 from PancreasSegLib.io.dicom_stack import stack_images
 from PancreasSegLib.io.hounsfield import check_ct, without_invalid
 from PancreasSegLib.volume import Volume
@@ -40,7 +39,8 @@ def read_dicom(path: Path, *, series: str | None = None, assume_ct: bool = False
     UnreadableFileError, NotACTError, DicomSeriesError, InvalidVoxelsError, GeometryError
     """
     with dicom_files(path) as files:
-        chosen = choose_series(read_series(files), path, series if series is not None else series_uid_of(path))
+        choice = choose_series(read_series(files), path, series)
+        chosen = choice.series
         stack = stack_images(chosen, str(path))
         voxels = read_pixels(stack.images)
     for warning in stack.warnings:
@@ -53,8 +53,10 @@ def read_dicom(path: Path, *, series: str | None = None, assume_ct: bool = False
         "format": "dicom" if path.is_dir() or is_dicom(path) else "dicom-zip",
         "series_uid": chosen.uid,
         "series_number": chosen.number,
+        "series_part": chosen.what,
+        "other_series": [{"key": s.key, "number": s.number, "slices": len(s.slices)} for s in choice.others],
         "files": [image.file.name for image in stack.images],
         "frames": [image.frame for image in stack.images],
-        "warnings": stack.warnings + invalid,
+        "warnings": [*choice.notes, *chosen.notes, *stack.warnings, *invalid],
     }
     return Volume(voxels, stack.geometry, source)

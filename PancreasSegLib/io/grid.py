@@ -29,7 +29,7 @@ _APART_VOXELS = 0.5
 
 def warn(code: str, sentence: str) -> dict[str, str]:
     """Log a sentence about what was repaired or chosen, and return it as an entry of ``source["warnings"]``."""
-    _log.warning(sentence)
+    _log.info(sentence)
     return {"code": code, "sentence": sentence}
 
 

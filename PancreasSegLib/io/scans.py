@@ -88,16 +88,16 @@ def _walk(folder: Path) -> list[tuple[Path, list[str]]]:
 
 
 def _study_of(path: Path) -> str:
-    """Return the StudyInstanceUID of a DICOM file, empty for what is no image (a media directory)."""
+    """Return the StudyInstanceUID of a DICOM image, or its folder where there is none; empty for other files."""
     import pydicom
 
     try:
         header = pydicom.dcmread(
-            path, stop_before_pixels=True, force=True, specific_tags=["StudyInstanceUID", "SeriesInstanceUID"]
+            path, stop_before_pixels=True, force=True, specific_tags=["StudyInstanceUID", "Rows"]
         )
     except (OSError, EOFError, ValueError, AttributeError):
         return ""
-    return str(header.get("StudyInstanceUID", "unknown")) if "SeriesInstanceUID" in header else ""
+    return str(header.get("StudyInstanceUID", "") or path.parent) if header.get("Rows") else ""
 
 
 def _examinations(studies: dict[str, list[Path]]) -> list[Path]:

@@ -22,7 +22,7 @@ def write_nifti(path: Path, voxels: np.ndarray, spacing: tuple[float, ...] = (1.
     struct.pack_into("<2h", header, 70, codes[voxels.dtype.name], voxels.dtype.itemsize * 8)
     struct.pack_into("<8f", header, 76, 1.0, *(*spacing, 1.0, 1.0, 1.0)[:7])
     struct.pack_into("<3f", header, 108, 352.0, 1.0, 0.0)
-    struct.pack_into("<2h", header, 252, 1, 1)
+    struct.pack_into("<2h", header, 252, 0, 1)
     struct.pack_into("<12f", header, 280, -spacing[0], 0, 0, 0, 0, -spacing[1], 0, 0, 0, 0, spacing[2], 0)
     header[344:348] = b"n+1\0"
     content = bytes(header) + np.ascontiguousarray(voxels).tobytes()

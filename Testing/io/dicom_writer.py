@@ -77,8 +77,16 @@ def write_series(
     return paths
 
 
-def write_enhanced(path: Path, voxels: np.ndarray, order: list[int] | None = None) -> Path:
-    """Write an Enhanced CT: one file, one frame a slice, frames in the given order."""
+def write_enhanced(
+    path: Path,
+    voxels: np.ndarray,
+    order: list[int] | None = None,
+    later: np.ndarray | None = None,
+) -> Path:
+    """Write an Enhanced CT: one file, one frame a slice, frames in the given order.
+
+    With `later` every slice is there a second time, at the second temporal position.
+    """
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid()
@@ -88,6 +96,11 @@ def write_enhanced(path: Path, voxels: np.ndarray, order: list[int] | None = Non
     ds.SOPClassUID = EnhancedCTImageStorage
     ds.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
     order = order if order is not None else list(range(len(voxels)))
+    stored = voxels[order]
+    moments = [1] * len(order)
+    if later is not None:
+        stored, moments = np.concatenate([stored, later[order]]), moments + [2] * len(order)
+        order = order * 2
     ds.NumberOfFrames = len(order)
     ds.Rows, ds.Columns = voxels.shape[1:]
     shared, rescale, measures, plane = Dataset(), Dataset(), Dataset(), Dataset()
@@ -99,15 +112,17 @@ def write_enhanced(path: Path, voxels: np.ndarray, order: list[int] | None = Non
     shared.PlaneOrientationSequence = [plane]
     ds.SharedFunctionalGroupsSequence = [shared]
     groups = []
-    for n in order:
+    for n, moment in zip(order, moments, strict=True):
         group, position, content = Dataset(), Dataset(), Dataset()
         position.ImagePositionPatient = [-100.0, -120.0, 40.0 + 2.5 * n]
         content.InStackPositionNumber, content.StackID, content.DimensionIndexValues = n + 1, "1", [1, n + 1]
+        if later is not None:
+            content.TemporalPositionIndex, content.DimensionIndexValues = moment, [1, n + 1, moment]
         group.PlanePositionSequence, group.FrameContentSequence = [position], [content]
         groups.append(group)
     ds.PerFrameFunctionalGroupsSequence = groups
     ds.SamplesPerPixel = 1
-    _pixels(ds, (voxels[order].astype(np.int32) + 1024).astype(np.int16))
+    _pixels(ds, (stored.astype(np.int32) + 1024).astype(np.int16))
     path.parent.mkdir(parents=True, exist_ok=True)
     ds.save_as(path, enforce_file_format=True)
     return path

@@ -80,28 +80,29 @@ def test_a_slice_shifted_sideways(tmp_path):
 def test_doubled_positions(tmp_path):
     paths = write_series(tmp_path, body())
     shutil.copy(paths[4], tmp_path / "copy.dcm")
+    edit(tmp_path / "copy.dcm", SOPInstanceUID=pydicom.uid.generate_uid())  # not a copy by its own account
     _refused(DicomSeriesError, tmp_path, "same position", "50.0 mm", "copy.dcm", "0004.dcm")
 
 
 def test_two_phases_in_one_series(tmp_path):
-    uid = pydicom.uid.generate_uid()
-    write_series(tmp_path, body(), uid=uid)
-    write_series(tmp_path, body(), uid=uid, name=lambda n: f"late{n}")
+    same = {"uid": pydicom.uid.generate_uid(), "study": pydicom.uid.generate_uid()}
+    write_series(tmp_path, body(), **same)
+    write_series(tmp_path, body(), **same, name=lambda n: f"late{n}")
     error = _refused(DicomSeriesError, tmp_path, "same position", "12 such pairs")
     assert "phases" in error.hint
 
 
 def test_mixed_sizes(tmp_path):
-    uid = pydicom.uid.generate_uid()
-    write_series(tmp_path, body(), uid=uid)
-    write_series(tmp_path, body(3, 40, 50), uid=uid, name=lambda n: f"b{n}", origin=(0, 0, 200))
+    same = {"uid": pydicom.uid.generate_uid(), "study": pydicom.uid.generate_uid()}
+    write_series(tmp_path, body(), **same)
+    write_series(tmp_path, body(3, 40, 50), **same, name=lambda n: f"b{n}", origin=(0, 0, 200))
     _refused(DicomSeriesError, tmp_path, "12 of 32 x 24", "3 of 50 x 40")
 
 
 def test_mixed_orientations(tmp_path):
-    uid = pydicom.uid.generate_uid()
-    write_series(tmp_path, body(), uid=uid)
-    write_series(tmp_path, body(), uid=uid, name=lambda n: f"b{n}", orientation=(1, 0, 0, 0, 0, -1))
+    same = {"uid": pydicom.uid.generate_uid(), "study": pydicom.uid.generate_uid()}
+    write_series(tmp_path, body(), **same)
+    write_series(tmp_path, body(), **same, name=lambda n: f"b{n}", orientation=(1, 0, 0, 0, 0, -1))
     _refused(DicomSeriesError, tmp_path, "orientations")
 
 
