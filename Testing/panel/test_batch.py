@@ -181,6 +181,24 @@ def test_a_folder_is_segmented_beside_the_scene_and_resumed(scene, logic, client
     assert len((out / SUMMARY).read_text("utf-8").splitlines()) == 4
 
 
+def test_what_the_reader_noted_reaches_the_results(scene, logic, client, folder, axial):
+    """A CT whose header names a spacing of 1 mm beside its s-form."""
+    from PancreasSegLib.io import write_volume
+
+    for path in [*folder.rglob("*.n*"), *folder.rglob("*.mha")]:
+        path.unlink()
+    write_volume(folder / "ct.nii", body(axial))
+    header = bytearray((folder / "ct.nii").read_bytes())
+    header[80:92] = np.array([1, 1, 1], "<f4").tobytes()  # pixdim
+    (folder / "ct.nii").write_bytes(header)
+    batch = Batch(tasks_of(logic, folder), lambda: None, lambda batch: None)
+    batch.start()
+    pump(logic, client, batch)
+    assert states(batch) == [State.DONE]
+    summary = (folder / OUTPUT_FOLDER / SUMMARY).read_text("utf-8")
+    assert "states its spacing twice" in summary
+
+
 def test_stopping_a_folder_leaves_no_half_mask(scene, logic, client, folder):
     batch = Batch(tasks_of(logic, folder), lambda: None, lambda batch: None)
     batch.start()

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ class FolderTask:
         self._summary, self._model, self._device = summary, model, device
         self._request: RequestLike | None = None
         self._on_done: OnTaskDone | None = None
+        self._noted: list[str] = []  # what the reader repaired or chose, such as one of several series
 
     def finished_before(self) -> bool:
         """Whether the mask is there: it is written under another name first, so it is whole."""
@@ -113,6 +115,7 @@ class FolderTask:
             self._answer(None, job.error)
             return
         ct = job.result
+        self._noted = [warning["sentence"] for warning in ct.source.get("warnings", [])]
         key = f"file {self._path} {id(ct)}"
         self._request = self._jobs.segment(
             Scan(ct.voxels, ct.geometry, key),
@@ -144,6 +147,7 @@ class FolderTask:
         self._mask.parent.mkdir(parents=True, exist_ok=True)
         write_mask(self._mask, whole, reply.geometry, labels=dict(reply.labels))
         measured = _measured(self.name, reply, self._model, self._device)
+        measured = replace(measured, notes=[*self._noted, *measured.notes])
         add_to_summary(self._summary, measured)
         return measured
 
