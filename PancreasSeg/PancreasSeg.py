@@ -130,7 +130,7 @@ class PancreasSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _bind(self) -> None:
         """Show the scene's parameter node; the first CT of the scene is chosen where none is yet."""
-        from PancreasSegPanel.logic import is_candidate
+        from PancreasSegPanel.scene.confidence_map import may_be_ct
 
         self._unbind()
         if slicer.mrmlScene.IsClosing():
@@ -138,7 +138,7 @@ class PancreasSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameters = self.logic.getParameterNode()
         if self._parameters.inputVolume is None:
             volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            self._parameters.inputVolume = next((node for node in volumes if is_candidate(node)), None)
+            self._parameters.inputVolume = next((node for node in volumes if may_be_ct(node)), None)
         self._gui_tag = self._parameters.connectGui(self.ui)
         self.addObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self.panel.bind(self._parameters)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PancreasSegPanel.logic import PanelLogic
-from PancreasSegPanel.scene.confidence_map import CT_ROLE
+from PancreasSegPanel.scene.confidence_map import may_be_ct
 from PancreasSegPanel.scene.ct_node import check_node
 from PancreasSegPanel.scene.measurement import Measurement, kept
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
@@ -21,12 +21,7 @@ def loaded_cts(scene: Any) -> list[Any]:
     """Return the volumes of the scene that look like CTs."""
     count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
     nodes = (scene.GetNthNodeByClass(number, "vtkMRMLScalarVolumeNode") for number in range(count))
-    return [node for node in nodes if _may_be_ct(node) and check_node(node).usable]
-
-
-def _may_be_ct(node: Any) -> bool:
-    """Whether a volume is neither a labelmap nor a confidence map of ours."""
-    return not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetNodeReferenceID(CT_ROLE)
+    return [node for node in nodes if may_be_ct(node) and check_node(node).usable]
 
 
 def segmentation_of(scene: Any, ct: Any) -> Any | None:

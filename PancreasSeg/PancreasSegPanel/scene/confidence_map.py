@@ -65,3 +65,8 @@ def _image(voxels: NDArray) -> Any:
     scalars.SetName("Probability")
     image.GetPointData().SetScalars(scalars)
     return image
+
+
+def may_be_ct(node: Any) -> bool:
+    """Whether a volume may be offered as a CT at all: no labelmap, no confidence map of ours."""
+    return not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetNodeReferenceID(CT_ROLE)
