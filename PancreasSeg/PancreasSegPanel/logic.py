@@ -67,17 +67,15 @@ class PanelLogic:
     @property
     def pending(self) -> bool:
         """Whether something is awaited: the timer runs as long."""
-        return self.jobs.pending or self.corrections.pending
+        return self.jobs.pending
 
     def poll(self) -> None:
         """Take what has arrived; called by the timer, never blocks."""
-        self.corrections.poll()
         self.jobs.poll()
 
     def turn(self) -> None:
         """Wait a moment while the application stays alive, as scripts do."""
         self.jobs.turn()
-        self.corrections.poll()
 
     def close(self) -> None:
         """Cancel everything and end the worker; the next job starts a new one, which sees new packages."""

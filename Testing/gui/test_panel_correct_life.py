@@ -163,7 +163,7 @@ def test_a_completed_neighbour_keeps_every_voxel(reader, host):
 
 def test_what_was_painted_elsewhere_survives_the_next_corrections(reader, host):
     from PancreasSegPanel.scene.oriented_image import oriented_image
-    from PancreasSegPanel.scene.pancreas_segment import replace_labelmap
+    from PancreasSegPanel.scene.pancreas_segment import put_labelmap
     from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 
     reader.start()
@@ -175,7 +175,7 @@ def test_what_was_painted_elsewhere_survives_the_next_corrections(reader, host):
     erased[18:21, 28:34, 20:23] = True
     now = (reader.now() | painted) & ~erased
     image = oriented_image(now.astype(np.uint8), (0, 0, 0), ras_from_geometry(GRID))
-    replace_labelmap(reader.node, "Pancreas", image)  # as the Segment Editor does
+    put_labelmap(reader.node, "Pancreas", image)  # as the Segment Editor does
     reader.draw("Red", line(reader, 34))
     after = reader.now()
     assert after[painted].all() and not after[erased].any()

@@ -47,6 +47,8 @@ def scene(monkeypatch):
     segmentations.SetMRMLScene(scene)
     monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)
     monkeypatch.setattr(slicer, "modules", types.SimpleNamespace(), raising=False)
+    views = types.SimpleNamespace(pauseRender=application.PauseRender, resumeRender=application.ResumeRender)
+    monkeypatch.setattr(slicer, "app", views, raising=False)
     yield scene
     scene.Clear(True)
 

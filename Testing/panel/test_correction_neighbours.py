@@ -5,7 +5,7 @@ import pytest
 import slicer
 from strokes import ELSEWHERE, INSIDE, OUTSIDE, answer, complete, edit_elsewhere, marked, now, stroke, whole
 from test_patient_axes import move
-from test_segment_writing import add_neighbour, edit, on_ct, voxels
+from test_segment_writing import add_neighbour, edit, on_ct
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.volume import Box, Geometry
@@ -13,7 +13,7 @@ from PancreasSegLib.worker import CorrectionChange
 from PancreasSegPanel.scene.oriented_image import array_of, oriented_image
 from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, find_own_segment, put_labelmap
 from PancreasSegPanel.scene.patient_axes import ras_from_geometry
-from PancreasSegPanel.scene.segment_on_ct import frame_of
+from PancreasSegPanel.scene.segment_on_ct import frame_of, lies_on, read_segment
 
 
 def box_of(geometry, box):
@@ -163,7 +163,7 @@ def test_a_segment_on_another_grid_is_corrected_and_comes_back_as_it_was(logic, 
     segment.SetName("mine")
     segment.AddRepresentation(BINARY_LABELMAP, oriented_image(drawn, (0, 0, 0), ras_from_geometry(fine)))
     node.GetSegmentation().AddSegment(segment, "mine")
-    before, extent = voxels(node, "mine")
+    before = read_segment(node, "mine", fine)
     session = logic.correct(node, "mine", ct)
     seen = now(session)
     ratio = seen.sum() * grid.voxel_volume_ml / (drawn.sum() * fine.voxel_volume_ml)
@@ -173,11 +173,9 @@ def test_a_segment_on_another_grid_is_corrected_and_comes_back_as_it_was(logic, 
     answer(logic, client)
     assert now(session)[whole(mark, grid)].all()
     session.undo()
-    after, same = voxels(node, "mine")
-    assert np.array_equal(after[after > 0], before[before > 0]) and same == extent
-    assert np.array_equal(
-        array_of(node.GetSegmentation().GetSegment("mine").GetRepresentation(BINARY_LABELMAP)), before
-    )
+    after = read_segment(node, "mine", fine)
+    assert after.box == before.box and np.array_equal(after.mask, before.mask)
+    assert lies_on(node, "mine", fine)
 
 
 def test_voxels_outside_the_ct_stay(start, logic, client, axial):

@@ -68,17 +68,6 @@ class OpenCorrections:
         """Whether a stroke is awaited."""
         return any(session.busy for session in self._open.values() if not session.ended)
 
-    @property
-    def pending(self) -> bool:
-        """Whether a surface is still to be made: the timer runs as long."""
-        return any(session.target.awaits_surface for session in self._open.values() if not session.ended)
-
-    def poll(self) -> None:
-        """Make the surfaces that are due."""
-        for session in list(self._open.values()):
-            if not session.ended:
-                session.target.make_surface()
-
     def result_written(self, run: Run) -> None:
         """A run has filled segments: their corrections begin anew, their probabilities are kept."""
         node = run.segmentation

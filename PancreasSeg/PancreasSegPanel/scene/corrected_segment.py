@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,14 +13,11 @@ from PancreasSegLib.worker import CorrectionState
 from PancreasSegPanel.scene.ct_node import crop_of, geometry_of
 from PancreasSegPanel.scene.masking import protection
 from PancreasSegPanel.scene.oriented_image import oriented_image
-from PancreasSegPanel.scene.pancreas_segment import CLOSED_SURFACE, Snapshot, restore, snapshot
+from PancreasSegPanel.scene.pancreas_segment import Snapshot, restore, snapshot
 from PancreasSegPanel.scene.segment_editor_history import save_state
 from PancreasSegPanel.scene.segment_on_ct import frame_of, lies_on, read_segment, stamp_of, write_segment
 
 _MOVED_MM = 1e-3
-
-SURFACE_PAUSE_S = 0.4
-"""A surface takes a tenth of a second: it is made when no stroke came for this long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +58,6 @@ class CorrectionTarget:
         geometry = geometry_of(ct)
         self._size, self._frame = geometry.size_ijk, frame_of(node, geometry)
         self._stamp: tuple[Any, ...] = ()
-        self._surface_due: float | None = None
 
     @property
     def is_there(self) -> bool:
@@ -138,25 +133,9 @@ class CorrectionTarget:
 
     def _put(self, geometry: Geometry, box: Box, mask: NDArray[np.uint8]) -> None:
         save_state(self._scene, self._node)
-        if self._node.GetSegmentation().ContainsRepresentation(CLOSED_SURFACE):
-            self._surface_due = 0.0
         changing = self._node.StartModify()
         try:
             write_segment(self._node, self._segment_id, geometry, box, mask)
         finally:
             self._node.EndModify(changing)
         self._stamp = stamp_of(self._node, self._segment_id)
-        if self._surface_due is not None:
-            self._surface_due = time.monotonic() + SURFACE_PAUSE_S
-
-    @property
-    def awaits_surface(self) -> bool:
-        """Whether a surface is shown that does not follow the voxels yet."""
-        return self._surface_due is not None
-
-    def make_surface(self, *, now: bool = False) -> None:
-        """Make the surface once the strokes pause."""
-        if self._surface_due is not None and (now or time.monotonic() >= self._surface_due):
-            self._surface_due = None
-            if self.is_there:
-                self._node.CreateClosedSurfaceRepresentation()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import slicer
 import vtk
 
@@ -81,7 +82,7 @@ def restore(scene: Any, taken: Snapshot) -> bool:
         elif segmentation.GetSegment(segment_id) is None:
             segmentation.AddSegment(segment, segment_id)
         else:
-            replace_labelmap(node, segment_id, segment.GetRepresentation(BINARY_LABELMAP))
+            put_labelmap(node, segment_id, segment.GetRepresentation(BINARY_LABELMAP))
     for name, text in taken.attributes.items():
         if text is None:
             node.RemoveAttribute(name)
@@ -92,22 +93,30 @@ def restore(scene: Any, taken: Snapshot) -> bool:
     return True
 
 
-def replace_labelmap(segmentation_node: Any, segment_id: str, labelmap: Any) -> None:
-    """Give a segment other voxels; it leaves a layer shared with others first, so that these keep theirs."""
-    surfaces = segmentation_node.GetSegmentation().ContainsRepresentation(CLOSED_SURFACE)
-    put_labelmap(segmentation_node, segment_id, labelmap)
-    if surfaces:
-        segmentation_node.CreateClosedSurfaceRepresentation()
-
-
 def put_labelmap(segmentation_node: Any, segment_id: str, labelmap: Any) -> None:
-    """Do the same and leave the making of a new surface to the caller; the old one is dropped."""
-    segmentation = segmentation_node.GetSegmentation()
-    segmentation.SeparateSegmentLabelmap(segment_id)
+    """Give one segment other voxels; of the surfaces that are shown only its own is made anew.
+
+    It leaves a layer shared with others first, so that these keep their voxels, and no later write has to go
+    through the whole layer.
+
+    Parameters
+    ----------
+    segmentation_node : vtkMRMLSegmentationNode
+    segment_id : str
+    labelmap : vtkOrientedImageData
+        Nonzero inside the segment; without a voxel it empties the segment.
+    """
+    segmentation, logic = segmentation_node.GetSegmentation(), slicer.vtkSlicerSegmentationsModuleLogic
     segment = segmentation.GetSegment(segment_id)
-    segment.AddRepresentation(BINARY_LABELMAP, labelmap)
-    segment.SetLabelValue(1)
-    labelmap.Modified()  # tells the segmentation, which drops the surface of the old voxels
+    if labelmap.IsEmpty():
+        labelmap = oriented_image(np.zeros((1, 1, 1), np.uint8), (0, 0, 0), image_to_frame(labelmap))
+    with slicer.util.RenderBlocker():
+        if segment.GetRepresentation(BINARY_LABELMAP) is None:
+            segment.AddRepresentation(BINARY_LABELMAP, slicer.vtkOrientedImageData())
+        segmentation.SeparateSegmentLabelmap(segment_id)
+        logic.SetBinaryLabelmapToSegment(
+            labelmap, segmentation_node, segment_id, logic.MODE_REPLACE, labelmap.GetExtent()
+        )
 
 
 def _copy(segment: Any) -> Any:

@@ -22,7 +22,7 @@ from PancreasSegPanel.scene.pancreas_segment import (
     TAG,
     Snapshot,
     find_own_segment,
-    replace_labelmap,
+    put_labelmap,
     snapshot,
 )
 from PancreasSegPanel.scene.patient_axes import ras_from_geometry
@@ -144,7 +144,7 @@ def write_segments(
             if own[label] is None:
                 node.GetSegmentation().AddSegment(_new_segment(node, label, labelmap), ids[label])
             else:
-                replace_labelmap(node, ids[label], labelmap)
+                put_labelmap(node, ids[label], labelmap)
     finally:
         node.EndModify(changing)
     left_out = int(np.count_nonzero(mask) - np.count_nonzero(written))
