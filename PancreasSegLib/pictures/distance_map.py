@@ -117,7 +117,7 @@ def draw_distance_map(
         distances = np.full(len(vertices), -np.inf if on_reference else np.inf)
     shares = np.clip(distances[faces].mean(axis=1) / LIMIT_MM, -1, 1) / 2 + 0.5
     triangles = vertices[faces]
-    colours = shaded_colours(triangles, vertices.mean(0), distance_colours()(shares)[:, :3])
+    colours = shaded_colours(triangles, distance_colours()(shares)[:, :3])
     surface = Poly3DCollection(triangles, facecolors=colours, edgecolors=colours, linewidths=0.3)
     axes.add_collection3d(surface)
     surface.set_clip_on(False)

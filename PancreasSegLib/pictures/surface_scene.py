@@ -77,7 +77,7 @@ class SurfaceScene:
             vertices, faces, turned = surface_mesh(part, spacing_mm, step)
             vertices = vertices + np.array(box.lower_ijk) * spacing_mm
             corners.append(vertices[faces])
-            normals.append(_outward(vertices[faces], turned[faces].mean(axis=1), vertices.mean(axis=0)))
+            normals.append(_unit(turned[faces].mean(axis=1)))
             colours.append(np.tile([*to_rgb(solid.colour), solid.opacity], (len(faces), 1)))
         self.triangles, self.normals = np.concatenate(corners), np.concatenate(normals)
         self.colours = np.concatenate(colours)
@@ -138,11 +138,9 @@ class SurfaceScene:
         return colours
 
 
-def _outward(triangles: NDArray, normals: NDArray, centre: NDArray) -> NDArray[np.float64]:
-    """Return unit normals that lead out of the organ, whatever way the surface was wound."""
-    normals = normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9)
-    away = np.einsum("ij,ij->i", normals, triangles.mean(axis=1) - centre).sum()
-    return normals if away >= 0 else -normals
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return vectors of length 1."""
+    return vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)
 
 
 def _zoom(extent_mm: NDArray, view: View) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.pictures.style import TEXT
+from PancreasSegLib.pictures.surface_nets import surface_nets, vertex_normals
 
 if TYPE_CHECKING:
     from mpl_toolkits.mplot3d import Axes3D
@@ -37,12 +38,11 @@ def surface_mesh(
     vertices : ndarray, shape (n, 3)
         To Left, Posterior and Superior in mm, from the mask's corner.
     faces : ndarray, shape (m, 3)
-        Indices of vertices.
+        Indices of vertices, counter-clockwise as seen from outside.
     normals : ndarray, shape (n, 3)
         Outward unit normals.
     """
     from scipy import ndimage
-    from skimage.measure import marching_cubes
 
     spacing_zyx = np.asarray(spacing_mm[::-1], dtype=float)
     sigma_mm = np.maximum(_SMOOTHING_MM, 0.6 * spacing_zyx)  # thick slices leave steps
@@ -53,9 +53,10 @@ def surface_mesh(
     coarse = ndimage.zoom(smooth, shape / np.array(padded.shape), order=1, grid_mode=True, mode="nearest")
     cell = np.array(padded.shape) * spacing_zyx / np.array(coarse.shape)
     level = 0.5 if coarse.max() > 0.55 else 0.5 * float(coarse.max())
-    points, faces, normals, _ = marching_cubes(coarse, level, spacing=tuple(cell))
-    corner = margin * spacing_zyx - 0.5 * cell
-    return (points - corner)[:, ::-1], faces, normals[:, ::-1]
+    points, faces = surface_nets(coarse, level)
+    vertices = (points * cell - margin * spacing_zyx + 0.5 * cell)[:, ::-1]
+    faces = faces[:, ::-1]  # (x, y, z) is a mirror of (z, y, x)
+    return vertices, faces, vertex_normals(vertices, faces)
 
 
 def draw_surface(
@@ -83,7 +84,7 @@ def draw_surface(
     step = STEP_MM * max(1.0, (volume_mm3 / 120e3) ** (1 / 3))
     vertices, faces, _ = surface_mesh(mask, spacing_mm, step)
     triangles = vertices[faces]
-    colours = shaded_colours(triangles, vertices.mean(0), colour)
+    colours = shaded_colours(triangles, colour)
     surface = Poly3DCollection(triangles, facecolors=colours, edgecolors=colours, linewidths=0.3)
     axes.add_collection3d(surface)
     surface.set_clip_on(False)
@@ -101,15 +102,13 @@ def draw_surface(
     axes.text2D(0.5, 0.02, "surface, from the front", fontsize=9, **mark)
 
 
-def shaded_colours(triangles: NDArray, centre: NDArray, colour: str | NDArray) -> NDArray[np.float64]:
+def shaded_colours(triangles: NDArray, colour: str | NDArray) -> NDArray[np.float64]:
     """Return the colour of each triangle: ambient and diffuse light (Lambert) and a little gloss (Phong).
 
     Parameters
     ----------
     triangles : ndarray, shape (m, 3, 3)
-        Corners in mm.
-    centre : ndarray, shape (3,)
-        A point inside.
+        Corners in mm, counter-clockwise as seen from outside.
     colour : str, or ndarray of shape (m, 3)
         Before the light falls on it; one for all triangles, or red, green, blue (0 to 1) of each.
     """
@@ -117,8 +116,7 @@ def shaded_colours(triangles: NDArray, centre: NDArray, colour: str | NDArray) -
 
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
-    outward = np.sign(np.einsum("ij,ij->i", normals, triangles.mean(1) - centre).sum()) or 1.0
-    facing = outward * normals @ (_LIGHT / np.linalg.norm(_LIGHT))
+    facing = normals @ (_LIGHT / np.linalg.norm(_LIGHT))
     shade = 0.30 + 0.70 * np.clip(facing, 0, 1) + 0.10 * np.clip(-facing, 0, 1)
     gloss = 0.25 * np.clip(facing, 0, 1) ** 24
     plain = np.asarray(to_rgb(colour) if isinstance(colour, str) else colour)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
+from PancreasSegLib.pictures.surface_nets import surface_nets, vertex_normals
 from PancreasSegLib.pictures.surface_view import surface_mesh
 
 
@@ -23,3 +25,29 @@ def test_a_ball_keeps_its_place_and_size(spacing):
 def test_a_single_voxel_has_a_surface():
     vertices, faces, _ = surface_mesh(np.ones((1, 1, 1), bool), (0.7, 0.7, 5.0))
     assert len(faces) >= 4 and np.isfinite(vertices).all()
+
+
+def torus(level: float) -> np.ndarray:
+    k, j, i = np.meshgrid(*(np.linspace(-30, 30, n) for n in (50, 60, 55)), indexing="ij")
+    return level - np.hypot(np.hypot(i, j) - 18, k)
+
+
+def test_surface_is_closed_and_its_faces_look_outwards():
+    field = torus(7.0)
+    vertices, faces = surface_nets(field, 0.0)
+    edges = {tuple(edge) for edge in np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).tolist()}
+    assert len(edges) == 3 * len(faces)  # no edge runs twice the same way
+    assert {(b, a) for a, b in edges} == edges
+    assert len(vertices) - len(edges) // 2 + len(faces) == 0  # Euler's number of a ring
+    ahead = vertices + 0.5 * vertex_normals(vertices, faces)
+    assert (map_coordinates(field, ahead.T, order=1) < 0).mean() > 0.999
+    corners = vertices[faces]
+    enclosed = np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
+    voxel = np.prod(60 / (np.array(field.shape) - 1))
+    assert enclosed * voxel == pytest.approx(2 * np.pi**2 * 18 * 7**2, rel=0.01)
+
+
+def test_surface_lies_where_the_level_is_crossed():
+    field = torus(7.0)
+    vertices, _ = surface_nets(field, 0.0)
+    assert np.abs(map_coordinates(field, vertices.T, order=1)).max() < 0.35  # mm; cells are 1.2 mm
