@@ -12,58 +12,54 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 
-from PancreasSegLib.cli import (
-    benchmark_correction,
-    compare,
-    cross_validate,
-    data,
-    demo,
-    doctor,
-    evaluate,
-    model_card,
-    models,
-    networks,
-    roi,
-    runs,
-    segment,
-    train,
-    train_refiner,
-)
 from PancreasSegLib.cli.background import any_running
 from PancreasSegLib.cli.problem import problem_of
-from PancreasSegLib.cli.shared_options import Debug, Quiet, share_options, with_shared_options
+from PancreasSegLib.cli.shared_options import Debug, Quiet, with_shared_options
 from PancreasSegLib.cli.terminal import complain, verbosity
 
-app = typer.Typer(
-    name="pancreasseg",
-    help="Segment the pancreas on abdominal CT. Research software, not a medical device.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = {
+    "segment": "",
+    "demo": "",
+    "doctor": "",
+    "roi": "",
+    "models": "",
+    "networks": "",
+    "train": "train",
+    "data": "",
+    "evaluate": "",
+    "cross-validate": "train",
+    "runs": "train",
+    "compare": "train",
+    "train-refiner": "train",
+    "benchmark-correction": "train",
+}
+"""The commands, and the extra that each needs; one file a command."""
 
-app.command("segment")(with_shared_options(segment.command))
-app.command("demo")(with_shared_options(demo.command))
-app.command("doctor")(with_shared_options(doctor.command))
-app.command("roi")(with_shared_options(roi.command))
-models.app.command("card")(model_card.command)
-share_options(models.app)
-app.add_typer(models.app, name="models")
-app.command("networks")(with_shared_options(networks.command))
-app.command("train")(with_shared_options(train.command))
-share_options(data.app)
-app.add_typer(data.app, name="data")
-app.command("evaluate")(with_shared_options(evaluate.command))
-app.command("cross-validate")(with_shared_options(cross_validate.command))
-app.command("runs")(with_shared_options(runs.command))
-app.command("compare")(with_shared_options(compare.command))
-app.command("train-refiner")(with_shared_options(train_refiner.command))
-app.command("benchmark-correction")(with_shared_options(benchmark_correction.command))
+
+def program(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Return the program with some of its commands; only their files are imported."""
+    app = typer.Typer(
+        name="pancreasseg",
+        help="Segment the pancreas on abdominal CT. Research software, not a medical device.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_every_command)
+    for name in names:
+        module = import_module(f"PancreasSegLib.cli.{name.replace('-', '_')}")
+        if hasattr(module, "app"):  # a group of commands
+            app.add_typer(module.app, name=name)
+        else:
+            extra, title = COMMANDS[name], f"`pancreasseg {name}`"
+            app.command(name)(with_shared_options(module.command, extra=extra, title=title))
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -74,7 +70,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def _every_command(
     context: typer.Context,
     quiet: Quiet = False,
@@ -119,6 +114,8 @@ def run(arguments: Sequence[str]) -> int:
         The exit status.
     """
     try:
+        named = next((word for word in arguments if not word.startswith("-")), "")
+        app = program([named] if named in COMMANDS else COMMANDS)
         status = app(list(arguments), prog_name="pancreasseg", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # typer has printed the help of a group of commands

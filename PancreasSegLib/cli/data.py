@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from PancreasSegLib.cli import data_inspect, data_prepare, data_split
+from PancreasSegLib.cli.shared_options import share_options
 from PancreasSegLib.cli.terminal import note, say, show
 
 if TYPE_CHECKING:
@@ -142,3 +143,6 @@ def _organ(part: Volume, ct: Volume, path: Path, value: int | None) -> NDArray[n
             f"{path} holds several labels ({', '.join(map(str, found))}).", "Say which with --value."
         )
     return (labels == value if value is not None else labels > 0).astype(np.uint8)
+
+
+share_options(app)

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from PancreasSegLib.cli import model_card
+from PancreasSegLib.cli.shared_options import share_options
 from PancreasSegLib.cli.terminal import console, note, say, show
 
 if TYPE_CHECKING:
     from PancreasSegLib.models import ModelPackage
 
 app = typer.Typer(help="List, show, verify, add, remove and export model packages.", no_args_is_help=True)
+app.command("card")(model_card.command)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A package's name, or its folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -194,6 +197,9 @@ def import_command(
     force: Annotated[bool, typer.Option("--force", help="Replace a package of the same name.")] = False,
 ) -> None:
     """Turn a model of another program into a package of yours."""
+    from PancreasSegLib.packages import require
+
+    require("torch", "The import of a model")
     from PancreasSegLib.models.imports import import_model
 
     found = import_model(
@@ -248,12 +254,14 @@ def export_command(
 ) -> None:
     """Copy a package out, or turn its networks into files for other programs."""
     from PancreasSegLib.models import export_package, find_package
+    from PancreasSegLib.packages import require
 
     package = find_package(name)
     if form in (ExportFormat.PACKAGE, ExportFormat.MONAI):
         path = export_package(package, destination, for_monai=form == ExportFormat.MONAI, overwrite=force)
         say(f"Wrote {path}")
         return
+    require("torch", "The export of a network")
     from PancreasSegLib.models.exports import export_graphs
 
     for graph in export_graphs(package, destination, form.value, overwrite=force, progress=note):
@@ -261,3 +269,6 @@ def export_command(
             shape = " x ".join(map(str, check.shape))
             say(f"{graph.path.name}: on {shape} voxels at most {check.difference:.1e} from the original")
     say(f"Wrote {destination}")
+
+
+share_options(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from PancreasSegLib.errors import CancelledError, OutOfMemoryError, PancreasSegError
+from PancreasSegLib.packages import sentence_for
 
 
 def problem_of(error: BaseException) -> PancreasSegError:
@@ -23,6 +24,8 @@ def problem_of(error: BaseException) -> PancreasSegError:
         return OutOfMemoryError(
             "There is not enough memory for this.", "Close other programs, or give a smaller region with --roi."
         )
+    if isinstance(error, ImportError) and (missing := sentence_for(error)) is not None:
+        return missing
     if hasattr(error, "format_message"):  # a mistake in the options, as typer or click raises it
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "pancreasseg"

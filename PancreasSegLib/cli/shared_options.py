@@ -11,6 +11,7 @@ import typer
 
 from PancreasSegLib.cli.terminal import verbosity
 from PancreasSegLib.errors import CancelledError
+from PancreasSegLib.packages import require
 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel="Every command")
@@ -20,8 +21,18 @@ Debug = Annotated[
 ]
 
 
-def with_shared_options(command: Callable[..., Any]) -> Callable[..., None]:
-    """Give a command the options that all have, and turn Ctrl-C inside it into a cancelled run."""
+def with_shared_options(command: Callable[..., Any], extra: str = "", title: str = "") -> Callable[..., None]:
+    """Give a command the options that all have, and turn Ctrl-C inside it into a cancelled run.
+
+    Parameters
+    ----------
+    command : callable
+        What the command does.
+    extra : str
+        The extra without which it does nothing but say so.
+    title : str
+        What it is called then.
+    """
     signature = inspect.signature(command, eval_str=True)
     shared = {
         name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
@@ -34,6 +45,8 @@ def with_shared_options(command: Callable[..., Any]) -> Callable[..., None]:
         for name in shared:
             if arguments.pop(name):
                 setattr(verbosity, name, True)
+        if extra:
+            require(extra, title)
         try:
             command(**arguments)
         except KeyboardInterrupt:

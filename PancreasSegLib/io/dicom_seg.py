@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.errors import MissingPackageError, OutputError, PancreasSegError
+from PancreasSegLib.errors import OutputError, PancreasSegError
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.io.dicom_files import dicom_files
 from PancreasSegLib.io.terminology import Code, term_of
+from PancreasSegLib.packages import require
 from PancreasSegLib.volume import Geometry, Volume
 
 _SERIES_NUMBER_STEP = 1000  # a segmentation's series number is the CT's plus this, as exporters commonly do
@@ -50,13 +51,9 @@ def write_dicom_seg(
         )
     if not source.geometry.matches(geometry):
         raise OutputError(f"The mask for {str(path)!r} is not on the grid of its CT.", "Use .seg.nrrd or .nii.gz.")
-    try:
-        import highdicom
-    except ImportError as error:
-        raise MissingPackageError(
-            "Writing a DICOM segmentation needs the package highdicom.",
-            'Run: pip install "PancreasSegLib[dicomseg]"',
-        ) from error
+    require("dicomseg", "A DICOM segmentation")
+    import highdicom
+
     headers = _headers(source)
     frames = source.source["frames"]
     pixels = np.zeros(mask.shape, dtype=np.uint8)

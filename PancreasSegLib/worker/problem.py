@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from PancreasSegLib.errors import MissingPackageError, OutOfMemoryError, OutputError, PancreasSegError
+from PancreasSegLib.errors import OutOfMemoryError, OutputError, PancreasSegError
+from PancreasSegLib.packages import sentence_for
 
 _log = logging.getLogger(__name__)
 
@@ -22,10 +23,8 @@ def problem_of(error: Exception) -> PancreasSegError:
     _log.error("%s", type(error).__name__, exc_info=error)
     if isinstance(error, MemoryError):
         return OutOfMemoryError("There is not enough memory for this.", "Close other programs or give a region.")
-    if isinstance(error, ModuleNotFoundError):
-        return MissingPackageError(
-            f"The package {error.name} is missing.", "Install it into the Python that runs the worker."
-        )
+    if isinstance(error, ImportError) and (missing := sentence_for(error)) is not None:
+        return missing
     line = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, OSError) and error.filename and error.strerror:
         return OutputError(f"{str(error.filename)!r} cannot be used: {error.strerror}.", "Check the disk.")

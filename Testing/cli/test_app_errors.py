@@ -9,7 +9,7 @@ import sys
 import pytest
 import typer
 
-from PancreasSegLib.cli import app as program
+from PancreasSegLib.cli import app as cli
 from PancreasSegLib.cli.problem import problem_of
 from PancreasSegLib.cli.shared_options import with_shared_options
 from PancreasSegLib.cli.terminal import complain
@@ -28,7 +28,7 @@ def failing(monkeypatch):
 
         app.command("fail")(with_shared_options(fail))
         app.command("other")(with_shared_options(lambda: None))
-        monkeypatch.setattr(program, "app", app)
+        monkeypatch.setattr(cli, "program", lambda names: app)
 
     return build
 
@@ -50,7 +50,7 @@ def failing(monkeypatch):
 )
 def test_error_becomes_one_sentence(failing, capsys, error, status, sentence):
     failing(error)
-    assert program.run(["fail"]) == status
+    assert cli.run(["fail"]) == status
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(sentence)
@@ -61,7 +61,7 @@ def test_error_becomes_one_sentence(failing, capsys, error, status, sentence):
 @pytest.mark.parametrize("arguments", [["fail", "--debug"]])
 def test_debug_shows_the_traceback_before_the_sentence(failing, capsys, arguments):
     failing(UnreadableFileError("'a.nii.gz' is empty."))
-    assert program.run(arguments) == 2
+    assert cli.run(arguments) == 2
     err = capsys.readouterr().err
     assert "Traceback (most recent call last)" in err
     assert err.rstrip().endswith("'a.nii.gz' is empty.")
@@ -69,7 +69,7 @@ def test_debug_shows_the_traceback_before_the_sentence(failing, capsys, argument
 
 def test_success_is_status_0(failing, capsys):
     failing(RuntimeError())
-    assert program.run(["other"]) == 0
+    assert cli.run(["other"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -83,7 +83,7 @@ def test_success_is_status_0(failing, capsys):
     ],
 )
 def test_mistake_in_the_options_is_one_sentence(capsys, arguments, part):
-    assert program.run(arguments) == 2
+    assert cli.run(arguments) == 2
     err = capsys.readouterr().err
     assert part in err
     assert err.count("\n") == 1
@@ -92,7 +92,7 @@ def test_mistake_in_the_options_is_one_sentence(capsys, arguments, part):
 
 @pytest.mark.parametrize(("arguments", "part"), [([], "segment"), (["models"], "verify")])
 def test_no_arguments_show_the_help(capsys, arguments, part):
-    assert program.run(arguments) == 0
+    assert cli.run(arguments) == 0
     out, err = capsys.readouterr()
     assert part in out
     assert err == ""
@@ -101,7 +101,7 @@ def test_no_arguments_show_the_help(capsys, arguments, part):
 def test_version(capsys):
     from PancreasSegLib import __version__
 
-    assert program.run(["--version"]) == 0
+    assert cli.run(["--version"]) == 0
     assert capsys.readouterr().out == f"pancreasseg {__version__}\n"
 
 
@@ -130,7 +130,9 @@ def test_signal_ends_the_program_with_130(kind, heeding_sigint):
         "def slow() -> None:\n"
         "    print('ready', flush=True)\n"
         "    time.sleep(60)\n"
-        "app.app.command('slow')(app.with_shared_options(slow))\n"
+        "slowly = app.program([])\n"
+        "slowly.command('slow')(app.with_shared_options(slow))\n"
+        "app.program = lambda names: slowly\n"
         "sys.argv = ['pancreasseg', 'slow']\n"
         "app.main()\n"
     )

@@ -7,7 +7,7 @@ import re
 import pytest
 import typer
 
-from PancreasSegLib.cli.app import app
+from PancreasSegLib.cli.app import program
 
 DOCUMENTS = [
     "README.md",
@@ -20,7 +20,7 @@ DOCUMENTS = [
 
 @pytest.fixture(scope="module")
 def commands():
-    return typer.main.get_command(app).commands
+    return typer.main.get_command(program()).commands
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

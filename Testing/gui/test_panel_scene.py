@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from panel_in_host import BOX, body, reply
 
+from PancreasSegLib.packages import ENGINE
 from PancreasSegLib.volume import Box
 
 pytest_plugins = ["panel_in_host"]  # its fixtures
@@ -223,38 +224,36 @@ def test_a_model_is_imported_chosen_and_removed(user, host, tmp_path, monkeypatc
 
 
 @pytest.fixture
-def without_monai(monkeypatch):
-    """An installation that lacks monai until it is installed."""
+def without_engine(monkeypatch):
+    """An installation that lacks the CPU engine until it is installed."""
     from PancreasSegPanel.form import install_section
-    from PancreasSegPanel.setup import installation, packages
+    from PancreasSegPanel.setup import installation
 
-    monai = next(needed for needed in packages.OTHERS if needed.module == "monai")
-    missing = [monai]
-    for module in (install_section, installation):
-        monkeypatch.setattr(module, "missing_packages", lambda: list(missing))
+    missing = [ENGINE]
+    monkeypatch.setattr(installation, "missing", lambda wanted: [p for p in missing if p in wanted])
     look = install_section.InstallSection.__init__
     monkeypatch.setattr(look, "__defaults__", (lambda: list(missing),))
     return missing
 
 
-def test_missing_packages_are_offered_with_one_button(user, add_ct, axial, host, without_monai):
+def test_missing_packages_are_offered_with_one_button(user, add_ct, axial, host, without_engine):
     add_ct(axial)
     user.open()
     assert host.find("installFrame").isVisible()
-    assert "monai" in host.find("installLabel").text
+    assert "openvino" in host.find("installLabel").text
     assert not user.can_segment
     assert not user.client.requests  # the worker would not run
     host.click("installButton")
-    assert host.installations.requests == [["monai>=1.4"]]
-    assert "Still missing: monai" in host.message_boxes[-1].text  # the host records, it does not install
-    without_monai.clear()
+    assert host.installations.requests == [[ENGINE.requirement]]
+    assert "Still missing: openvino" in host.message_boxes[-1].text  # the host records, it does not install
+    without_engine.clear()
     host.click("installButton")
     assert not host.find("installFrame").isVisible()
     assert user.can_segment
     user.asked("devices")
 
 
-def test_an_installation_that_fails_says_what_to_do(user, host, without_monai, tmp_path):
+def test_an_installation_that_fails_says_what_to_do(user, host, without_engine, tmp_path):
     user.open()
     host.installations.fails = True
     host.click("installButton")

@@ -2,11 +2,9 @@
 
 import csv
 import io
-import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -121,31 +119,21 @@ def test_a_broken_package_is_listed_last_with_the_reason(models):
     assert broken.details
 
 
-def test_missing_packages_are_found_without_importing_any(monkeypatch):
-    import importlib.metadata
-    import importlib.util
+def test_the_size_is_said_before_an_installation():
+    from PancreasSegLib.packages import ENGINE
+    from PancreasSegPanel.setup import installation
 
-    from PancreasSegPanel.setup import installation, packages
-
-    assert packages.missing_packages() == []
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "monai" else found(name, *a))
-    (monai,) = packages.missing_packages()
-    assert monai.requirement == "monai>=1.4"
-    assert "monai" in installation.sentence_about([monai])
-    version = importlib.metadata.version
-    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.1.0" if name == "torch" else version(name))
-    assert packages.missing_packages()[0] is packages.TORCH
+    assert "openvino" in installation.sentence_about([ENGINE]) and "60 MB" in installation.sentence_about([ENGINE])
 
 
 def test_a_wheel_folder_without_wheels_says_how_to_fill_it(scene, tmp_path):
     from PancreasSegLib.errors import MissingPackageError
+    from PancreasSegLib.packages import ENGINE
     from PancreasSegPanel.setup import installation
-    from PancreasSegPanel.setup.packages import TORCH
 
     with pytest.raises(MissingPackageError) as said:
-        installation.install_from_folder([TORCH], tmp_path)
-    assert "pip download" in said.value.hint
+        installation.install_from_folder([ENGINE], tmp_path)
+    assert "pip download" in said.value.hint and "openvino" in said.value.hint
 
 
 def test_resources_are_found_in_both_layouts(tmp_path, project):
@@ -169,7 +157,7 @@ def test_the_sample_is_the_one_whose_checksum_the_demo_knows():
 
 
 def test_importing_the_panel_imports_no_torch(project):
-    free = "scene.measurement work.problem work.background batch.batch form.model_list setup.packages"
+    free = "scene.measurement work.problem work.background batch.batch form.model_list"
     free += " messages form.about resources scene.patient_axes scene.ct_node logic work.segmentation_run"
     script = (
         f"import sys; sys.path[:0] = [{str(project)!r}, {str(project / 'PancreasSeg')!r}]\n"
@@ -178,13 +166,3 @@ def test_importing_the_panel_imports_no_torch(project):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_the_packages_asked_for_are_the_librarys_requirements():
-    from PancreasSegPanel.setup.packages import OTHERS, TORCH
-
-    text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
-    listed = re.search(r"^dependencies = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE).group(1)
-    for_the_command_line = {"typer", "rich", "matplotlib"}
-    wanted = {r for r in re.findall(r'"([^"]+)"', listed) if re.split(r"[<>=]", r)[0] not in for_the_command_line}
-    assert {needed.requirement for needed in (TORCH, *OTHERS)} == wanted

@@ -35,7 +35,7 @@ def torus(level: float) -> np.ndarray:
 def test_surface_is_closed_and_its_faces_look_outwards():
     field = torus(7.0)
     vertices, faces = surface_nets(field, 0.0)
-    edges = {tuple(edge) for edge in np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).tolist()}
+    edges = {tuple(edge) for a, b in ((0, 1), (1, 2), (2, 0)) for edge in faces[:, [a, b]].tolist()}
     assert len(edges) == 3 * len(faces)  # no edge runs twice the same way
     assert {(b, a) for a, b in edges} == edges
     assert len(vertices) - len(edges) // 2 + len(faces) == 0  # Euler's number of a ring

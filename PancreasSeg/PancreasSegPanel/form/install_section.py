@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from PancreasSegLib.errors import CancelledError, PancreasSegError
+from PancreasSegLib.packages import Package
 from PancreasSegPanel.form.dialogs import Dialogs
 from PancreasSegPanel.setup import installation
-from PancreasSegPanel.setup.packages import Needed, missing_packages
+from PancreasSegPanel.setup.installation import missing_packages
 from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 
@@ -36,10 +37,10 @@ class InstallSection:
         dialogs: Dialogs,
         on_change: Callable[[], None],
         say: Callable[[str], None],
-        look: Callable[[], list[Needed]] = missing_packages,
+        look: Callable[[], list[Package]] = missing_packages,
     ) -> None:
         self._ui, self._dialogs, self._on_change, self._say, self._look = ui, dialogs, on_change, say, look
-        self.missing: list[Needed] = []
+        self.missing: list[Package] = []
         connect(ui.installButton, "clicked(bool)", self._download)
         connect(ui.installFolderButton, "clicked(bool)", self._from_folder)
         self.refresh()

@@ -1,4 +1,4 @@
-"""Install what is missing: torch through PyTorchUtils, the rest through Slicer's own pip, or all from a folder."""
+"""Install what the worker lacks through Slicer's own pip or from a folder; torch through PyTorchUtils."""
 
 from __future__ import annotations
 
@@ -9,19 +9,30 @@ from pathlib import Path
 import slicer
 
 from PancreasSegLib.errors import CancelledError, MissingPackageError
-from PancreasSegPanel.setup.packages import SHIPPED, TORCH, Needed, missing_packages
+from PancreasSegLib.packages import ENGINE, TORCH, WORKER, Package, missing
+
+_SHIPPED = ("torch", "numpy", "SimpleITK")
+"""Never replaced by an installation: Slicer's own builds, and torch, which PyTorchUtils chooses."""
+
+_MEGABYTES = {ENGINE: 60}
+"""What is fetched for a package of its own, about."""
 
 
-def sentence_about(missing: Sequence[Needed]) -> str:
+def missing_packages() -> list[Package]:
+    """Return what the worker lacks for segmenting and correcting."""
+    return missing(WORKER)
+
+
+def sentence_about(lacking: Sequence[Package]) -> str:
     """Say what is missing, in words; empty if nothing is."""
-    if not missing:
+    if not lacking:
         return ""
-    names = ", ".join(needed.distribution for needed in missing)
-    size = " PyTorch is large: up to 3 GB with CUDA, 200 MB without." if TORCH in missing else ""
+    names = ", ".join(package.distribution for package in lacking)
+    size = f" About {_MEGABYTES[ENGINE]} MB are fetched." if ENGINE in lacking else ""
     return f"Before the first use, Python packages must be installed: {names}.{size}"
 
 
-def install(missing: Sequence[Needed]) -> None:
+def install(lacking: Sequence[Package]) -> None:
     """Download and install packages; blocks, with Slicer's own windows.
 
     Raises
@@ -31,20 +42,20 @@ def install(missing: Sequence[Needed]) -> None:
     CancelledError
         If the user declined.
     """
-    if TORCH in missing:
+    if TORCH in lacking:
         _install_torch()
-    rest = [needed.requirement for needed in missing if needed is not TORCH]
+    rest = [package.requirement for package in lacking if package != TORCH]
     if rest:
         _pip(rest)
-    _check(missing)
+    _check(lacking)
 
 
-def install_from_folder(missing: Sequence[Needed], folder: Path) -> None:
+def install_from_folder(lacking: Sequence[Package], folder: Path) -> None:
     """Install packages from wheel files, without network.
 
     Parameters
     ----------
-    missing : sequence of Needed
+    lacking : sequence of Package
         What to install.
     folder : Path
         Holds the wheels of the packages and of what they need.
@@ -57,10 +68,10 @@ def install_from_folder(missing: Sequence[Needed], folder: Path) -> None:
     if not any(folder.glob("*.whl")):
         raise MissingPackageError(
             f"The folder {folder} holds no wheel files.",
-            "Fill it on another computer: pip download --only-binary=:all: -d FOLDER torch monai scikit-image "
-            "safetensors (same system and Python version).",
+            "Fill it on another computer: pip download --only-binary=:all: -d FOLDER "
+            f"{' '.join(package.distribution for package in lacking)} (same system and Python version).",
         )
-    requirements = [needed.requirement for needed in missing]
+    requirements = [package.requirement for package in lacking]
     try:
         slicer.util.pip_install(["--no-index", "--find-links", str(folder), *requirements])
     except Exception as error:
@@ -68,7 +79,7 @@ def install_from_folder(missing: Sequence[Needed], folder: Path) -> None:
             f"The packages could not be installed from {folder}.",
             "A wheel is missing or is for another system or Python version; the application's log names it.",
         ) from error
-    _check(missing)
+    _check(lacking)
 
 
 def _install_torch() -> None:
@@ -79,10 +90,9 @@ def _install_torch() -> None:
             "PyTorch is missing, and the extension that installs the right build of it.",
             "Install the extension PyTorch in the Extensions Manager and restart Slicer, or use a wheel folder.",
         ) from error
-    least = ".".join(str(n) for n in TORCH.least)
     try:
         torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
-            askConfirmation=True, torchVersionRequirement=f">={least}"
+            askConfirmation=True, torchVersionRequirement=f">={TORCH.least}"
         )
     except Exception as error:
         raise MissingPackageError(
@@ -104,7 +114,7 @@ def _pip(requirements: list[str]) -> None:
             from packaging.requirements import Requirement
 
             wanted = [Requirement(text) for text in requirements]
-            slicer_packaging.pip_ensure(wanted, requester="PancreasSeg", skip_packages=list(SHIPPED))
+            slicer_packaging.pip_ensure(wanted, requester="PancreasSeg", skip_packages=list(_SHIPPED))
         else:
             slicer.util.pip_install(requirements)
     except Exception as error:
@@ -114,8 +124,8 @@ def _pip(requirements: list[str]) -> None:
         ) from error
 
 
-def _check(wanted: Sequence[Needed]) -> None:
-    left = [needed.distribution for needed in missing_packages() if needed in wanted]
+def _check(wanted: Sequence[Package]) -> None:
+    left = [package.distribution for package in missing(tuple(wanted))]
     if left:
         raise MissingPackageError(
             f"Still missing: {', '.join(left)}.", "Restart Slicer and look again, or install from a wheel folder."

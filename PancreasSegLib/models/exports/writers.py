@@ -8,17 +8,16 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from PancreasSegLib.errors import MissingPackageError, ModelPackageError
+from PancreasSegLib.errors import ModelPackageError
+from PancreasSegLib.packages import require
 
 _LARGEST = 4096
-_ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 
 class GraphWriter(Protocol):
@@ -46,12 +45,8 @@ def writer_of(form: str) -> GraphWriter:
     writers: dict[str, type] = {"torchscript": TorchScript, "torch-export": TorchExport, "onnx": Onnx}
     if form not in writers:
         raise ModelPackageError(f"There is no export as {form!r}.", f"Choose one of {', '.join(writers)}.")
-    missing = [name for name in _ONNX_PACKAGES if find_spec(name) is None] if form == "onnx" else []
-    if missing:
-        raise MissingPackageError(
-            f"An export as ONNX needs the Python packages {', '.join(missing)}.",
-            "pip install PancreasSegLib[export]",
-        )
+    if form == "onnx":
+        require("export", "An export as ONNX")
     writer: GraphWriter = writers[form]()
     return writer
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PancreasSegLib.errors import MissingPackageError
+from PancreasSegLib.packages import EXTRAS
 from PancreasSegLib.training.observer import NetworkRun, NetworkView, RunSummary, ValidationScores
 
 TENSORBOARD_FOLDER = "tensorboard"
@@ -28,7 +29,7 @@ class TensorBoard:
         if find_spec("tensorboard") is None:
             raise MissingPackageError(
                 "monitor.tensorboard is on, but TensorBoard is not installed.",
-                "pip install 'PancreasSegLib[train]', or leave it out: metrics.png shows the same curves.",
+                f"{EXTRAS['train'].command} Or leave it out: metrics.png shows the same curves.",
             )
         self._writer: Any = None
 
