@@ -94,11 +94,13 @@ def segment_scan(
     """
     from PancreasSegLib.inference.result import SegmentationWarning
     from PancreasSegLib.io import read_volume
+    from PancreasSegLib.io.write import check_mask_output
 
     timings: dict[str, float] = {}
     bar.stage("reading the scan")
     with _timed(timings, "read"):
         volume = read_volume(source, series=settings.series, assume_ct=settings.assume_ct)
+        check_mask_output(files.mask, volume)
     bar.stage("loading the model")
     with _timed(timings, "load"):
         model = segmenter()

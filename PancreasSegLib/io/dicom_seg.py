@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.errors import OutputError, PancreasSegError
+from PancreasSegLib.errors import OutputError
 from PancreasSegLib.io.atomic import atomic_path
-from PancreasSegLib.io.dicom_files import dicom_files
+from PancreasSegLib.io.dicom_seg_source import complete_headers
 from PancreasSegLib.io.terminology import Code, term_of
 from PancreasSegLib.packages import require
 from PancreasSegLib.volume import Geometry, Volume
@@ -44,63 +44,99 @@ def write_dicom_seg(
     MissingPackageError
         If highdicom is not installed.
     """
+    _check_source(path, source)
+    assert source is not None
+    if not source.geometry.matches(geometry):
+        raise OutputError(f"The mask for {str(path)!r} is not on the grid of its CT.", "Use .seg.nrrd or .nii.gz.")
+    encoded = _encoded(mask, labels, source)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encoded)
+        if not _holds(temporary, mask, labels):
+            raise OutputError(
+                f"{str(path)!r} could not be written whole; the disk may be full.",
+                "Free some space or write to another disk.",
+            )
+
+
+def check_dicom_seg(path: Path, source: Volume) -> None:
+    """Refuse before a long run what :func:`write_dicom_seg` would refuse after it, by writing a voxel to memory.
+
+    Raises
+    ------
+    OutputError
+        If the CT was not DICOM, or its headers allow no segmentation.
+    MissingPackageError
+        If highdicom is not installed.
+    """
+    _check_source(path, source)
+    trial = np.zeros(source.geometry.shape_zyx, dtype=np.uint8)
+    trial[0, 0, 0] = 1
+    _encoded(trial, {"pancreas": 1}, source)
+
+
+def _check_source(path: Path, source: Volume | None) -> None:
     if source is None or not source.source.get("format", "").startswith("dicom"):
         raise OutputError(
             f"{str(path)!r} cannot be written as a DICOM segmentation, since the CT was not read from DICOM.",
             "Use .seg.nrrd or .nii.gz.",
         )
-    if not source.geometry.matches(geometry):
-        raise OutputError(f"The mask for {str(path)!r} is not on the grid of its CT.", "Use .seg.nrrd or .nii.gz.")
+
+
+def _encoded(mask: NDArray[np.uint8], labels: dict[str, int], source: Volume) -> bytes:
+    """Return the object as the file's bytes, read back once."""
     require("dicomseg", "A DICOM segmentation")
     import highdicom
 
-    headers = _headers(source)
-    frames = source.source["frames"]
+    headers = complete_headers(source)
     pixels = np.zeros(mask.shape, dtype=np.uint8)
     for number, value in enumerate(labels.values(), start=1):
         pixels[mask == value] = number
-    if frames[0] is not None:  # a multi-frame file wants its frames in its own order
-        if len(frames) != int(headers[0].NumberOfFrames):
-            raise OutputError(
-                f"{str(path)!r} cannot be written: the CT's file has frames that are not part of the volume.",
-                "Use .seg.nrrd or .nii.gz.",
-            )
-        pixels = pixels[np.argsort(frames)]
-    encoded = io.BytesIO()
+    stream = io.BytesIO()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on the CT's own header, such as a name of one word
-            _segmentation(highdicom, headers, pixels, labels).save_as(encoded)
-    except (ValueError, TypeError, AttributeError, KeyError, OSError) as error:
+            _segmentation(highdicom, headers, pixels, labels, source).save_as(stream)
+            stream.seek(0)
+            highdicom.seg.segread(stream)
+    except Exception as error:  # highdicom meets whatever a header holds, and says so in errors of many kinds
         reason = str(error).split("\n")[0]
         raise OutputError(
             f"The CT's DICOM headers do not allow a DICOM segmentation ({reason}).", "Use .seg.nrrd or .nii.gz."
         ) from error
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(encoded.getbuffer())
+    return stream.getvalue()
 
 
-def _headers(source: Volume) -> list[Any]:
-    """Return the headers of the CT's files in slice order; one for a multi-frame file."""
-    import pydicom
+def _holds(path: Path, mask: NDArray[np.uint8], labels: dict[str, int]) -> bool:
+    """Whether a file on the disk is a segmentation with the mask's voxels, as highdicom reads it."""
+    import highdicom
 
-    wanted = list(dict.fromkeys(source.source["files"]))
-    try:
-        if source.source["format"] == "dicom-zip":
-            with dicom_files(Path(source.source["path"])) as files:
-                places = {file.name: file.path for file in files}
-                return [pydicom.dcmread(places[name], stop_before_pixels=True, force=True) for name in wanted]
-        return [pydicom.dcmread(name, stop_before_pixels=True, force=True) for name in wanted]
-    except (OSError, KeyError, PancreasSegError) as error:
-        raise OutputError(
-            "The CT's DICOM files are no longer where they were read, and a DICOM segmentation needs them.",
-            "Use .seg.nrrd or .nii.gz.",
-        ) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = highdicom.seg.segread(path)
+            frames = dataset.pixel_array.reshape(-1, dataset.Rows * dataset.Columns)
+        except Exception:  # as above
+            return False
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    found = np.zeros(1 + len(labels), dtype=np.int64)
+    for frame, group in zip(frames, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        owner = group if "SegmentIdentificationSequence" in group else shared
+        found[owner.SegmentIdentificationSequence[0].ReferencedSegmentNumber] += np.count_nonzero(frame)
+    return found[1:].tolist() == [int(np.count_nonzero(mask == value)) for value in labels.values()]
 
 
-def _segmentation(highdicom: Any, headers: list[Any], pixels: NDArray[np.uint8], labels: dict[str, int]) -> Any:
+def _segmentation(
+    highdicom: Any, headers: list[Any], pixels: NDArray[np.uint8], labels: dict[str, int], source: Volume
+) -> Any:
     """Build the object with highdicom."""
     import PancreasSegLib
+
+    frames, positions = source.source["frames"], None
+    if frames[0] is not None and len(frames) == int(headers[0].NumberOfFrames):
+        pixels = pixels[np.argsort(frames)]  # a multi-frame file wants its frames in its own order
+    elif frames[0] is not None:  # the file holds other frames, too: these are placed by themselves
+        places = [source.geometry.index_to_lps((0, 0, k)) for k in range(len(frames))]
+        positions = [highdicom.PlanePositionSequence("PATIENT", [float(v) for v in place]) for place in places]
 
     version = PancreasSegLib.__version__
     algorithm = highdicom.AlgorithmIdentificationSequence(
@@ -126,6 +162,7 @@ def _segmentation(highdicom: Any, headers: list[Any], pixels: NDArray[np.uint8],
     return highdicom.seg.Segmentation(
         source_images=headers,
         pixel_array=pixels,
+        plane_positions=positions,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=descriptions,
         series_instance_uid=highdicom.UID(),

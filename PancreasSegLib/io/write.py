@@ -88,6 +88,22 @@ def write_mask(
         _write_image(path, values, geometry)
 
 
+def check_mask_output(path: str | Path, ct: Volume) -> None:
+    """Refuse, before a long run, a mask file that the CT does not allow.
+
+    Raises
+    ------
+    OutputError
+        If a DICOM segmentation is wanted and the CT was not DICOM, or its headers allow none.
+    MissingPackageError
+        If highdicom is not installed.
+    """
+    if extension_of(path) == ".dcm":
+        from PancreasSegLib.io.dicom_seg import check_dicom_seg
+
+        check_dicom_seg(Path(path), ct)
+
+
 def write_volume(path: str | Path, volume: Volume) -> None:
     """Write voxels of any type on their grid: a probability crop, a box, a tissue map, a CT.
 

@@ -13,6 +13,7 @@ from dicom_writer import body, write_enhanced, write_series
 
 from PancreasSegLib.errors import MissingPackageError, OutputError
 from PancreasSegLib.io import read_volume, write_mask, write_volume
+from PancreasSegLib.io.write import check_mask_output
 from PancreasSegLib.volume import Geometry, Volume
 
 highdicom = pytest.importorskip("highdicom")
@@ -136,3 +137,90 @@ def test_refusals(tmp_path, monkeypatch):
         write_mask(target, mask, ct.geometry, source=ct)
     assert not target.exists()
     assert not target.parent.exists() or not any(target.parent.iterdir())
+
+
+# CTs whose headers lack something
+
+
+def _gone(keyword):
+    return lambda ds: delattr(ds, keyword)
+
+
+def _set(**values):
+    return lambda ds: [setattr(ds, keyword, value) for keyword, value in values.items()]
+
+
+INCOMPLETE = {
+    **{
+        f"no {keyword}": _gone(keyword)
+        for keyword in (
+            "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID",
+            "StudyDate", "StudyTime", "SliceThickness", "FrameOfReferenceUID", "StudyInstanceUID",
+            "SeriesInstanceUID",
+            "ReferringPhysicianName", "Manufacturer", "SeriesNumber", "Modality",
+        )
+    },
+    "empty thickness": _set(SliceThickness=None),
+    "thickness of 0": _set(SliceThickness=0),
+    "empty frame of reference": _set(FrameOfReferenceUID=""),
+    "empty dates": _set(StudyDate="", StudyTime="", PatientBirthDate=""),
+    "dates that are none": _set(StudyDate="ANON", StudyTime="none", PatientBirthDate="1970"),
+    "sex of another kind": _set(PatientSex="X"),
+    "Japanese": _set(SpecificCharacterSet=["", "ISO 2022 IR 87"], PatientName="Yamada^Tarou=山田^太郎"),
+    "Korean": _set(SpecificCharacterSet=["", "ISO 2022 IR 149"], PatientName="Hong^Gildong=洪^吉洞=홍^길동"),
+    "Latin": _set(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg"),
+    "a character set that is none": _set(SpecificCharacterSet="UTF8"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INCOMPLETE)
+@pytest.mark.filterwarnings("ignore")
+def test_incomplete_headers_are_filled_by_the_rules(tmp_path, name):
+    write_series(tmp_path / "ct", body(), change=lambda n, ds: INCOMPLETE[name](ds))
+    ct = read_volume(tmp_path / "ct")
+    check_mask_output(tmp_path / "m.dcm", ct)
+    mask = (_mask(ct.voxels.shape) == 1).astype(np.uint8)
+    write_mask(tmp_path / "m.dcm", mask, ct.geometry, source=ct)
+    assert np.array_equal(_labels_by_position(tmp_path / "m.dcm", ct), mask)
+    dataset, header = highdicom.seg.segread(tmp_path / "m.dcm"), pydicom.dcmread(ct.source["files"][0])
+    assert str(dataset.PatientName) == str(header.get("PatientName", ""))
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert float(measures.SliceThickness) == pytest.approx(float(header.get("SliceThickness") or 2.5))
+    assert dataset.FrameOfReferenceUID
+    again = tmp_path / "again.dcm"
+    write_mask(again, mask, ct.geometry, source=ct)
+    for keyword in ("FrameOfReferenceUID", "StudyInstanceUID"):
+        assert highdicom.seg.segread(again)[keyword] == dataset[keyword]
+
+
+def test_one_time_point_of_a_file_with_two(tmp_path):
+    path = write_enhanced(tmp_path / "ct.dcm", body(), None, body() + 30)
+    ct = read_volume(path, series="7#2")
+    mask = (_mask(ct.voxels.shape) == 1).astype(np.uint8)
+    write_mask(tmp_path / "m.dcm", mask, ct.geometry, source=ct)
+    assert np.array_equal(_labels_by_position(tmp_path / "m.dcm", ct), mask)
+
+
+def test_what_cannot_be_written_is_refused_before_the_run(tmp_path, monkeypatch):
+    from PancreasSegLib.cli.app import run
+
+    write_series(tmp_path / "ct", body(), change=lambda n, ds: setattr(ds, "SOPInstanceUID", ""))
+    ct = read_volume(tmp_path / "ct")
+    with pytest.raises(OutputError, match="SOPInstanceUID"):
+        check_mask_output(tmp_path / "m.dcm", ct)
+    monkeypatch.setattr(
+        "PancreasSegLib.inference.Segmenter.segment", lambda *_, **__: pytest.fail("the networks were run")
+    )
+    assert run(["segment", str(tmp_path / "ct"), "-o", str(tmp_path / "m.dcm")]) == 2
+
+
+def test_what_was_written_is_read_back(tmp_path, monkeypatch):
+    write_series(tmp_path / "ct", body())
+    ct = read_volume(tmp_path / "ct")
+    written = type(tmp_path).write_bytes
+    monkeypatch.setattr(
+        type(tmp_path), "write_bytes", lambda self, data: written(self, bytes(data)[:-9] + bytes(9))
+    )
+    with pytest.raises(OutputError, match="whole"):
+        write_mask(tmp_path / "m.dcm", np.ones(ct.voxels.shape, np.uint8), ct.geometry, source=ct)
+    assert not (tmp_path / "m.dcm").exists()
