@@ -146,6 +146,12 @@ class NoImprovementError(PancreasSegError):
     code = "no-improvement"
 
 
+class MaskError(PancreasSegError):
+    """A mask is empty, or does not lie on the grid of the CT that it is to be measured on."""
+
+    code = "mask"
+
+
 class MarkError(PancreasSegError):
     """A mark of the user lies outside the CT, is empty, or makes no sense."""
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": "",
     "doctor": "",
     "roi": "",
+    "measure": "",
     "models": "",
     "networks": "",
     "train": "train",

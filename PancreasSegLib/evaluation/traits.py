@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from PancreasSegLib.evaluation.simulated_user import slice_axis
+from PancreasSegLib.measure.phase import contrast_phase
 from PancreasSegLib.volume import Box, Geometry, Volume
 
-UNENHANCED, ARTERIAL, VENOUS = "unenhanced", "arterial", "portal venous or later"
-_UNENHANCED_AORTA_HU = 80.0
-_ARTERIAL_LEAD_HU = 100.0
 _RIM_MM = 6.0
 _THINNED_MM = 1.5  # medians need no more voxels than this apart, and a liver at 0.7 mm has very many
 _SOFT_HU = (-150.0, 300.0)
@@ -46,24 +44,6 @@ class Traits:
     organ_hu: float = float("nan")
     rim_contrast_hu: float = float("nan")
     phase: str = ""
-
-
-def contrast_phase(aorta_hu: float, liver_hu: float) -> str:
-    """Guess the phase of contrast from median HU; a rule of thumb, no reader's word.
-
-    An aorta below 80 HU holds no contrast; one that is at least 100 HU above the liver is arterial; all else is
-    called portal venous or later.
-
-    Examples
-    --------
-    >>> contrast_phase(45, 55), contrast_phase(280, 70), contrast_phase(150, 110)
-    ('unenhanced', 'arterial', 'portal venous or later')
-    """
-    if not (np.isfinite(aorta_hu) and np.isfinite(liver_hu)):
-        return ""
-    if aorta_hu < _UNENHANCED_AORTA_HU:
-        return UNENHANCED
-    return ARTERIAL if aorta_hu - liver_hu >= _ARTERIAL_LEAD_HU else VENOUS
 
 
 def phase_of(ct: Volume, reference: NDArray, labels: Mapping[str, int]) -> str:

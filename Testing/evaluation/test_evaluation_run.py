@@ -12,8 +12,8 @@ from PancreasSegLib.evaluation.folder_source import FolderSource
 from PancreasSegLib.evaluation.label_choice import LabelChoice
 from PancreasSegLib.evaluation.prediction import Prediction
 from PancreasSegLib.evaluation.run import EvaluationRun
-from PancreasSegLib.evaluation.traits import contrast_phase
 from PancreasSegLib.io import read_labels, write_mask
+from PancreasSegLib.measure.phase import contrast_phase
 from PancreasSegLib.progress import CancelToken
 
 
