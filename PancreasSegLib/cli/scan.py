@@ -36,6 +36,8 @@ class RunSettings:
         Whether an empty mask may be written.
     assume_ct : bool
         Whether a scan that does not look like a CT is read all the same.
+    hu_offset : float
+        Added to all values of the scan first.
     """
 
     model: str = "default"
@@ -45,6 +47,7 @@ class RunSettings:
     series: str | None = None
     allow_empty: bool = False
     assume_ct: bool = False
+    hu_offset: float = 0.0
 
 
 def load_early(settings: RunSettings) -> Background[Segmenter]:
@@ -99,7 +102,9 @@ def segment_scan(
     timings: dict[str, float] = {}
     bar.stage("reading the scan")
     with _timed(timings, "read"):
-        volume = read_volume(source, series=settings.series, assume_ct=settings.assume_ct)
+        volume = read_volume(
+            source, series=settings.series, assume_ct=settings.assume_ct, hu_offset=settings.hu_offset
+        )
         check_mask_output(files.mask, volume)
     bar.stage("loading the model")
     with _timed(timings, "load"):

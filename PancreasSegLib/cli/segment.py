@@ -85,6 +85,12 @@ def command(
         bool,
         typer.Option("--assume-ct", help="Read the scan as a CT in HU even where its intensities look like none."),
     ] = False,
+    hu_offset: Annotated[
+        float,
+        typer.Option(
+            "--hu-offset", metavar="HU", help="Add this to all values first: -1024 for a CT stored as HU + 1024."
+        ),
+    ] = 0.0,
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", show_default=False, help="CPU threads; all without it.")
     ] = None,
@@ -102,7 +108,7 @@ def command(
     if list_series:
         _list_series(input)
         return
-    settings = RunSettings(model, device, threads, region_of(roi), series, allow_empty, assume_ct)
+    settings = RunSettings(model, device, threads, region_of(roi), series, allow_empty, assume_ct, hu_offset)
     wanted = {"report": report, "picture": picture, "probability": save_probability}
     if _is_folder_of_scans(input, output):
         from PancreasSegLib.cli.batch import segment_folder
@@ -174,8 +180,9 @@ def _check_input(source: Path) -> None:
 def _is_folder_of_scans(source: Path, output: Path | None) -> bool:
     """Whether `source` is to be taken scan by scan: a folder, with a folder or nothing named for the output."""
     from PancreasSegLib.io.formats import WRITABLE_MASKS, extension_of
+    from PancreasSegLib.io.scans import case_image
 
-    if not source.is_dir():
+    if not source.is_dir() or (case_image(source) is not None and not (output and output.is_dir())):
         return False
     if output is not None:
         return output.is_dir() or extension_of(output) not in WRITABLE_MASKS

@@ -10,13 +10,15 @@ from PancreasSegLib.io.dicom_files import dicom_files, is_dicom
 from PancreasSegLib.io.dicom_pixels import read_pixels
 from PancreasSegLib.io.dicom_series import choose_series, read_series
 from PancreasSegLib.io.dicom_stack import stack_images
-from PancreasSegLib.io.hounsfield import check_ct, without_invalid
+from PancreasSegLib.io.hounsfield import judged_ct, with_offset, without_invalid
 from PancreasSegLib.volume import Volume
 
 _log = logging.getLogger(__name__)
 
 
-def read_dicom(path: Path, *, series: str | None = None, assume_ct: bool = False) -> Volume:
+def read_dicom(
+    path: Path, *, series: str | None = None, assume_ct: bool = False, hu_offset: float = 0.0
+) -> Volume:
     """Read one CT series from a folder, from beside a file, or from a zip.
 
     Parameters
@@ -27,6 +29,8 @@ def read_dicom(path: Path, *, series: str | None = None, assume_ct: bool = False
         :func:`~PancreasSegLib.io.dicom_series.choose_series`.
     assume_ct : bool
         Take the values as HU even if they do not look like it.
+    hu_offset : float
+        Added to all values first.
 
     Returns
     -------
@@ -46,8 +50,8 @@ def read_dicom(path: Path, *, series: str | None = None, assume_ct: bool = False
     for warning in stack.warnings:
         _log.warning(warning["sentence"])
     voxels, invalid = without_invalid(voxels, f"the DICOM {chosen.name}")
-    if not assume_ct:
-        check_ct(voxels, f"The DICOM {chosen.name} in {str(path)!r}")
+    voxels = with_offset(voxels, hu_offset)
+    judged = judged_ct(voxels, f"The DICOM {chosen.name} in {str(path)!r}", assume_ct=assume_ct)
     source: dict[str, Any] = {
         "path": str(path),
         "format": "dicom" if path.is_dir() or is_dicom(path) else "dicom-zip",
@@ -57,6 +61,6 @@ def read_dicom(path: Path, *, series: str | None = None, assume_ct: bool = False
         "other_series": [{"key": s.key, "number": s.number, "slices": len(s.slices)} for s in choice.others],
         "files": [image.file.name for image in stack.images],
         "frames": [image.frame for image in stack.images],
-        "warnings": [*choice.notes, *chosen.notes, *stack.warnings, *invalid],
+        "warnings": [*choice.notes, *chosen.notes, *stack.warnings, *invalid, *judged],
     }
-    return Volume(voxels, stack.geometry, source)
+    return Volume(voxels, stack.geometry, source | ({"hu_offset": hu_offset} if hu_offset else {}))

@@ -15,6 +15,10 @@ _log = logging.getLogger(__name__)
 AIR_HU = -1024
 """What invalid voxels become: the floor of the usual 12-bit CT scale."""
 
+ASSUMED = "assumed-ct"
+"""The code of the warning about an image that does not look like a CT and was read as one."""
+
+_LEAST_SHIFTED = -150  # air in HU + 1024 lies near 24, its noise well above this
 _INT16 = np.iinfo(np.int16)
 _BODY_HU = -300  # above lung and air, below fat; also above the floor of clipped data only where there is tissue
 _INVALID_LIMIT = 0.01
@@ -90,6 +94,33 @@ def without_invalid(voxels: NDArray, what: str) -> tuple[NDArray, list[dict[str,
     return np.where(invalid, voxels.dtype.type(AIR_HU), voxels), [{"code": "invalid-voxels", "sentence": sentence}]
 
 
+def with_offset(voxels: NDArray, offset: float) -> NDArray:
+    """Return HU with a number added to all of them, in int16 where they fit; padding stays at its lower end."""
+    if not offset:
+        return voxels
+    shifted = voxels.astype(np.float32) + np.float32(offset)
+    return as_hounsfield(np.maximum(shifted, _INT16.min, out=shifted))
+
+
+def judged_ct(voxels: NDArray, what: str, *, assume_ct: bool) -> list[dict[str, str]]:
+    """Check that voxels are HU; where the user says so against appearances, return a warning that says it, too.
+
+    Raises
+    ------
+    NotACTError
+        If they do not look like it, and `assume_ct` is off.
+    """
+    try:
+        check_ct(voxels, what)
+    except NotACTError as error:
+        if not assume_ct:
+            raise
+        sentence = f"{error.message} It was read as a CT in HU all the same, because that was asked for."
+        _log.info(sentence)
+        return [{"code": ASSUMED, "sentence": sentence}]
+    return []
+
+
 def check_ct(voxels: NDArray, what: str) -> None:
     """Refuse an image whose values cannot be Hounsfield units: MR, a mask, a picture, a normalised image.
 
@@ -117,6 +148,12 @@ def check_ct(voxels: NDArray, what: str) -> None:
         raise NotACTError(
             f"{what} holds no CT: its values are nearly all the same ({span}).", "Give another file."
         )
+    if _looks_shifted(sample, low):
+        raise NotACTError(
+            f"{what} looks like HU + 1024: its values ({span}) have soft tissue near 1064 and air near 24, so the"
+            " rescale intercept was lost.",
+            "Give --hu-offset -1024 (in Python: hu_offset=-1024), or subtract 1024 first.",
+        )
     if low > -50:
         raise NotACTError(
             f"{what} does not look like a CT in Hounsfield units: it has no air or fat, its values are {span}"
@@ -135,6 +172,15 @@ def check_ct(voxels: NDArray, what: str) -> None:
             f" tissue and {air:.0%} are air.",
             _ASSUME,
         )
+
+
+def _looks_shifted(sample: NDArray, low: float) -> bool:
+    """Whether tissue lies where HU + 1024 has it and nothing but padding lies below its air."""
+    inside = sample[sample > low + 2] if low < _LEAST_SHIFTED else sample
+    if not inside.size:
+        return False
+    below = float(np.mean(inside < _LEAST_SHIFTED))
+    return below < 0.001 and float(np.mean((inside >= 850) & (inside <= 1350))) >= 0.1
 
 
 def _between(tissue: NDArray[Any]) -> NDArray[np.bool_]:

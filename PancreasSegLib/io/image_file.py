@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 from PancreasSegLib.errors import GeometryError, NotACTError, UnreadableFileError
 from PancreasSegLib.io.formats import NIFTI, NRRD, extension_of
 from PancreasSegLib.io.grid import grid_of
-from PancreasSegLib.io.hounsfield import as_hounsfield, check_ct, without_invalid
+from PancreasSegLib.io.hounsfield import as_hounsfield, judged_ct, with_offset, without_invalid
 from PancreasSegLib.io.itk_image import array_of, quiet_stderr, simple_itk
 from PancreasSegLib.io.nifti_file import check_size, read_header, read_voxels
+from PancreasSegLib.io.segmentation_file import SegmentationFile, segments_of
 from PancreasSegLib.io.text_header import check_text_header
 from PancreasSegLib.volume import Geometry, Volume
 
 MIN_SLICES = 8
 """Fewer voxels than this along any axis make no volume for a 3D network."""
 
+_ALMOST_WHOLE = 1e-3  # resampling tools store 0.999999
 _MAX_VOXELS = 2**31
 
 
-def read_image_file(path: Path, *, assume_ct: bool = False) -> Volume:
+def read_image_file(path: Path, *, assume_ct: bool = False, hu_offset: float = 0.0) -> Volume:
     """Read a NIfTI, NRRD or MetaImage file as a CT.
 
     Parameters
@@ -33,6 +35,8 @@ def read_image_file(path: Path, *, assume_ct: bool = False) -> Volume:
         Ends in one of :data:`~PancreasSegLib.io.formats.READABLE_IMAGES`.
     assume_ct : bool
         Take the values as HU even if they do not look like it.
+    hu_offset : float
+        Added to all values first.
 
     Returns
     -------
@@ -47,10 +51,10 @@ def read_image_file(path: Path, *, assume_ct: bool = False) -> Volume:
     what = repr(path.name)
     check_slices(image.geometry, what)
     voxels, invalid = without_invalid(image.voxels, what)
-    if not assume_ct:
-        check_ct(voxels, what)
-    source = {**image.source, "warnings": image.source["warnings"] + invalid}
-    return Volume(as_hounsfield(voxels), image.geometry, source)
+    voxels = with_offset(as_hounsfield(voxels), hu_offset)
+    judged = judged_ct(voxels, what, assume_ct=assume_ct)
+    source = {**image.source, "warnings": [*image.source["warnings"], *invalid, *judged]}
+    return Volume(voxels, image.geometry, source | ({"hu_offset": hu_offset} if hu_offset else {}))
 
 
 def read_labels(path: str | Path) -> Volume:
@@ -59,7 +63,8 @@ def read_labels(path: str | Path) -> Volume:
     Parameters
     ----------
     path : str or Path
-        A NIfTI, NRRD (``.seg.nrrd`` with one layer too) or MetaImage file.
+        A NIfTI, NRRD or MetaImage file; a segmentation of 3D Slicer becomes
+        :meth:`~PancreasSegLib.io.segmentation_file.SegmentationFile.label_map`.
 
     Returns
     -------
@@ -76,13 +81,30 @@ def read_labels(path: str | Path) -> Volume:
         If its axes are sheared or singular.
     """
     path = Path(path)
+    segmentation = read_segmentation(path)
+    if segmentation is not None:
+        return segmentation.label_map()
     image = _read(path)
     values = image.voxels
-    if values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
-        raise NotACTError(f"{path.name!r} is not a mask: its values are not whole numbers.", "Give a label map.")
+    if values.dtype.kind == "f":
+        whole = np.rint(values)
+        if not np.allclose(values, whole, rtol=0, atol=_ALMOST_WHOLE):
+            raise NotACTError(
+                f"{path.name!r} is not a mask: its values are not whole numbers.", "Give a label map."
+            )
+        values = whole
     low, high = int(values.min()), int(values.max())
     small = next((t for t in (np.uint8, np.int16) if np.iinfo(t).min <= low and high <= np.iinfo(t).max), np.int32)
     return Volume(values.astype(small, copy=False), image.geometry, image.source)
+
+
+def read_geometry(path: str | Path) -> Geometry:
+    """Read where an image lies, as :func:`read_image_file` would; of NIfTI the header alone is read."""
+    path = Path(path)
+    if extension_of(path) in NIFTI:
+        check_readable(path)
+        return read_header(path).grid(repr(path.name))[0]
+    return _read(path).geometry
 
 
 def read_values(path: str | Path) -> Volume:
@@ -94,6 +116,25 @@ def read_values(path: str | Path) -> Volume:
         As for :func:`read_labels`, but any numbers will do.
     """
     return _read(Path(path))
+
+
+def read_segmentation(path: Path) -> SegmentationFile | None:
+    """Read a segmentation of 3D Slicer with its segments; None for a file that names none.
+
+    Raises
+    ------
+    UnreadableFileError, GeometryError
+        As for :func:`read_labels`.
+    """
+    if extension_of(path) not in NRRD:
+        return None
+    check_readable(path)
+    segments, layers = segments_of(path)
+    if not segments:
+        return None
+    voxels, geometry, warnings = _read_with_itk(path, layers)
+    stack = np.moveaxis(voxels, -1, 0) if layers > 1 else voxels[None]
+    return SegmentationFile(stack, geometry, segments, {"path": str(path), "warnings": warnings})
 
 
 def check_slices(geometry: Geometry, what: str) -> None:
@@ -134,15 +175,18 @@ def _read_nifti(path: Path) -> tuple[NDArray, Geometry, list[dict[str, str]]]:
     return read_voxels(path, header), geometry, warnings
 
 
-def _read_with_itk(path: Path) -> tuple[NDArray, Geometry, list[dict[str, str]]]:
-    """Read NRRD or MetaImage. Doubles become float32, so that a CT is never held in 8 bytes a voxel."""
+def _read_with_itk(path: Path, layers: int = 1) -> tuple[NDArray, Geometry, list[dict[str, str]]]:
+    """Read NRRD or MetaImage, of several layers (z, y, x, layer).
+
+    Doubles become float32, so that a CT is never held in 8 bytes a voxel.
+    """
     sitk = simple_itk()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         with quiet_stderr():
             reader.ReadImageInformation()
-        _check_kind(path, reader)
+        _check_kind(path, reader, layers)
         noted = check_text_header(path)
         with quiet_stderr():
             if reader.GetPixelID() == sitk.sitkFloat64:
@@ -167,9 +211,9 @@ def _read_with_itk(path: Path) -> tuple[NDArray, Geometry, list[dict[str, str]]]
     return array_of(image), geometry, [*noted, *repaired]
 
 
-def _check_kind(path: Path, reader: Any) -> None:
+def _check_kind(path: Path, reader: Any, layers: int) -> None:
     """Refuse 2D, 4D and colour images by ITK's header."""
-    if reader.GetNumberOfComponents() != 1:
+    if reader.GetNumberOfComponents() != layers:
         raise NotACTError(
             f"{path.name!r} is a colour or vector image ({reader.GetNumberOfComponents()} values a voxel), no CT.",
             "Give the CT itself.",

@@ -8,22 +8,28 @@ from pathlib import Path
 from PancreasSegLib.errors import UnreadableFileError
 from PancreasSegLib.io.dicom_files import is_dicom
 from PancreasSegLib.io.formats import READABLE_IMAGES, extension_of
+from PancreasSegLib.io.scans import case_image
 from PancreasSegLib.volume import Volume
 
 
-def read_volume(path: str | Path, *, series: str | None = None, assume_ct: bool = False) -> Volume:
+def read_volume(
+    path: str | Path, *, series: str | None = None, assume_ct: bool = False, hu_offset: float = 0.0
+) -> Volume:
     """Read a CT from an image file, a DICOM folder, a DICOM file or a zip of DICOM.
 
     Parameters
     ----------
     path : str or Path
-        ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``, ``.mha``, ``.mhd``; a folder with DICOM files of any name, in
-        subfolders too; one DICOM file, which stands for its series in its folder; or a zip of DICOM files.
+        ``.nii``, ``.nii.gz``, ``.hdr`` with ``.img``, ``.nrrd``, ``.nhdr``, ``.mha``, ``.mhd``; a folder with
+        DICOM files of any name, in subfolders too; one DICOM file, which stands for its scan in its folder, or a
+        DICOMDIR; a zip of DICOM files; or the folder of a TotalSegmentator case, whose ``ct.nii.gz`` is read.
     series : str, optional
         Which DICOM series: its SeriesInstanceUID, its number, or the start of its description. Without it the CT
         with most slices is taken, scout views and computed series only if there is nothing else.
     assume_ct : bool
-        Take the values as HU even if they do not look like it.
+        Take the values as HU even if they do not look like it; a warning then says so.
+    hu_offset : float
+        Added to all values first: -1024 for a CT whose rescale intercept was lost.
 
     Returns
     -------
@@ -61,7 +67,7 @@ def read_volume(path: str | Path, *, series: str | None = None, assume_ct: bool 
     """
     path = Path(path)
     try:
-        return _read(path, series, assume_ct)
+        return _read(path, series, assume_ct, hu_offset)
     except PermissionError as error:
         raise UnreadableFileError(
             f"You may not read {str(path)!r}.", "Ask its owner for permission, or copy it elsewhere."
@@ -70,17 +76,18 @@ def read_volume(path: str | Path, *, series: str | None = None, assume_ct: bool 
         raise UnreadableFileError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
 
 
-def _read(path: Path, series: str | None, assume_ct: bool) -> Volume:
+def _read(path: Path, series: str | None, assume_ct: bool, hu_offset: float) -> Volume:
+    path = case_image(path) or path
     if extension_of(path) in READABLE_IMAGES and not path.is_dir():
         from PancreasSegLib.io.image_file import read_image_file
 
-        return read_image_file(path, assume_ct=assume_ct)
+        return read_image_file(path, assume_ct=assume_ct, hu_offset=hu_offset)
     if not path.exists():
         raise UnreadableFileError(f"{str(path)!r} does not exist.", "Check the path.")
     if path.is_dir() or is_dicom(path) or zipfile.is_zipfile(path):
         from PancreasSegLib.io.dicom_volume import read_dicom
 
-        return read_dicom(path, series=series, assume_ct=assume_ct)
+        return read_dicom(path, series=series, assume_ct=assume_ct, hu_offset=hu_offset)
     with path.open("rb") as stream:
         if not stream.read(1):
             raise UnreadableFileError(f"The file {str(path)!r} is empty.", "Copy, download or export it again.")

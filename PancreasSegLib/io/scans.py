@@ -11,15 +11,17 @@ from PancreasSegLib.errors import UnreadableFileError
 from PancreasSegLib.io.dicom_files import is_dicom
 from PancreasSegLib.io.formats import READABLE_IMAGES, extension_of
 
+_MASKS = "segmentations"
 _OWN_OUTPUT = re.compile(r"_(pancreas|segmentation)([_.-]|$)|\.seg\.nrrd$", re.IGNORECASE)
 
 
 def find_scans(folder: str | Path) -> list[Path]:
     """Return the scans in a folder: image files, DICOM folders and zips, through all subfolders.
 
-    A folder of DICOM files is one scan. Series folders of one examination (the same StudyInstanceUID) are one scan
-    too, the folder above them, of which the best series is read. Hidden files, macOS's ``._`` files and our own
-    outputs (``*_pancreas.*``, ``*_segmentation.*``, ``*.seg.nrrd``) are left out.
+    A folder of DICOM files is one scan. Series folders of one examination (the same StudyInstanceUID) are one
+    scan too, the folder above them, of which the best series is read. Hidden files, macOS's ``._`` files, our own
+    outputs (``*_pancreas.*``, ``*_segmentation.*``, ``*.seg.nrrd``) and the masks in ``segmentations`` beside a
+    ``ct.nii.gz`` are left out.
 
     Parameters
     ----------
@@ -52,6 +54,8 @@ def find_scans(folder: str | Path) -> list[Path]:
     studies: dict[str, list[Path]] = {}
     for place, names in _walk(folder):
         dicom: Path | None = None
+        if place.name == _MASKS and case_image(place.parent) is not None:
+            continue
         for name in names:
             path = place / name
             if extension_of(path) in READABLE_IMAGES:
@@ -63,6 +67,12 @@ def find_scans(folder: str | Path) -> list[Path]:
                 dicom = path
                 studies.setdefault(study, []).append(place)
     return sorted(scans + _examinations(studies))
+
+
+def case_image(folder: Path) -> Path | None:
+    """Return the CT of a TotalSegmentator case, ``ct.nii.gz`` beside a folder of masks; None for other folders."""
+    image = folder / "ct.nii.gz"
+    return image if (folder / _MASKS).is_dir() and image.is_file() else None
 
 
 def _walk(folder: Path) -> list[tuple[Path, list[str]]]:

@@ -49,7 +49,7 @@ def read_text_header(path: Path) -> dict[str, str]:
     with path.open("rb") as stream:
         while left > 0 and (raw := stream.readline(left)):
             left -= len(raw)
-            line = raw.decode("latin-1").strip()
+            line = raw.decode("utf-8", "replace").strip()
             if is_nrrd and not line:
                 break
             name, separator, text = line.partition(":" if is_nrrd else "=")

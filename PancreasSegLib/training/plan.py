@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from PancreasSegLib.data import Dataset, read_dataset
-from PancreasSegLib.errors import RecipeError, UnreadableFileError
+from PancreasSegLib.errors import RecipeError
 from PancreasSegLib.training.cache import CaseCache
 from PancreasSegLib.training.recipe import DataRecipe, Recipe, StageRecipe, load_recipe
 
@@ -118,20 +118,12 @@ def _with_labels(data: DataRecipe) -> DataRecipe:
 
 def dataset_spacings(dataset: Dataset) -> NDArray[np.float64]:
     """Return the spacing of each case along canonical x, y and z in mm, shape (cases, 3), from the headers."""
-    from PancreasSegLib.io.itk_image import simple_itk
+    from PancreasSegLib.io.image_file import read_geometry
+    from PancreasSegLib.volume import AxisMap
 
-    sitk = simple_itk()
-    found = []
-    for case in dataset.cases:
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(str(case.image))
-        try:
-            reader.ReadImageInformation()
-        except RuntimeError as error:
-            raise UnreadableFileError(f"{case.image} cannot be read.", "Check the file.") from error
-        along = np.abs(np.asarray(reader.GetDirection()).reshape(3, 3)).argmax(axis=1)
-        found.append([reader.GetSpacing()[int(axis)] for axis in along])
-    return np.asarray(found)
+    return np.asarray(
+        [AxisMap.to_canonical(read_geometry(case.image)).target.spacing_mm for case in dataset.cases]
+    )
 
 
 def plan_spacing(spacings: NDArray[np.float64]) -> tuple[float, float, float]:
