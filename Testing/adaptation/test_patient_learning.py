@@ -58,7 +58,7 @@ def test_slices_that_nobody_marked_are_found_after_learning(patient, marked, act
     assert dice(before[UNMARKED], organ[UNMARKED]) < 0.4
 
 
-def test_what_was_learnt_outlines_the_organ_anew_and_is_one_exact_step(patient):
+def test_what_was_learnt_outlines_the_organ_anew(patient):
     ct, organ = patient
     correction = with_right_slices(ct, organ, 6, 11, 17)
     mask, marks = correction.mask.copy(), correction.marks.copy()
@@ -69,10 +69,6 @@ def test_what_was_learnt_outlines_the_organ_anew_and_is_one_exact_step(patient):
     assert change.added_ml > 1 and change.removed_ml == 0
     assert (after[marks == 1]).all() and not (after[marks == 2]).any()
     assert (correction.marks == marks).all() and correction.probability is probability
-    correction.undo()
-    assert (correction.mask == mask).all() and correction.probability is None
-    correction.redo()
-    assert (correction.mask == after).all() and correction.probability is probability
 
 
 def test_the_model_itself_stays_as_it_is_and_the_same_marks_give_the_same(patient, marked):

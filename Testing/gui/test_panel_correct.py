@@ -226,7 +226,7 @@ def test_placing_that_is_ended_by_the_application_puts_the_tool_away(reader, hos
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
     host.process_events()
     assert not host.find("includePointButton").checked
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
 
 
 def test_a_preview_is_accepted_or_rejected(reader, host):

@@ -37,14 +37,14 @@ def test_keys_take_and_put_away_the_tools(reader, host):
         down = [other for other in names if host.find(f"{other}Button").checked]
         assert down == [name]
     host.press(Qt.Key_6)
-    assert reader.section.hand.tool is None and not host.find("eraseButton").checked
+    assert reader.section.active_tool.tool is None and not host.find("eraseButton").checked
     host.press(Qt.Key_1)
     size = host.find("brushSizeSlider").value
     host.press(Qt.Key_Plus)
     assert host.find("brushSizeSlider").value > size
     host.press(Qt.Key_Minus)
     assert host.find("brushSizeSlider").value == pytest.approx(size, abs=0.1)
-    assert reader.section.hand.brush.radius_mm == pytest.approx(host.find("brushSizeSlider").value / 2)
+    assert reader.section.active_tool.brush.radius_mm == pytest.approx(host.find("brushSizeSlider").value / 2)
 
 
 def test_escape_forgets_the_stroke_then_puts_the_tool_away_then_cancels_a_run(reader, host):
@@ -56,12 +56,12 @@ def test_escape_forgets_the_stroke_then_puts_the_tool_away_then_cancels_a_run(re
     host.mouse.press("Red", line(reader)[0])
     host.mouse.draw("Red", line(reader))
     host.press(Qt.Key_Escape)
-    assert reader.section.hand.tool is not None
+    assert reader.section.active_tool.tool is not None
     host.mouse.release("Red", line(reader)[-1])
     assert not reader.waiting() or all(not r.options["marks"] for r in reader.waiting())
     assert (reader.now() == before).all()
     host.press(Qt.Key_Escape)
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
     host.click("segmentButton")
     host.find("cancelButton").setFocus()
     host.press(Qt.Key_Escape)
@@ -79,13 +79,13 @@ def test_keys_are_letters_in_a_text_field(reader, host):
     for key in (Qt.Key_1, Qt.Key_Z, Qt.Key_N):
         host.press(key)
     assert field.text == "1zn"
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
     box = host.find("brushSizeSlider").findChild(QDoubleSpinBox)
     box.selectAll()
     box.setFocus()
     host.press(Qt.Key_1)
     host.press(Qt.Key_2)
-    assert box.value == 12.0 and reader.section.hand.tool is None
+    assert box.value == 12.0 and reader.section.active_tool.tool is None
     field.deleteLater()
     host.process_events()
 
@@ -128,7 +128,7 @@ def test_closing_the_section_puts_the_tool_away(reader, host):
     reader.start()
     reader.take("exclude")
     host.find("correctCollapsibleButton").collapsed = True
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
     assert not shortcuts(host)
 
 
@@ -191,7 +191,7 @@ def test_the_scene_closed_while_the_brush_draws(reader, host):
     host.mouse.draw("Red", line(reader))
     asked = reader.waiting()
     host.close_scene()
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
     assert host.find("correctSegmentSelector").count == 0
     assert not host.find("includeBrushButton").enabled
     host.mouse.release("Red", reader.slices.centre("Red"))
@@ -223,7 +223,7 @@ def test_a_segment_that_goes_takes_the_tool_with_it(reader, host):
     reader.draw("Red", line(reader))
     reader.node.GetSegmentation().RemoveSegment("Pancreas")
     host.process_events()
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
     assert not host.find("includeBrushButton").enabled
     reader.find_half()
     reader.take("include")
@@ -240,7 +240,7 @@ def test_the_segmentation_removed_while_the_brush_draws(reader, host):
     host.process_events()
     host.mouse.release("Red", line(reader)[-1])
     host.process_events()
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
 
 
 def test_another_segment_is_corrected_on_its_own(reader, host):
@@ -346,7 +346,7 @@ def test_the_segment_editor_is_embedded_and_one_tool_at_a_time_is_in_hand(reader
     assert editor.currentSegmentID() == "Pancreas" and editor._in_views
     reader.take("include")
     editor.setActiveEffectByName("Paint")
-    assert reader.section.hand.tool is None and not host.find("includeBrushButton").checked
+    assert reader.section.active_tool.tool is None and not host.find("includeBrushButton").checked
     reader.take("include")
     assert not editor.mrmlSegmentEditorNode().GetActiveEffectName()
     editor.setActiveEffectByName("Paint")
@@ -407,7 +407,7 @@ def test_the_marks_are_no_output(reader, host):
     assert not reader.can_segment
     assert "marks of a correction" in host.find("segmentButton").toolTip
     assert host.find("correctSegmentSelector").count == 0
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
 
 
 def test_the_choices_are_kept_with_the_scene(reader, host):

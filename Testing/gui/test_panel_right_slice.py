@@ -73,14 +73,14 @@ def test_the_slice_is_that_of_the_view_in_which_the_pointer_was_last(reader, hos
     for other in ("Green", "Red", "Yellow", view):
         host.mouse.move(other, middle)
     host.mouse.leave()  # to the button
-    host.click("sliceRightButton")
+    host.click("confirmSliceButton")
     reader.let_correct()
     assert asked(reader) == [place]
 
 
 def test_without_a_pointer_it_is_the_view_of_the_cts_own_slices(reader, host):
     reader.start()
-    host.click("sliceRightButton")
+    host.click("confirmSliceButton")
     reader.let_correct()
     assert asked(reader) == [(2, 19)]
 
@@ -207,9 +207,9 @@ def test_the_button_and_the_key_are_there_while_there_is_something_to_correct(re
         return {s.key.toString() for s in found if s.parent() is host.window and s.enabled}
 
     reader.start(segment=False)
-    assert not host.find("sliceRightButton").enabled and "S" not in keys()
+    assert not host.find("confirmSliceButton").enabled and "S" not in keys()
     reader.find_half()
-    assert host.find("sliceRightButton").enabled and "S" in keys()
+    assert host.find("confirmSliceButton").enabled and "S" in keys()
     watched = reader.section.right_slice
     assert watched._tags
     host.leave_module()

@@ -71,8 +71,7 @@ def test_undone_it_goes_on_from_the_former_probability(client, bright):
     before = owner.state
     owner.take(learn(owner, bright))
     learnt_here(owner, bright)
-    owner.state = before
-    owner.twin.undo()
+    owner.return_to(before)
     owner.add(owner.stroke(0.9))
 
 

@@ -1,4 +1,4 @@
-"""The button and the key that take the slice on the screen as right."""
+"""The button and the key that confirm the slice on the screen."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PRIORITY = 11.0  # before the brush, which stops events while it draws; these ar
 EVENTS = ("EnterEvent", "MouseMoveEvent")
 
 
-class RightSliceSection:
-    """Takes as right what the slice view shows in which the pointer is, or was last.
+class ConfirmSliceSection:
+    """Confirms what the slice view shows in which the pointer is, or was last.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class RightSliceSection:
             self._observe()
 
     def confirm(self) -> None:
-        """Take the slice as right."""
+        """Confirm the slice."""
         self._do(self._confirm)
 
     def _clicked(self, _checked: bool = False) -> None:

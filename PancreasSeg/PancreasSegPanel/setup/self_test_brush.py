@@ -59,8 +59,8 @@ def check_brush(widget: Any, ct: Any, segmentation: Any) -> str:
         assert _count(segmentation, segment_id) < before, f"{tool}: drawing did not change the segment"
         section.undo()
         assert _count(segmentation, segment_id) == before, f"{tool}: undo did not bring the segment back"
-    section.hand.put_away()
-    section.right_slice.confirm()
+    section.active_tool.put_away()
+    section.confirm.confirm()
     step = section.session().wait()
     assert step is not None and step.slice_at, f"no slice as right: {widget.ui.correctionStatusLabel.text}"
     section.learn.start()
