@@ -23,7 +23,7 @@ POINT_RADIUS_MM = 2.5
 """Radius of the ball that a point speaks for with certainty."""
 
 SLICE_MARGIN_MM = 12.0
-"""So far around the organ a slice that is right says that there is none."""
+"""So far around the organ a confirmed slice says that there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Mark:
         if self.voxels.shape != self.box.size_ijk[::-1]:
             raise MarkError(f"A mark of shape {self.voxels.shape} does not fill its box {self.box.to_json()}.")
         if self.kind == "slice" and (1 not in self.box.size_ijk or not self.include):
-            raise MarkError("A slice that is right is one voxel thick, and includes the organ in it.")
+            raise MarkError("A confirmed slice is one voxel thick, and includes the organ in it.")
 
     @property
     def values(self) -> NDArray[np.uint8]:
@@ -82,7 +82,7 @@ class Mark:
     def of_slice(
         cls, mask: NDArray, geometry: Geometry, *, axis: int, index: int, margin_mm: float = SLICE_MARGIN_MM
     ) -> Mark:
-        """Return the mark that a slice of a mask is right as it is.
+        """Return the mark that confirms a slice of a mask as it is.
 
         It speaks for the organ in the slice and its two neighbours on either side, and for a margin around them.
 

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
-from small_model import GRID, dice, make_patient, make_segmenter, with_right_slices
+from small_model import GRID, dice, make_patient, make_segmenter, with_confirmed_slices
 
 from PancreasSegLib.adaptation import PatientLearner
 from PancreasSegLib.adaptation.lesson import TARGETS, Lesson
@@ -31,7 +31,7 @@ def patient():
 
 @pytest.fixture(scope="module")
 def marked(patient):
-    return with_right_slices(*patient, 6, 11, 17)
+    return with_confirmed_slices(*patient, 6, 11, 17)
 
 
 def on_ct(probability: Volume, geometry: Geometry) -> np.ndarray:
@@ -60,7 +60,7 @@ def test_slices_that_nobody_marked_are_found_after_learning(patient, marked, act
 
 def test_what_was_learnt_outlines_the_organ_anew(patient):
     ct, organ = patient
-    correction = with_right_slices(ct, organ, 6, 11, 17)
+    correction = with_confirmed_slices(ct, organ, 6, 11, 17)
     mask, marks = correction.mask.copy(), correction.marks.copy()
     probability = PatientLearner(make_segmenter(), settings=QUICK).learn(ct, mask, marks)
     change = correction.outline_anew(probability)

@@ -100,7 +100,8 @@ def test_what_the_segment_editor_paints_is_a_step_without_the_worker(start, clie
     session.redo()
     session.redo()
     assert np.array_equal(now(session), after)
-    edit_elsewhere(session, now(session) | whole(removed, grid))  # nobody has told the session of it
+    other = whole(stroke(session, ELSEWHERE), grid)
+    edit_elsewhere(session, now(session) ^ other)  # nobody has told the session of it
     session.undo()
     assert np.array_equal(now(session), after)
 

@@ -149,7 +149,7 @@ def test_a_model_that_knows_several_organs_outlines_that_of_the_segment(begun, l
     name = add_neighbour(session.segmentation, axial, Box((24, 14, 12), (30, 30, 25)))
     session.segmentation.GetSegmentation().GetSegment(name).SetTag("PancreasSeg.Label", "spleen")
     other = logic.correct(session.segmentation, name)
-    paint(other, stroke(other, OUTSIDE))
+    paint(other, stroke(other, ELSEWHERE))
     other.learn()
     assert client.last.options["label"] == "spleen"
 

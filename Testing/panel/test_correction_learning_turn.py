@@ -58,10 +58,11 @@ def test_what_was_painted_meanwhile_stays(begun, logic, client, axial):
     session.learn()
     painted, erased = stroke(session, (34, 30, 3), radius_mm=4), stroke(session, (12, 18, 12), False, 4)
     paint(session, painted)
+    gone = whole(erased, axial) & now(session)
     paint(session, erased)
     assert now(session)[whole(painted, axial)].all()
     teach(logic, client)
-    assert now(session)[whole(painted, axial)].all() and not now(session)[whole(erased, axial)].any()
+    assert now(session)[whole(painted, axial)].all() and gone.any() and not now(session)[gone].any()
     assert session.last.learnt and session.last.added_ml > 0
 
 

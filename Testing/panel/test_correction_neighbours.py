@@ -77,17 +77,23 @@ def test_an_undo_of_the_segment_editor_takes_the_marks_along(start, logic, clien
     assert np.array_equal(state[1] > 0, whole(stroke(session, OUTSIDE), axial))
 
 
-def test_undo_leaves_what_was_edited_since(start, logic, client, axial):
+def test_an_edit_elsewhere_is_undone_before_the_correction_that_it_came_after(start, logic, client, axial):
     session = start(axial)
     before, mark = now(session), stroke(session, OUTSIDE)
     session.add([mark])
     answer(logic, client)
+    corrected = now(session)
     hole = whole(stroke(session, OUTSIDE, radius_mm=3), axial)
     elsewhere = box_of(axial, Box((5, 5, 5), (8, 8, 8)))
     edit_elsewhere(session, (now(session) & ~hole) | elsewhere)
+    edited = now(session)
     session.undo()
-    assert np.array_equal(now(session), before | elsewhere)
-    assert marked(session, "Erased")[hole].all()  # still what the user said last
+    assert np.array_equal(now(session), corrected) and not marked(session, "Erased").any()
+    session.undo()
+    assert np.array_equal(now(session), before)
+    session.redo()
+    session.redo()
+    assert np.array_equal(now(session), edited) and marked(session, "Erased")[hole].all()
 
 
 def test_a_completed_neighbour_survives_and_the_user_is_told(start, logic, client, axial):

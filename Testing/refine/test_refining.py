@@ -191,7 +191,7 @@ def spoilt_in_a_slab(case):
     return np.roll(case.organ, 5, axis=1)
 
 
-def right_slice(case, mask, index):
+def confirmed_slice(case, mask, index):
     mended = mask.copy()
     mended[index] = case.organ[index]
     return Mark.of_slice(mended, case.ct.geometry, axis=2, index=index)
@@ -204,7 +204,7 @@ def test_a_slice_that_is_right_mends_its_neighbours_both_ways_and_nothing_far_aw
     slices = np.flatnonzero(case.organ.any(axis=(1, 2)))
     middle = int(slices[len(slices) // 2])
     before = mask.copy()
-    change = correction.add([right_slice(case, mask, middle)])
+    change = correction.add([confirmed_slice(case, mask, middle)])
     assert np.array_equal(correction.mask[middle], case.organ[middle])
     for near in (middle - 1, middle + 1):
         assert dice(correction.mask[near], case.organ[near]) > dice(mask[near], case.organ[near]) + 0.1

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
     from PancreasSegLib.refine import Mark
     from PancreasSegLib.volume import Geometry
-    from PancreasSegLib.worker import CorrectionChange
+    from PancreasSegLib.worker import CorrectionChange, Request
     from PancreasSegPanel.correction.probability import CorrectionProbability
     from PancreasSegPanel.work.worker_jobs import WorkerJobs
-    from PancreasSegPanel.work.worker_protocol import RequestLike
 
 OnAnswer = Callable[[Any, "PancreasSegError | None"], None]
 """Receives what came back, or why nothing did."""
@@ -70,7 +69,7 @@ class Channel:
         """
         scan = self._jobs.scan(self._ct)
 
-        def take(request: RequestLike) -> None:
+        def take(request: Request) -> None:
             on_answer(request.result, request.error)
 
         client = self._jobs.client
@@ -89,7 +88,7 @@ class Channel:
         """Ask a copy of a model to learn from all marks; its probability is remembered with the CT's place."""
         scan, geometry = self._jobs.scan(self._ct), self.geometry
 
-        def take(request: RequestLike) -> None:
+        def take(request: Request) -> None:
             if request.error is None and request.result.probability is not None:
                 self._probability.remember(request.result.probability, geometry)
             on_answer(request.result, request.error)

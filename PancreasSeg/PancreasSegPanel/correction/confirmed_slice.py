@@ -10,7 +10,7 @@ from PancreasSegLib.errors import MarkError
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegPanel.messages import slice_place
 from PancreasSegPanel.scene.mark_map import BY_HAND
-from PancreasSegPanel.scene.patient_axes import flipped
+from PancreasSegPanel.scene.patient_axes import flip
 
 if TYPE_CHECKING:
     from PancreasSegLib.refine import Mark
@@ -82,4 +82,4 @@ def place_of(mark: Mark, geometry: Geometry) -> str:
     """Return where a slice lies, as the slice views write it: ``S 34.5 mm``."""
     axis = int(np.argmin(mark.box.size_ijk))
     middle = (np.add(mark.box.lower_ijk, mark.box.upper_ijk) - 1) / 2
-    return slice_place(flipped(tuple(geometry.index_to_lps(middle))), flipped(tuple(geometry.matrix[:, axis])))
+    return slice_place(flip(tuple(geometry.index_to_lps(middle))), flip(tuple(geometry.matrix[:, axis])))

@@ -110,7 +110,7 @@ class CorrectionProbability:
     def __init__(self, ct: Any, network: Callable[[], Volume | None]) -> None:
         self._ct, self._network = ct, network
         self._learnt_at: WeakKeyDictionary[Volume, Geometry] = WeakKeyDictionary()
-        self._last: _Placed | None = None
+        self._moved: _Placed | None = None
 
     def remember(self, probability: Volume, geometry: Geometry) -> None:
         """Remember where the CT was when a probability was learnt."""
@@ -121,9 +121,12 @@ class CorrectionProbability:
         if state.probability is None:
             return self._network()
         now = geometry_of(self._ct)
-        if self._last is None or self._last.volume is not state.probability:
-            self._last = _Placed(state.probability, self._learnt_at.get(state.probability, now))
-        return self._last.at(now)
+        then = self._learnt_at.get(state.probability, now)
+        if then == now:
+            return state.probability
+        if self._moved is None or self._moved.volume is not state.probability:
+            self._moved = _Placed(state.probability, then)
+        return self._moved.at(now)
 
     def doubtful_places(self, state: CorrectionState, marks: Volume | None) -> list[DoubtfulPlace]:
         """Return where it is in doubt, most doubtful first, without what was marked; empty without any."""

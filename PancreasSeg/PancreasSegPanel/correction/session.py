@@ -193,7 +193,7 @@ class CorrectionSession:
             raise MarkError("Nothing is marked.", "Draw inside the CT.")
         if any(mark.box.clipped(self.geometry) != mark.box for mark in marks):
             raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")
-        marking = Marking(tuple(marks), on_done=_listed(on_done))
+        marking = Marking(tuple(marks), on_done=_as_list(on_done))
         if self.auto_update:
             self._record(marking)
         else:
@@ -272,7 +272,7 @@ class CorrectionSession:
             If nothing is marked.
         """
         self._check()
-        self._record(self.learning.item(self.geometry.voxel_volume_ml, _listed(on_done)))
+        self._record(self.learning.item(self.geometry.voxel_volume_ml, _as_list(on_done)))
 
     def cancel_learning(self) -> None:
         """Give up what :meth:`learn` has begun; nothing has changed, and what waits behind it goes on."""
@@ -367,7 +367,7 @@ class CorrectionSession:
     def worker_ended(self) -> None:
         """The worker was ended on purpose; strokes that it had are sent to the next one with the next stroke."""
         self._channel.renew()
-        self._figures.dropped()
+        self._figures.begin_again()
         self._queue.worker_ended()
 
     # ------------------------------------------------------------------ inside
@@ -418,5 +418,5 @@ class CorrectionSession:
             callback()
 
 
-def _listed(on_done: OnStep | None) -> list[OnStep]:
+def _as_list(on_done: OnStep | None) -> list[OnStep]:
     return [] if on_done is None else [on_done]

@@ -10,7 +10,7 @@ import slicer
 from PancreasSegLib.errors import MarkError
 from PancreasSegPanel.drawing.slice_of_view import slice_of_view
 from PancreasSegPanel.drawing.slice_views import centre_ras
-from PancreasSegPanel.scene.patient_axes import flipped
+from PancreasSegPanel.scene.patient_axes import flip
 from PancreasSegPanel.scene.vtk_matrices import to_numpy
 from PancreasSegPanel.signals import connect
 
@@ -88,7 +88,7 @@ class ConfirmSliceSection:
             raise MarkError("There is no slice view.", "Choose a layout with slice views.")
         if self._pointed in shown:
             return self._pointed
-        across = flipped(tuple(session.geometry.matrix[:, 2]))
+        across = flip(tuple(session.geometry.matrix[:, 2]))
 
         def turned(name: str) -> float:
             return -abs(round(float(to_numpy(nodes[name].GetSliceToRAS())[:3, 2] @ across), 3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PancreasSegPanel.messages import counted, learning_text
+from PancreasSegPanel.messages import count, learning_text
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession
@@ -26,7 +26,7 @@ def describe(session: CorrectionSession) -> str:
     if session.busy:
         return "Correcting…"
     if session.queued:
-        return f"{counted(session.queued, 'mark')} recorded; Update (Ctrl+U) corrects by all of them."
+        return f"{count(session.queued, 'mark')} recorded; Update (Ctrl+U) corrects by all of them."
     if session.has_preview:
         return f"{session.sentence} Accept (A) or reject (R) what is outlined in yellow."
     last = session.last

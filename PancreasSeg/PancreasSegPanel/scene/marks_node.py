@@ -113,7 +113,7 @@ class MarksNode:
         if node is None:
             if place is None:
                 return
-            node = self._made()
+            node = self._make()
         if self._shown.get(name) == content and node.GetSegmentation().GetSegment(name) is not None:
             return
         self._shown[name] = content
@@ -128,7 +128,7 @@ class MarksNode:
         put_labelmap(node, name, image)
         node.EndModify(changing)
 
-    def _made(self) -> Any:
+    def _make(self) -> Any:
         segment = self._segmentation.GetSegmentation().GetSegment(self._segment_id)
         name = f"{self._segmentation.GetName()} {segment.GetName()} marks"
         node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", self._scene.GenerateUniqueName(name))
