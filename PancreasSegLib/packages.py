@@ -112,7 +112,7 @@ _ALL = (
     Extra(
         "torch",
         "GPUs, for a model that learns a patient, and for the import and export of models",
-        (TORCH, Package("monai", "1.4"), Package("safetensors", "0.4.3")),
+        (TORCH, Package("monai", "1.4"), Package("safetensors", "0.4.3"), Package("onnx", "1.17")),
     ),
     Extra(
         "train",
@@ -130,7 +130,7 @@ _ALL = (
     Extra(
         "export",
         "the export of models to ONNX",
-        (Package("onnx", "1.17"), Package("onnxruntime", "1.19"), Package("onnxscript", "0.5")),
+        (Package("onnxruntime", "1.19"), Package("onnxscript", "0.5")),
         builds_on=("torch",),
     ),
 )

@@ -19,11 +19,13 @@ from PancreasSegLib.adaptation.loss import lesson_loss, organ_log_odds
 from PancreasSegLib.adaptation.settings import LearningSettings, enough
 from PancreasSegLib.errors import MarkError, ModelPackageError, OutOfMemoryError, TooLittleMarkedError
 from PancreasSegLib.inference.cascade import Cascade
-from PancreasSegLib.inference.cost import leaf_modules
+from PancreasSegLib.inference.engine.torch_cost import leaf_modules
+from PancreasSegLib.inference.engine.torch_engine import TorchMember
 from PancreasSegLib.inference.forecast import expected_seconds
 from PancreasSegLib.inference.prediction import is_out_of_memory, plan_stage, window_budget
 from PancreasSegLib.inference.preparation import network_input
-from PancreasSegLib.inference.stage_grid import keeps_patch, stage_grid
+from PancreasSegLib.inference.stage_grid import stage_grid
+from PancreasSegLib.inference.stage_network import StageNetwork
 from PancreasSegLib.inference.tracker import Tracker
 from PancreasSegLib.networks.imported import TORCHSCRIPT
 from PancreasSegLib.progress import CancelToken, ProgressCallback
@@ -32,7 +34,6 @@ from PancreasSegLib.volume import AxisMap, Box, Geometry, Volume
 
 if TYPE_CHECKING:
     from PancreasSegLib.inference import Segmenter
-    from PancreasSegLib.inference.stage_network import StageNetwork
 
 _log = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class PatientLearner:
         self._check(ct.geometry, mask, marks)
         box = _around(ct.geometry, mask, marks, self.settings.margin_mm)
         with self.segmenter.in_use(), _memory_of(self.segmenter.device):
-            network = self.segmenter.networks["segmenter"]
+            network = self.segmenter.trainable()
             tracker = Tracker(self._expected(network, ct.geometry, box), progress, cancel)
             cascade = Cascade(
                 self.segmenter.package,
@@ -187,7 +188,12 @@ class _Course:
 
     def held(self) -> StageNetwork:
         """Return the stage with every member taught."""
-        return self.network.changed(self._teach)
+        taught = []
+        for member in self.network.members:
+            assert isinstance(member, TorchMember)
+            self.layout = member.layout
+            taught.append(member.changed(self._teach))
+        return StageNetwork(self.network.stage, taught, self.network.device, self.network.precision)
 
     def _teach(self, member: nn.Module) -> None:
         settings = self.settings
@@ -197,7 +203,7 @@ class _Course:
         average = AveragedModel(member, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
         hooks = [leaf.register_forward_hook(self._heeding) for leaf in leaf_modules(member)]
         for step in range(settings.steps):
-            self.tracker.done(self._done / (settings.steps * self.network.members))
+            self.tracker.done(self._done / (settings.steps * len(self.network.members)))
             rate = settings.learning_rate * min(1.0, (step + 1) / _WARM_UP) * (1 - step / settings.steps) ** _POWER
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -222,18 +228,17 @@ class _Course:
         """Return the lesson of a step: every other one is moved."""
         stage, lesson = self.network.stage, self.lesson
         x, y, z = stage.patch_ijk
-        if keeps_patch(stage) or lesson.voxels > _WHOLE * x * y * z:
+        if stage.keeps_patch or lesson.voxels > _WHOLE * x * y * z:
             lesson = lesson.window((z, y, x), rng)
         return lesson.moved(rng, self.settings.movement) if step % 2 else lesson
 
     def _loss(self, member: nn.Module, lesson: Lesson, rng: np.random.Generator) -> torch.Tensor:
-        planes = torch.from_numpy(lesson.on(self.network.axes)).to(self.network.device)[None]
+        planes = torch.from_numpy(lesson.on(self.network.axes)).to(self.network.device.place)[None]
         channels = lesson.channels
         image = planes[:, :channels] * float(np.exp(rng.normal(0, _BRIGHTNESS_SD)))
         image = image + float(rng.normal(0, _BRIGHTNESS_SD))
-        layout = torch.channels_last_3d if self.network.precision.channels_last else torch.contiguous_format
         with self._autocast():
-            scores = member(image.contiguous(memory_format=layout))
+            scores = member(image.contiguous(memory_format=self.layout))
         scores = scores.float()
         if scores.shape[2:] != image.shape[2:]:
             scores = F.interpolate(scores, size=image.shape[2:], mode="trilinear")
@@ -244,7 +249,7 @@ class _Course:
         """Return bf16 where it is fast; fp16 would need its gradients scaled."""
         if self.network.precision.name != "bf16":
             return contextlib.nullcontext()
-        return torch.autocast(self.network.device.type, dtype=torch.bfloat16)
+        return torch.autocast(self.network.device.kind, dtype=torch.bfloat16)
 
 
 @contextlib.contextmanager

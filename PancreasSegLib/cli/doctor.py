@@ -113,22 +113,17 @@ def _examine_torch(findings: dict[str, Any]) -> None:
     except (ImportError, OSError) as error:
         findings["problems"].append(f"torch cannot be imported: {' '.join(str(error).split())}")
         return
-    from PancreasSegLib.inference.device import choose_precision, device_name
+    from PancreasSegLib.inference.device import available_devices, choose_precision, device_name
 
     findings["cpu"] = _machine()
-    devices = [torch.device("cpu")]
-    devices += [
-        torch.device("cuda", n) for n in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
-    ]
-    devices += [torch.device("mps")] if torch.backends.mps.is_available() else []
-    for device in devices:
+    for device in available_devices():
         found: dict[str, Any] = {
             "device": str(device),
             "name": device_name(device),
             "precision": choose_precision(device).name,
         }
-        if device.type == "cuda":
-            free, total = torch.cuda.mem_get_info(device)
+        if device.kind == "cuda":
+            free, total = torch.cuda.mem_get_info(device.place)
             found |= {"free_gb": round(free / 2**30, 1), "total_gb": round(total / 2**30, 1)}
         findings["devices"].append(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,7 @@ from PancreasSegLib.errors import NoPancreasError, RegionError
 from PancreasSegLib.inference.forecast import expected_seconds
 from PancreasSegLib.inference.localisation import Localisation, localise, localise_any, touched_sides, widened
 from PancreasSegLib.inference.plausibility import cut_by_region, judge_organs, observations, refusal
-from PancreasSegLib.inference.prediction import Predictor, plan_stage, window_budget
+from PancreasSegLib.inference.prediction import Pass, Predictor, plan_stage, window_budget
 from PancreasSegLib.inference.preparation import BodyOutline, network_input
 from PancreasSegLib.inference.restoration import restore_mask
 from PancreasSegLib.inference.result import SegmentationWarning
@@ -247,10 +248,12 @@ class Cascade:
         return second
 
     def _coarse(self, network: StageNetwork, region: Box, neighbours: bool = True) -> Localisation:
-        grid = stage_grid(region, self.ct.geometry, network.stage)
         labels = network.stage.labels
         classes = range(1 + max(labels.values()))
-        probabilities = self._probabilities(network, grid, classes, "localise", f"looking for {self.sought}")
+        message = f"looking for {self.sought}"
+        with ExitStack() as under_way:
+            view = self._view(under_way, network, region, 1.0, classes, "localise", message)
+            probabilities, grid = self._seen(view), view.grid
         if not self.package.seeks_pancreas:
             return localise_any(probabilities, grid, labels, tuple(self.package.labels), self.settings)
         return localise(probabilities, grid, labels, self.organ, self.settings, neighbours=neighbours)
@@ -279,27 +282,29 @@ class Cascade:
         if not self.package.seeks_pancreas and self._is_single_pass:
             scales = ()  # the gain is on a small organ; a whole body would take three times as long
         for last in (False, True):
-            grid = stage_grid(crop, ct, network.stage)
-            found = self._probabilities(network, grid, channels, "segment", message, len(scales))
-            box = Box.of_mask(found.max(axis=0) >= self.settings.threshold)
-            whole = self._is_single_pass and not self.package.seeks_pancreas
-            if last or box is None or isinstance(roi, Box) or whole:
-                break
-            lower, upper = touched_sides(box, grid, ct)
-            if not any(lower + upper):
-                break
+            with ExitStack() as under_way:
+                views = [
+                    self._view(under_way, network, crop, scale, channels, "segment", message)
+                    for scale in (1.0, *scales)
+                ]
+                found = self._seen(views[0], later=views[1:])
+                grid = views[0].grid
+                box = Box.of_mask(found.max(axis=0) >= self.settings.threshold)
+                lower, upper = touched_sides(box, grid, ct) if box is not None else ([], [])
+                whole = self._is_single_pass and not self.package.seeks_pancreas
+                if last or isinstance(roi, Box) or whole or not any(lower + upper):
+                    return self._averaged(found, views), grid
             crop = widened(crop, ct, lower, upper, self.settings.widen_mm)
+        raise AssertionError("the second crop is the last")
+
+    def _averaged(self, found: NDArray[np.floating], views: Sequence[_View]) -> NDArray[np.float32]:
+        """Return the mean of the first view, which is known, and the others on its grid."""
         total = found.astype(np.float32, copy=False)
-        for left, scale in zip(range(len(scales) - 1, -1, -1), scales, strict=True):
-            x, y, z = (mm * scale for mm in network.stage.spacing_mm)
-            if network.stage.spatial_dims == 2:
-                z = network.stage.spacing_mm[2]  # it sees no other slice
-            other = stage_grid(crop, ct, replace(network.stage, spacing_mm=(x, y, z)))
-            view = self._probabilities(network, other, channels, "segment", message, left)
-            for target, channel in zip(total, view, strict=True):
-                target += resample(channel, other, grid)
-        total /= 1 + len(scales)
-        return total, grid
+        for number, view in enumerate(views[1:], 1):
+            for target, channel in zip(total, self._seen(view, later=views[number + 1 :]), strict=True):
+                target += resample(channel, view.grid, views[0].grid)
+        total /= len(views)
+        return total
 
     def _restored(self, found: NDArray[np.float32], grid: Geometry, allowed: Box, outcome: Outcome) -> None:
         """Clean the probabilities, in place, and write the mask."""
@@ -359,21 +364,50 @@ class Cascade:
         nothing = label_statistics(empty, Volume(empty, Geometry((1, 1, 1), (1.0, 1.0, 1.0))))
         outcome.statistics = {name: nothing | {"confidence": 0.0} for name in self.package.labels}
 
-    def _probabilities(
-        self, network: StageNetwork, grid: Geometry, keep: Sequence[int], stage: str, message: str, later: int = 0
-    ) -> NDArray[np.floating]:
-        """Run a network on a grid, under the name that progress and timings give it; `later` passes follow."""
+    def _view(
+        self,
+        under_way: ExitStack,
+        network: StageNetwork,
+        crop: Box,
+        scale: float,
+        keep: Sequence[int],
+        stage: str,
+        message: str,
+    ) -> _View:
+        """Begin to run a network on a crop at its spacing times a scale; `under_way` ends it."""
+        x, y, z = (mm * scale for mm in network.stage.spacing_mm)
+        if network.stage.spatial_dims == 2:
+            z = network.stage.spacing_mm[2]  # it sees no other slice
+        grid = stage_grid(crop, self.ct.geometry, replace(network.stage, spacing_mm=(x, y, z)))
         tiling = plan_stage(network, grid.shape_zyx, self.settings, window_budget(network, self.threads))
         nominal = expected_seconds(network, tiling, self.threads)
+        self.tracker.check()
+        body = self._body.on(grid) if self._body is not None else None
+        image = network_input(self.ct, grid, network.stage, body)
+        started = self.predictor.start(network, image, keep, wanted=body)
+        under_way.callback(started.stop)
+        return _View(grid, started, nominal, stage, message)
+
+    def _seen(self, view: _View, later: Sequence[_View] = ()) -> NDArray[np.floating]:
+        """Wait for a view, under the name that progress and timings give it; others follow."""
         started = time.perf_counter()
-        with self.tracker.stage(stage, message, self.pace * nominal, later * self.pace * nominal):
-            body = self._body.on(grid) if self._body is not None else None
-            image = network_input(self.ct, grid, network.stage, body)
-            self.tracker.check()
-            result = self.predictor.run(network, image, keep, self.tracker.done, wanted=body)
-        self.nominal_s += nominal
+        rest = self.pace * sum(other.nominal_s for other in later)
+        with self.tracker.stage(view.stage, view.message, self.pace * view.nominal_s, rest):
+            result = view.started.result(self.tracker.done)
+        self.nominal_s += view.nominal_s
         self.measured_s += time.perf_counter() - started
         return result
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """A stage under way on one grid, and the seconds that it should take."""
+
+    grid: Geometry
+    started: Pass
+    nominal_s: float
+    stage: str
+    message: str
 
 
 def is_single_pass(package: ModelPackage, settings: CascadeSettings) -> bool:

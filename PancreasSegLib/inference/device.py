@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
+import ctypes
 import platform
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PancreasSegLib.errors import DeviceError
+from PancreasSegLib.inference.engine import ENGINES, engine_of, is_installed
+from PancreasSegLib.packages import ENGINE, EXTRAS
 
-if TYPE_CHECKING:
-    import torch
-
-_log = logging.getLogger(__name__)
+_DRIVERS = {"linux": ("libcuda.so.1", "libamdhip64.so"), "win32": ("nvcuda.dll", "amdhip64.dll")}
+_KNOWN = "Use auto, cpu, torch:cpu, cuda, cuda:<number>, mps, intel or intel:<number>."
 
 
 @dataclass(frozen=True)
@@ -26,20 +25,9 @@ class Precision:
     ----------
     name : str
         ``"fp32"``, ``"bf16"`` or ``"fp16"``.
-    channels_last : bool
-        Whether the channels of a voxel lie together in memory, which bf16 convolutions on CPUs and tensor cores
-        want.
     """
 
     name: str
-    channels_last: bool
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The torch type."""
-        import torch
-
-        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.name]
 
     @property
     def bytes(self) -> int:
@@ -47,65 +35,148 @@ class Precision:
         return 4 if self.name == "fp32" else 2
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device that is there.
+@dataclass(frozen=True)
+class Device:
+    """A place that computes, and the engine that runs networks there.
+
+    Attributes
+    ----------
+    engine : str
+        ``"openvino"`` or ``"torch"``.
+    place : str
+        ``"cpu"``, ``"cuda:0"``, ``"mps"`` or ``"intel:0"``, an Intel GPU by OpenVINO.
+
+    Examples
+    --------
+    >>> str(Device("openvino", "cpu")), str(Device("torch", "cpu")), str(Device("torch", "cuda:1"))
+    ('cpu', 'torch:cpu', 'cuda:1')
+    """
+
+    engine: str
+    place: str
+
+    @property
+    def kind(self) -> str:
+        """``"cpu"``, ``"cuda"``, ``"mps"`` or ``"intel"``."""
+        return self.place.partition(":")[0]
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it is the CPU."""
+        return self.kind == "cpu"
+
+    def __str__(self) -> str:
+        return "torch:cpu" if (self.engine, self.place) == ("torch", "cpu") else self.place
+
+
+def choose_device(name: str = "auto") -> Device:
+    """Turn ``auto``, ``cpu``, ``torch:cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``intel`` into a device.
+
+    ``auto`` is a GPU that PyTorch can use, else the CPU. PyTorch is imported only where a GPU's driver is found.
 
     Raises
     ------
     DeviceError
         If the name is unknown or the device is missing; the sentence says which devices there are.
     """
-    import torch
-
     if name == "auto":
-        candidates = [torch.device("cuda", 0)] if torch.cuda.is_available() else []
-        candidates += [torch.device("mps")] if torch.backends.mps.is_available() else []
-        return next((device for device in candidates if not _failure(device)), torch.device("cpu"))
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (number and (kind != "cuda" or not number.isdigit())):
-        raise DeviceError(f"The device {name!r} is unknown.", "Use auto, cpu, cuda, cuda:<number> or mps.")
-    if kind == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        index = int(number or 0)
-        if index >= count:
-            there = f"cuda:0 to cuda:{count - 1}" if count else "none that this torch can use"
-            raise DeviceError(f"The device {name!r} is not there; CUDA devices: {there}.", "Use --device auto.")
-        return _tried(torch.device("cuda", index))
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("The device 'mps' is not there: it needs an Apple GPU.", "Use --device auto.")
-    return _tried(torch.device(kind)) if kind == "mps" else torch.device(kind)
-
-
-def _tried(device: torch.device) -> torch.device:
-    failure = _failure(device)
+        return next(_torch_gpus(), None) or _cpu()
+    if name == "cpu":
+        return _cpu()
+    place = name.removeprefix("torch:") if name == "torch:cpu" else name
+    kind, _, number = place.partition(":")
+    if kind not in ("cpu", "cuda", "mps", "intel") or (
+        number and (kind not in ("cuda", "intel") or not number.isdigit())
+    ):
+        raise DeviceError(f"The device {name!r} is unknown.", _KNOWN)
+    if kind in ("cuda", "intel"):
+        place = f"{kind}:{int(number or 0)}"
+    device = Device("openvino" if kind == "intel" else "torch", place)
+    if not is_installed(device.engine):
+        raise DeviceError(
+            f"The device {name!r} needs {ENGINES[device.engine]}, which is not installed.",
+            EXTRAS["torch"].command if device.engine == "torch" else f"pip install '{ENGINE.requirement}'",
+        )
+    engine = engine_of(device.engine)
+    if place not in engine.places():
+        there = [p for p in engine.places() if p != "cpu"]
+        listed = ", ".join(there) if there else "none that it can use"
+        raise DeviceError(
+            f"The device {name!r} is not there; GPUs for {ENGINES[device.engine]}: {listed}.", "Use --device auto."
+        )
+    failure = engine.failure(place) if kind != "cpu" else ""
     if failure:
         raise DeviceError(
-            f"The device '{device}' is there, but this torch cannot compute on it: {failure}.",
-            "Install a torch that fits the GPU and its driver, or use --device cpu.",
+            f"The device '{device}' is there, but {ENGINES[device.engine]} cannot compute on it: {failure}.",
+            f"Install a {device.engine} that fits the GPU and its driver, or use --device cpu.",
         )
     return device
 
 
-def _failure(device: torch.device) -> str:
-    """Return why a device cannot compute: a driver too old, a GPU that torch was not built for; else nothing."""
-    import torch
+def available_devices() -> list[Device]:
+    """Return all that a model can run on: PyTorch's GPUs, the CPU, Intel's GPUs, the CPU under PyTorch.
 
-    try:
-        torch.ones(8, device=device).sum().item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-        _log.warning("%s cannot be used: %s", device, reason)
-        return reason
-    return ""
+    Raises
+    ------
+    DeviceError
+        If no engine is installed.
+    """
+    found = [*_torch_gpus(), _cpu()]
+    if is_installed("openvino"):
+        engine = engine_of("openvino")
+        found += [Device("openvino", p) for p in engine.places() if p != "cpu" and not engine.failure(p)]
+    if is_installed("torch"):
+        found.append(Device("torch", "cpu"))
+    return list(dict.fromkeys(found))
 
 
-def device_name(device: torch.device) -> str:
-    """Return the device with its maker's name, for reports."""
-    import torch
+def _cpu() -> Device:
+    """Return the CPU under OpenVINO; under PyTorch where there is no OpenVINO."""
+    for name in ("openvino", "torch"):
+        if is_installed(name):
+            return Device(name, "cpu")
+    raise DeviceError("Nothing that runs networks is installed.", f"pip install '{ENGINE.requirement}'")
 
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"{device} ({cpu_name()})" if device.type == "cpu" else str(device)
+
+def _torch_gpus() -> Iterator[Device]:
+    """Yield the GPUs that PyTorch can compute on, the best first."""
+    if not (has_gpu_driver() and is_installed("torch")):
+        return
+    engine = engine_of("torch")
+    for place in engine.places():
+        if place != "cpu" and not engine.failure(place):
+            yield Device("torch", place)
+
+
+def has_gpu_driver() -> bool:
+    """Whether this computer has what a GPU needs for PyTorch; found without importing it, which takes seconds."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    for name in _DRIVERS.get(sys.platform, ()):
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def device_name(device: Device) -> str:
+    """Return the device with its maker's name and the engine, for reports.
+
+    Examples
+    --------
+    >>> device_name(Device("torch", "cpu"))  # doctest: +SKIP
+    'cpu (AMD EPYC, PyTorch 2.13.0)'
+    """
+    engine = engine_of(device.engine)
+    label = cpu_name() if device.on_cpu else engine.label(device.place)
+    return f"{device.place} ({label}, {engine_name(device)})"
+
+
+def engine_name(device: Device) -> str:
+    """Return the engine of a device with its version, for reports."""
+    return f"{ENGINES[device.engine]} {engine_of(device.engine).version()}"
 
 
 def cpu_name() -> str:
@@ -116,12 +187,12 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def choose_precision(device: torch.device, name: str = "auto") -> Precision:
+def choose_precision(device: Device, name: str = "auto") -> Precision:
     """Return the fastest precision of a device, or the named one.
 
     The choice follows from what the hardware can do and never from a stopwatch, so that a result repeats. On
-    CPUs bf16 is taken where matrix (AMX) or dot-product (AVX512-BF16) instructions exist: three to five times
-    faster with AMX. Without them bf16 is emulated and slower than fp32.
+    CPUs bf16 is taken where matrix (AMX) or dot-product (AVX512-BF16) instructions exist; without them bf16 is
+    emulated and slower than fp32.
 
     Raises
     ------
@@ -130,43 +201,14 @@ def choose_precision(device: torch.device, name: str = "auto") -> Precision:
     """
     if name not in ("auto", "fp32", "bf16", "fp16"):
         raise DeviceError(f"The precision {name!r} is unknown.", "Use auto, fp32, bf16 or fp16.")
-    if device.type == "cpu" and name == "fp16":
+    if device.on_cpu and name == "fp16":
         raise DeviceError("The precision 'fp16' is for GPUs.", "Use auto, fp32 or bf16 on the CPU.")
-    if name == "auto":
-        name = _fastest(device)
-    # Measured on CPUs: fp32 is as fast in either layout, and smaller in this one (no copies around the norms).
-    return Precision(name, channels_last=device.type != "mps")
+    return Precision(engine_of(device.engine).fastest(device.place) if name == "auto" else name)
 
 
-def _fastest(device: torch.device) -> str:
-    import torch
-
-    if device.type == "cuda":
-        major, _ = torch.cuda.get_device_capability(device)
-        return "bf16" if major >= 8 else "fp16" if major >= 7 else "fp32"
-    if device.type == "cpu":
-        flags = _cpu_flags()
-        return "bf16" if flags & {"amx_bf16", "avx512_bf16"} else "fp32"
-    return "fp32"
-
-
-def has_matrix_units() -> bool:
-    """Whether the CPU multiplies bf16 matrices in hardware (AMX)."""
-    return "amx_bf16" in _cpu_flags()
-
-
-def _cpu_flags() -> set[str]:
-    for line in _cpuinfo():
-        if line.startswith("flags"):
-            return set(line.split(":", 1)[1].split())
-    import torch
-
-    # Other systems than Linux: torch knows, by names that are not yet public.
-    found = set()
-    for flag, probe in (("amx_bf16", "_is_amx_tile_supported"), ("avx512_bf16", "_is_avx512_bf16_supported")):
-        if getattr(torch.cpu, probe, lambda: False)():
-            found.add(flag)
-    return found
+def cpu_flags() -> set[str]:
+    """Return the instruction sets that Linux lists; nothing on other systems."""
+    return next((set(line.split(":", 1)[1].split()) for line in _cpuinfo() if line.startswith("flags")), set())
 
 
 def _cpuinfo() -> list[str]:
@@ -174,20 +216,3 @@ def _cpuinfo() -> list[str]:
         return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-
-
-@contextmanager
-def repeatable(device: torch.device) -> Iterator[None]:
-    """Let cuDNN choose its algorithms by rule, not by timing, inside the block: same input, same mask."""
-    import torch
-
-    if device.type != "cuda":
-        yield
-        return
-    cudnn = torch.backends.cudnn
-    before = cudnn.deterministic, cudnn.benchmark
-    cudnn.deterministic, cudnn.benchmark = True, False
-    try:
-        yield
-    finally:
-        cudnn.deterministic, cudnn.benchmark = before

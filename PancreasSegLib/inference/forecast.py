@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PancreasSegLib.inference.cost import Speed
+from PancreasSegLib.inference.device import device_name
+from PancreasSegLib.inference.engine import engine_of
 from PancreasSegLib.inference.memory import available_memory_mb, current_memory_mb
 from PancreasSegLib.inference.prediction import plan_stage, window_budget
 from PancreasSegLib.inference.settings import CascadeSettings
@@ -15,9 +16,6 @@ from PancreasSegLib.inference.stage_grid import stage_grid
 from PancreasSegLib.volume import Box, Geometry
 
 if TYPE_CHECKING:
-    import torch
-
-    from PancreasSegLib.inference.device import Precision
     from PancreasSegLib.inference.stage_network import StageNetwork
     from PancreasSegLib.inference.windows import Tiling
 
@@ -72,27 +70,11 @@ class Forecast:
         )
 
 
-def nominal_speed(device: torch.device, precision: Precision, threads: int) -> Speed:
-    """Return what such a device usually reaches, from measurements on 3D U-Nets; a run's own pace corrects it."""
-    import torch
-
-    if device.type == "cuda":
-        return Speed(20_000.0 if precision.bytes == 2 else 6_000.0, 300.0, precision.bytes)
-    if device.type == "mps":
-        return Speed(1_500.0, 40.0, precision.bytes)
-    if precision.name == "bf16":
-        from PancreasSegLib.inference.device import has_matrix_units
-
-        return Speed((1_200.0 if has_matrix_units() else 250.0) * threads, 1.1 * threads, 2)
-    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return Speed((130.0 if wide else 60.0) * threads, 1.1 * threads, 4)
-
-
 def expected_seconds(network: StageNetwork, tiling: Tiling, threads: int) -> float:
     """Return the nominal seconds of a stage over its windows, all members together."""
-    speed = nominal_speed(network.device, network.precision, threads)
+    speed = engine_of(network.device.engine).speed(network.device.place, network.precision, threads)
     voxels = tiling.count * tiling.window_voxels
-    return network.members * (network.cost.seconds(voxels, speed) + _CALL_S * tiling.count) + _IMAGE_S
+    return len(network.members) * (network.cost.seconds(voxels, speed) + _CALL_S * tiling.count) + _IMAGE_S
 
 
 def usual_crop(ct: Geometry) -> Box:
@@ -138,8 +120,6 @@ def make_forecast(
     expected : dict of str to float
         Expected seconds by stage of the run.
     """
-    from PancreasSegLib.inference.device import device_name
-
     voxels = math.prod(ct.size_ijk)
     expected = {"propose": 0.05 + _HU_PER_VOXEL_S * voxels}
     tiles: dict[str, int] = {}
@@ -156,10 +136,11 @@ def make_forecast(
         tiling = plan_stage(network, grid.shape_zyx, settings, window_budget(network, threads))
         tiles[name] = tiling.count * count
         expected[name] = count * pace * expected_seconds(network, tiling, threads)
-        activations = network.cost.peak_mb(tiling.window_voxels, network.precision.bytes)
+        at_once = min(threads, tiling.count * count * len(network.members)) if network.device.on_cpu else 1
+        activations = at_once * network.cost.peak_mb(tiling.window_voxels, network.precision.bytes)
         values = _IMAGE_BYTES + 4 * len(network.stage.labels)
         image = math.prod(grid.size_ijk) * values / (1 << 20)
-        if network.device.type == "cpu":
+        if network.device.on_cpu:
             held = max(held, image + activations + _WORK_MB)
         else:
             held, on_device = max(held, image), max(on_device, activations + _WORK_MB)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
 
 from PancreasSegLib.inference.device import choose_device, choose_precision
-from PancreasSegLib.models import ModelPackage, build_stage_network, find_package
-from PancreasSegLib.networks.instance_norm import keep_channels_last
+from PancreasSegLib.inference.engine import Member, engine_of
+from PancreasSegLib.inference.loading import able_to_run
+from PancreasSegLib.inference.threads import default_threads
+from PancreasSegLib.models import ModelPackage, find_package
 from PancreasSegLib.refine.evidence import Evidence, Window
 from PancreasSegLib.refine.propagation import WeightFree, WindowPropagation, smoothed, walked
 
@@ -28,24 +27,16 @@ class NetworkPropagation(WindowPropagation):
 
     Parameters
     ----------
-    network : Module
-        Takes images (n, 11, z, y, x), of an earlier model the first 9, and gives one score a voxel.
-    device : str
-        As for :meth:`Segmenter.load`.
-    precision : str
-        ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+    member : Member
+        The network, on its device; it gives one score a voxel.
+    channels : int
+        Images that it takes: 11, of an earlier model the first 9.
     """
 
     inertia = 0.15
 
-    def __init__(self, network: nn.Module, device: str = "cpu", precision: str = "auto") -> None:
-        self.device = choose_device(device)
-        self.precision = choose_precision(self.device, precision)
-        layout = torch.channels_last_3d if self.precision.channels_last else torch.contiguous_format
-        network = keep_channels_last(network).eval()
-        self._network = network.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
-        self._layout = layout
-        self._channels = next(m for m in network.modules() if isinstance(m, nn.Conv3d)).in_channels
+    def __init__(self, member: Member, channels: int) -> None:
+        self._member, self._channels = member, channels
 
     @classmethod
     def load(cls, model: str | Path | ModelPackage = "default", device: str = "cpu") -> NetworkPropagation | None:
@@ -61,7 +52,11 @@ class NetworkPropagation(WindowPropagation):
         package = model if isinstance(model, ModelPackage) else find_package(model)
         if package.refiner is None:
             return None
-        return cls(build_stage_network(package, package.refiner), device)
+        place = able_to_run(package, (package.refiner,), choose_device(device))
+        member = engine_of(place.engine).load(
+            package, package.refiner, 0, place, choose_precision(place), threads=default_threads()
+        )
+        return cls(member, package.refiner.in_channels)
 
     def corrected(self, window: Window) -> NDArray[np.float32]:
         """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""
@@ -72,16 +67,10 @@ class NetworkPropagation(WindowPropagation):
             return 0.5 * (found + walked(window, evidence.smooth_hu))
         return smoothed(window, found, evidence.smooth_hu, weight=0.3)
 
-    @torch.inference_mode()
     def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the network says, in log-odds, shape (z, y, x), of images (11, z, y, x)."""
-        taken = torch.from_numpy(images[: self._channels])[None].to(self.device)
-        taken = taken.contiguous(memory_format=self._layout)
-        with torch.autocast(self.device.type, self.precision.dtype, enabled=self.precision.name != "fp32"):
-            scores = self._network(taken)
-        if scores.shape[2:] != taken.shape[2:]:
-            scores = F.interpolate(scores.float(), size=taken.shape[2:], mode="trilinear")
-        return np.asarray(scores[0, 0].float().clamp(-_MOST, _MOST).cpu().numpy())
+        found = self._member.run(np.ascontiguousarray(images[None, : self._channels]), None, lambda share: None)
+        return np.clip(found[0, 0], -_MOST, _MOST)
 
 
 def propagation_of(model: str | Path = "default", device: str = "cpu") -> WindowPropagation:

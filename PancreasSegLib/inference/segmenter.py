@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from PancreasSegLib.errors import DeviceError, ModelPackageError, NoPancreasError, NotACTError, RegionError
+from PancreasSegLib.errors import ModelPackageError, NoPancreasError, NotACTError, RegionError
+from PancreasSegLib.inference.engine import engine_of
 from PancreasSegLib.inference.result import Segmentation, SegmentationWarning
 from PancreasSegLib.inference.settings import CascadeSettings
 from PancreasSegLib.inference.tracker import Tracker
@@ -77,6 +78,7 @@ class Segmenter:
         self._checksums = dict(checksums or {})
         self._proposals: WeakKeyDictionary[Volume, RoiProposal] = WeakKeyDictionary()
         self._warnings: list[SegmentationWarning] = []
+        self._trainable: StageNetwork | None = None
         self._pace = 1.0
         self._lock = threading.Lock()
 
@@ -97,9 +99,10 @@ class Segmenter:
         model : str, Path or ModelPackage
             Name of an installed model, or the folder of one.
         device : str
-            ``auto`` (CUDA, else Apple's GPU, else CPU), ``cpu``, ``cuda``, ``cuda:<n>`` or ``mps``.
+            ``auto`` (a GPU by PyTorch, else the CPU), ``cpu`` (by OpenVINO), ``torch:cpu``, ``cuda``,
+            ``cuda:<n>``, ``mps``, ``intel`` or ``intel:<n>``.
         threads : int, optional
-            CPU threads; the physical cores by default.
+            CPU threads: windows that run at once. The physical cores by default.
         precision : str
             ``auto`` (the fastest that is exact enough), ``fp32``, ``bf16`` or ``fp16``.
         settings : CascadeSettings, optional
@@ -112,37 +115,17 @@ class Segmenter:
         DeviceError
             If the device is not there.
         """
-        from PancreasSegLib.inference.device import choose_device, choose_precision
-        from PancreasSegLib.inference.prediction import is_out_of_memory
-        from PancreasSegLib.inference.stage_network import StageNetwork
+        from PancreasSegLib.inference.loading import load_networks
         from PancreasSegLib.inference.threads import default_threads
-        from PancreasSegLib.models import build_stage_network, find_package, read_checksums
+        from PancreasSegLib.models import find_package, read_checksums
 
         package = model if isinstance(model, ModelPackage) else find_package(model)
         _check_package(package)
-        place = choose_device(device)
-        number_format = choose_precision(place, precision)
-        members = {
-            stage.role: [build_stage_network(package, stage, member) for member in range(len(stage.weights))]
-            for stage in package.stages
-        }
-        warnings: list[SegmentationWarning] = []
-        try:
-            networks = {s.role: StageNetwork(s, members[s.role], place, number_format) for s in package.stages}
-        except RuntimeError as error:
-            if place.type == "cpu" or not is_out_of_memory(error):
-                raise
-            sentence = f"The memory of {place} does not suffice for the model"
-            if device != "auto":
-                raise DeviceError(f"{sentence}.", "Close what else uses it, or use --device cpu.") from error
-            warnings.append(SegmentationWarning("cpu-fallback", f"{sentence}, so the CPU is used."))
-            _log.warning(warnings[0].sentence)
-            place = choose_device("cpu")
-            number_format = choose_precision(place)
-            networks = {s.role: StageNetwork(s, members[s.role], place, number_format) for s in package.stages}
+        threads, settings = threads or default_threads(), settings or CascadeSettings(**package.settings)
+        networks, warnings = load_networks(package, device, precision, threads, settings)
         weights = {name for stage in package.stages for name in stage.weights}
         sums = {name: digest for name, digest in read_checksums(package.path).items() if name in weights}
-        loaded = cls(package, networks, threads=threads or default_threads(), settings=settings, checksums=sums)
+        loaded = cls(package, networks, threads=threads, settings=settings, checksums=sums)
         loaded._warnings = warnings
         return loaded
 
@@ -233,14 +216,33 @@ class Segmenter:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Hold the networks for one run, on the device they were loaded for, with its number of threads."""
-        from PancreasSegLib.inference.device import repeatable
-        from PancreasSegLib.inference.threads import torch_threads
-
-        with self._lock, torch_threads(self.threads), repeatable(self._first.device):
+        """Hold the networks for one run, on the device they were loaded for."""
+        device = self._first.device
+        with self._lock, engine_of(device.engine).in_use(device.place):
             for network in self.networks.values():
                 network.go_home()
             yield
+
+    def trainable(self) -> StageNetwork:
+        """Return the segmenter under PyTorch, which alone can learn; loaded on first use.
+
+        Raises
+        ------
+        ModelPackageError
+            If its files are damaged.
+        """
+        network = self.networks["segmenter"]
+        if network.device.engine == "torch":
+            return network
+        if self._trainable is None:
+            from PancreasSegLib.inference.device import Device, choose_precision
+            from PancreasSegLib.inference.loading import load_stage
+
+            place, images = Device("torch", "cpu"), 1 + len(self.settings.extra_scales)
+            self._trainable = load_stage(
+                self.package, network.stage, place, choose_precision(place), self.threads, images
+            )
+        return self._trainable
 
     @property
     def pace(self) -> float:
@@ -295,16 +297,15 @@ class Segmenter:
         )
 
     def _provenance(self, volume: Volume, roi: Roi, outcome: Outcome) -> dict[str, Any]:
-        import torch
-
         from PancreasSegLib import __version__
-        from PancreasSegLib.inference.device import device_name
+        from PancreasSegLib.inference.device import device_name, engine_name
 
         network = self.networks["segmenter"]
         return {
             "library": {"name": "PancreasSegLib", "version": __version__},
             "model": {"name": self.package.name, "version": self.package.version, "sha256": self._checksums},
             "device": device_name(network.device),
+            "engine": engine_name(network.device),
             "precision": network.precision.name,
             "threads": self.threads,
             "settings": asdict(self.settings),
@@ -312,7 +313,6 @@ class Segmenter:
             "windows": outcome.windows,
             "input": volume.source,
             "python": platform.python_version(),
-            "torch": torch.__version__,
         }
 
 

@@ -10,16 +10,6 @@ from PancreasSegLib.models import Stage
 from PancreasSegLib.volume import Box, Geometry
 
 
-def takes_one_size(stage: Stage) -> bool:
-    """Whether the network was built for images of one size, so that windows must have it."""
-    return "image_size" in stage.arguments
-
-
-def keeps_patch(stage: Stage) -> bool:
-    """Whether windows have the size of the training patch: an imported network is fed as where it came from."""
-    return takes_one_size(stage) or stage.is_imported
-
-
 def stage_grid(box: Box, ct: Geometry, stage: Stage, *, whole_patch: bool = True) -> Geometry:
     """Return a grid at the stage's spacing that covers a box of CT voxels.
 
@@ -52,7 +42,7 @@ def stage_grid(box: Box, ct: Geometry, stage: Stage, *, whole_patch: bool = True
         length = max(high - low, min(stage.patch_ijk[axis] * new, scan)) if whole_patch else high - low
         multiple = stage.multiple_ijk[axis]
         count = multiple * max(1, math.ceil(length / new / multiple - 1e-6))
-        if keeps_patch(stage):
+        if stage.keeps_patch:
             count = max(count, stage.patch_ijk[axis])
         start = (low + high - count * new) / 2
         # Inside the scan if it fits, else the scan in the middle.

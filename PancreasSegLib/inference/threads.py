@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 _CPUS = Path("/sys/devices/system/cpu")
@@ -25,19 +23,6 @@ def default_threads() -> int:
     return max(1, min(_physical_cores(), _quota()))
 
 
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads inside the block, and as many as before afterwards."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _physical_cores() -> int:
     if sys.platform.startswith("linux"):
         allowed = os.sched_getaffinity(0)
@@ -48,9 +33,7 @@ def _physical_cores() -> int:
             found = subprocess.run(["/usr/sbin/sysctl", "-n", key], capture_output=True, text=True, check=False)
             if found.returncode == 0 and found.stdout.strip().isdigit():
                 return int(found.stdout)
-    import torch
-
-    return torch.get_num_threads()  # torch's own default is the number of physical cores
+    return max(1, (os.cpu_count() or 1) // 2)  # Windows counts threads, two a core on most computers
 
 
 def _quota() -> int:

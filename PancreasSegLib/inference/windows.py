@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Shape = tuple[int, int, int]
+Window = tuple[slice, slice, slice]
 
 _SIGMA = 0.125  # of the blending weights, in windows
 _LEAST_WEIGHT = 1e-3
@@ -113,56 +114,39 @@ def _starts(size: int, window: int, overlap: float) -> tuple[int, ...]:
     return tuple(round(n * (size - window) / (count - 1)) for n in range(count))
 
 
-def run_windows(
-    image: NDArray[np.float32],
-    tiling: Tiling,
-    run: Callable[[NDArray[np.float32], Callable[[float], None]], NDArray[np.float32]],
-    *,
-    channels: int,
-    on_work: Callable[[float], None],
-    wanted: NDArray[np.bool_] | None = None,
+def blend_windows(
+    tiling: Tiling, windows: Sequence[Window], parts: Iterable[NDArray[np.float32]], channels: int
 ) -> NDArray[np.floating]:
-    """Run every window and blend the results with Gaussian weights.
+    """Blend the results of windows with Gaussian weights.
 
     Parameters
     ----------
-    image : ndarray of float32, shape (c, z, y, x)
-        Normalised input.
     tiling : Tiling
-        Its windows.
-    run : callable
-        Takes a window (c, z, y, x) and a callback for the share of it that is done; gives (channels, z, y, x).
+        The windows of the image.
+    windows : sequence of tuple of slice
+        Those of them that were run; elsewhere the result is 0.
+    parts : iterable of ndarray of float32, shape (channels, z, y, x)
+        Their results, in the same order; they are changed.
     channels : int
-        Channels that `run` gives.
-    on_work : callable
-        Takes the share of all the work that is done.
-    wanted : ndarray of bool, shape (z, y, x), optional
-        Windows without a true voxel are skipped; their result is 0.
+        Channels of a result.
 
     Returns
     -------
     ndarray of float32, of float16 where it is very large, shape (channels, z, y, x)
     """
-    windows = [w for w in tiling if wanted is None or wanted[w].any()]
     if tiling.count == 1 and windows:
-        return run(image, on_work)
+        return next(iter(parts))
     weight = _blending_weight(tiling)
     size = channels * math.prod(tiling.shape_zyx)
     result = np.zeros((channels, *tiling.shape_zyx), dtype=np.float16 if size > _HALF_ABOVE else np.float32)
     norm = np.zeros(tiling.shape_zyx, dtype=np.float32)
-    for number, window in enumerate(windows):
-
-        def on_part(share: float, number: int = number) -> None:
-            on_work((number + share) / len(windows))
-
-        part = run(image[(slice(None), *window)], on_part)
+    for window, part in zip(windows, parts, strict=True):
         part *= weight
         result[(slice(None), *window)] += part.astype(result.dtype, copy=False)
         norm[window] += weight
     np.maximum(norm, np.float32(_LEAST_WEIGHT / 2), out=norm)
     for channel in result:
         np.divide(channel, norm, out=channel, casting="same_kind")
-    on_work(1.0)
     return result
 
 

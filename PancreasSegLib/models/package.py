@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PancreasSegLib.models.axes import OURS
+from PancreasSegLib.models.axes import OURS, NetworkAxes
 from PancreasSegLib.networks.imported import IMPORTED
 
 _INSIDE = ("tumour", "tumor", "cancer", "lesion", "cyst")
@@ -78,9 +78,38 @@ class Stage:
         return 2 if self.arguments.get("spatial_dims") == 2 else 3
 
     @property
+    def in_channels(self) -> int:
+        """Images that the network takes."""
+        return int(self.arguments.get("in_channels", 2 if self.hu_mask == "channel" else 1))
+
+    @property
     def is_imported(self) -> bool:
-        """Whether the network came from another program: it then sees windows of its patch's size alone."""
+        """Whether the network came from another program."""
         return self.network in IMPORTED
+
+    @property
+    def takes_one_size(self) -> bool:
+        """Whether the network was built for images of one size, so that windows must have it."""
+        return "image_size" in self.arguments
+
+    @property
+    def keeps_patch(self) -> bool:
+        """Whether windows have the size of the training patch: an imported network is fed as by its maker."""
+        return self.takes_one_size or self.is_imported
+
+    @property
+    def patch_zyx(self) -> tuple[int, ...]:
+        """Size of the training patch in the network's axes; without slices for a 2D network."""
+        return self._seen(self.patch_ijk)
+
+    @property
+    def probe_zyx(self) -> tuple[int, ...]:
+        """Size of the smallest image with more than a voxel at the deepest level, in the network's axes."""
+        x, y, z = self.multiple_ijk
+        return self.patch_zyx if self.takes_one_size else self._seen((2 * x, 2 * y, z))
+
+    def _seen(self, size_ijk: tuple[int, int, int]) -> tuple[int, ...]:
+        return NetworkAxes(self.axes).of_zyx(size_ijk[::-1])[3 - self.spatial_dims :]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PancreasSegLib.errors import ModelPackageError
 from PancreasSegLib.models.bundle import INFERENCE_FILE, inference_config
 from PancreasSegLib.models.checksums import write_checksums
+from PancreasSegLib.models.graph_writing import add_graphs
 from PancreasSegLib.models.metadata import METADATA_FILE, load_package, pancreasseg_block, parse_metadata
 from PancreasSegLib.models.package import ModelPackage
 from PancreasSegLib.models.staging import new_folder
@@ -40,7 +41,8 @@ def write_package(
 ) -> ModelPackage:
     """Write a model package: a MONAI bundle folder with weights as safetensors and checksums of all files.
 
-    It is built in a hidden folder beside and renamed when complete, so that a crash leaves no half package.
+    Each network gets a graph beside its weights, for engines without PyTorch, where it can be written as one. The
+    folder is built in a hidden folder beside and renamed when complete, so that a crash leaves no half package.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def write_package(
         )
         (part / "LICENSE").write_text(text, encoding="utf-8")
         write_checksums(part)
-        load_package(part)
+        add_graphs(load_package(part))
     return load_package(folder)
 
 

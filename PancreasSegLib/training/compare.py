@@ -16,7 +16,7 @@ from PancreasSegLib.data import Dataset, read_dataset
 from PancreasSegLib.errors import CancelledError, PancreasSegError, RecipeError
 from PancreasSegLib.evaluation import CaseScore, Cohort
 from PancreasSegLib.inference import Segmenter
-from PancreasSegLib.inference.device import choose_device
+from PancreasSegLib.inference.engine.torch_engine import choose_torch_device
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
 from PancreasSegLib.training.export import export_run
@@ -182,7 +182,7 @@ def _run_fold(
             progress(replace(event, stage=f"{name} fold {fold} {event.stage}"))
 
     before = _read_peak(recipe.run_folder)
-    with MemoryWatch(str(choose_device(recipe.device))) as watch:
+    with MemoryWatch(choose_torch_device(recipe.device).place) as watch:
         train_networks(recipe, resume=True, progress=named, cancel=cancel, observers=observers)
     peak = max(before, watch.peak_mb)
     _write_peak(recipe.run_folder, peak)

@@ -12,7 +12,8 @@ import torch
 import yaml
 
 from PancreasSegLib.errors import RecipeError
-from PancreasSegLib.inference.device import choose_device, choose_precision
+from PancreasSegLib.inference.device import choose_precision
+from PancreasSegLib.inference.engine.torch_engine import DTYPES, choose_torch_device
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
 from PancreasSegLib.training.cache import CaseCache
@@ -231,10 +232,10 @@ def training_device(name: str, precision: str) -> tuple[torch.device, torch.dtyp
     if several_processes() and name in ("auto", "cuda") and torch.cuda.is_available():
         name = f"cuda:{local_rank()}"
         torch.cuda.set_device(local_rank())
-    device = choose_device(name)
+    device = choose_torch_device(name)
     if precision == "auto":
-        return device, choose_precision(device).dtype
-    return device, {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
+        precision = choose_precision(device).name
+    return torch.device(device.place), DTYPES[precision]
 
 
 def _write_recipe(recipe: Recipe) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from PancreasSegLib.inference import CascadeSettings, Segmenter
-from PancreasSegLib.inference.device import Precision
+from PancreasSegLib.inference.device import Device, Precision
+from PancreasSegLib.inference.engine.torch_engine import TorchMember
 from PancreasSegLib.inference.stage_network import StageNetwork
 from PancreasSegLib.models import ModelPackage, Stage
 from PancreasSegLib.networks import build_network
@@ -53,7 +54,8 @@ def make_segmenter(
         torch.manual_seed(member)
         networks.append(build_network("dynunet", **arguments))
     package = ModelPackage("small", "1", "", Path("nowhere"), (stage,), {"pancreas": 2})
-    network = StageNetwork(stage, networks, torch.device("cpu"), Precision("fp32", channels_last=True))
+    place, fp32 = Device("torch", "cpu"), Precision("fp32")
+    network = StageNetwork(stage, [TorchMember(stage, n, place, fp32) for n in networks], place, fp32)
     return Segmenter(package, {"segmenter": network}, threads=1, settings=CascadeSettings(extra_scales=()))
 
 
@@ -70,7 +72,7 @@ def make_patient(geometry: Geometry = GRID) -> tuple[Volume, np.ndarray]:
     return Volume(voxels, geometry), np.ascontiguousarray(organ.transpose(2, 1, 0))
 
 
-def with_confirmed_slices(ct: Volume, organ: np.ndarray, *numbers: int) -> Correction:
+def with_right_slices(ct: Volume, organ: np.ndarray, *numbers: int) -> Correction:
     """A correction of nothing in which some axial slices are painted right, and no others."""
     mask, marks = np.zeros_like(organ), np.zeros(organ.shape, np.uint8)
     for number in numbers:
@@ -78,6 +80,11 @@ def with_confirmed_slices(ct: Volume, organ: np.ndarray, *numbers: int) -> Corre
         mark = Mark.of_slice(mask, ct.geometry, axis=2, index=number)
         marks[mark.box.slices_zyx] = mark.values
     return Correction(ct, mask, marks=marks)
+
+
+def modules_of(network: StageNetwork) -> list[torch.nn.Module]:
+    """The networks of PyTorch in a stage."""
+    return [member.network for member in network.members]
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:

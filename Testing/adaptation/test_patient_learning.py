@@ -7,13 +7,14 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
-from small_model import GRID, dice, make_patient, make_segmenter, with_confirmed_slices
+from small_model import GRID, dice, make_patient, make_segmenter, modules_of, with_right_slices
 
 from PancreasSegLib.adaptation import PatientLearner
 from PancreasSegLib.adaptation.lesson import TARGETS, Lesson
 from PancreasSegLib.adaptation.loss import lesson_loss, organ_log_odds
 from PancreasSegLib.adaptation.settings import LearningSettings
 from PancreasSegLib.errors import CancelledError, MarkError, ModelPackageError, OutOfMemoryError
+from PancreasSegLib.models import Stage
 from PancreasSegLib.models.axes import NetworkAxes
 from PancreasSegLib.networks.imported import TORCHSCRIPT
 from PancreasSegLib.progress import CancelToken
@@ -31,7 +32,7 @@ def patient():
 
 @pytest.fixture(scope="module")
 def marked(patient):
-    return with_confirmed_slices(*patient, 6, 11, 17)
+    return with_right_slices(*patient, 6, 11, 17)
 
 
 def on_ct(probability: Volume, geometry: Geometry) -> np.ndarray:
@@ -58,9 +59,9 @@ def test_slices_that_nobody_marked_are_found_after_learning(patient, marked, act
     assert dice(before[UNMARKED], organ[UNMARKED]) < 0.4
 
 
-def test_what_was_learnt_outlines_the_organ_anew(patient):
+def test_what_was_learnt_outlines_the_organ_anew_and_is_one_exact_step(patient):
     ct, organ = patient
-    correction = with_confirmed_slices(ct, organ, 6, 11, 17)
+    correction = with_right_slices(ct, organ, 6, 11, 17)
     mask, marks = correction.mask.copy(), correction.marks.copy()
     probability = PatientLearner(make_segmenter(), settings=QUICK).learn(ct, mask, marks)
     change = correction.outline_anew(probability)
@@ -69,17 +70,21 @@ def test_what_was_learnt_outlines_the_organ_anew(patient):
     assert change.added_ml > 1 and change.removed_ml == 0
     assert (after[marks == 1]).all() and not (after[marks == 2]).any()
     assert (correction.marks == marks).all() and correction.probability is probability
+    correction.undo()
+    assert (correction.mask == mask).all() and correction.probability is None
+    correction.redo()
+    assert (correction.mask == after).all() and correction.probability is probability
 
 
 def test_the_model_itself_stays_as_it_is_and_the_same_marks_give_the_same(patient, marked):
     ct, _ = patient
     segmenter = make_segmenter(members=2)
     network = segmenter.networks["segmenter"]
-    before = [{k: v.clone() for k, v in m.state_dict().items()} for m in network._networks]
+    before = [{k: v.clone() for k, v in m.state_dict().items()} for m in modules_of(network)]
     learner = PatientLearner(segmenter, settings=LearningSettings(steps=3, learning_rate=1e-2))
     one, other = (learner.learn(ct, marked.mask, marked.marks) for _ in range(2))
     np.testing.assert_array_equal(one.voxels, other.voxels)
-    for member, state in zip(network._networks, before, strict=True):
+    for member, state in zip(modules_of(network), before, strict=True):
         assert all(torch.equal(value, state[key]) for key, value in member.state_dict().items())
     assert one.voxels.dtype == np.float16 and one.voxels.min() >= 0 and one.voxels.max() <= 1
 
@@ -92,7 +97,7 @@ def test_statistics_of_batches_are_not_learnt(patient, marked):
     changed = segmenter.networks["segmenter"].changed
     segmenter.networks["segmenter"].changed = lambda change: taught.append(changed(change)) or taught[-1]
     PatientLearner(segmenter, settings=LearningSettings(steps=2)).learn(ct, marked.mask, marked.marks)
-    means = {k: v for k, v in taught[0]._networks[0].state_dict().items() if k.endswith("running_mean")}
+    means = {k: v for k, v in modules_of(taught[0])[0].state_dict().items() if k.endswith("running_mean")}
     assert means and not any(value.any() for value in means.values())
 
 
@@ -128,9 +133,9 @@ def test_a_large_lesson_is_shown_in_windows_around_the_marks(patient, marked, mo
     ct, _ = patient
     segmenter = make_segmenter(patch_ijk=(24, 24, 12))
     seen = []
-    forward = type(segmenter.networks["segmenter"]._networks[0]).forward
+    forward = type(modules_of(segmenter.networks["segmenter"])[0]).forward
     monkeypatch.setattr(
-        type(segmenter.networks["segmenter"]._networks[0]),
+        type(modules_of(segmenter.networks["segmenter"])[0]),
         "forward",
         lambda self, x: (torch.is_grad_enabled() and seen.append(tuple(x.shape[2:]))) or forward(self, x),
     )
@@ -142,9 +147,9 @@ def test_a_network_of_one_size_sees_nothing_else(patient, marked, monkeypatch):
     ct, _ = patient
     segmenter = make_segmenter()
     seen = []
-    kind = type(segmenter.networks["segmenter"]._networks[0])
+    kind = type(modules_of(segmenter.networks["segmenter"])[0])
     forward = kind.forward
-    monkeypatch.setattr("PancreasSegLib.adaptation.patient_learner.keeps_patch", lambda stage: True)
+    monkeypatch.setattr(Stage, "keeps_patch", True)
     monkeypatch.setattr(
         kind,
         "forward",

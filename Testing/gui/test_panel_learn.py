@@ -72,9 +72,8 @@ def test_it_can_be_clicked_when_something_is_marked(reader, host):
     host.click("redoCorrectionButton")
     host.click("clearMarksButton")
     assert button(host) == ("Learn from marks", False)
-    painted = reader.now()
-    painted[18:21, 26:32, 40:46] = True
-    reader.edit(painted)
+    reader.take("paint")
+    draw(reader)
     assert button(host) == ("Learn from marks", True)
 
 

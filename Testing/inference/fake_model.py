@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from PancreasSegLib.inference import CascadeSettings, Segmenter
-from PancreasSegLib.inference.device import Precision
+from PancreasSegLib.inference.device import Device, Precision
+from PancreasSegLib.inference.engine.torch_engine import TorchMember
 from PancreasSegLib.inference.stage_network import StageNetwork
 from PancreasSegLib.models import ModelPackage, Stage
 from PancreasSegLib.volume import Geometry, Volume
@@ -18,7 +19,8 @@ from PancreasSegLib.volume import Geometry, Volume
 HU = {"liver": 45.0, "spleen": 80.0, "pancreas": 200.0}
 WIDTH_HU = {"liver": 20.0, "spleen": 20.0, "pancreas": 100.0}  # so that its edge lies half-way to the body's 0 HU
 LABELS = {"pancreas": 1, "liver": 2, "spleen": 3}
-CPU = torch.device("cpu")
+CPU = Device("torch", "cpu")
+FP32 = Precision("fp32")
 
 
 class ByIntensity(nn.Module):
@@ -57,28 +59,30 @@ def make_stage(role: str, **changes: object) -> Stage:
     return Stage(**(values | changes))
 
 
+def torch_stage(
+    stage: Stage, networks: Sequence[nn.Module], device: Device = CPU, precision: Precision = FP32
+) -> StageNetwork:
+    """A stage of networks that are in no package."""
+    return StageNetwork(stage, [TorchMember(stage, n, device, precision) for n in networks], device, precision)
+
+
 def make_segmenter(
     stages: tuple[Stage, ...] | None = None,
     on_layer: Callable[[torch.Tensor], None] = lambda x: None,
     labels: dict[str, int] | None = None,
     settings: CascadeSettings | None = None,
     members: int = 1,
-    device: torch.device = CPU,
+    device: Device = CPU,
 ) -> Segmenter:
     stages = stages or (make_stage("localiser"), make_stage("segmenter"))
     package = ModelPackage("fake", "1", "", Path("nowhere"), stages, labels or {"pancreas": 1})
-    networks = {
-        s.role: StageNetwork(
-            s, [ByIntensity(s, on_layer) for _ in range(members)], device, Precision("fp32", channels_last=True)
-        )
-        for s in stages
-    }
+    networks = {s.role: torch_stage(s, [ByIntensity(s, on_layer) for _ in range(members)], device) for s in stages}
     return Segmenter(package, networks, threads=1, settings=settings)
 
 
 def calls(segmenter: Segmenter, role: str) -> list[tuple[int, ...]]:
     """Shapes of the windows that a stage's first member has seen; the probe of its cost is left out."""
-    return segmenter.networks[role]._networks[0].calls
+    return segmenter.networks[role].members[0].network.calls
 
 
 def make_abdomen(

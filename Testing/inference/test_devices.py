@@ -12,16 +12,25 @@ import torch
 from PancreasSegLib.errors import DeviceError
 from PancreasSegLib.inference import device as device_module
 from PancreasSegLib.inference import memory, threads
-from PancreasSegLib.inference.device import Precision, choose_device, choose_precision, device_name, repeatable
-from PancreasSegLib.inference.threads import default_threads, torch_threads
+from PancreasSegLib.inference.device import Device, Precision, choose_device, choose_precision, device_name
+from PancreasSegLib.inference.engine import engine_of, torch_engine
+from PancreasSegLib.inference.engine.torch_engine import DTYPES, TorchEngine
+from PancreasSegLib.inference.threads import default_threads
 
-CPU = torch.device("cpu")
+CPU = Device("openvino", "cpu")
+TORCH_CPU = Device("torch", "cpu")
+
+
+@pytest.fixture(autouse=True)
+def driver(monkeypatch):
+    """As on a computer with a GPU's driver."""
+    monkeypatch.setattr(device_module, "has_gpu_driver", lambda: True)
 
 
 @pytest.fixture
 def working(monkeypatch):
     """Devices that are not here compute all the same."""
-    monkeypatch.setattr(device_module, "_failure", lambda device: "")
+    monkeypatch.setattr(TorchEngine, "failure", lambda engine, place: "")
 
 
 def test_auto_takes_the_best_device(monkeypatch, working):
@@ -29,12 +38,13 @@ def test_auto_takes_the_best_device(monkeypatch, working):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose_device("auto") == CPU
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert choose_device("auto") == torch.device("mps")
+    assert choose_device("auto") == Device("torch", "mps")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto") == torch.device("cuda", 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert choose_device("auto") == Device("torch", "cuda:0")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:1", "", "mps:0", "cuda:-1"])
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:1", "", "mps:0", "cuda:-1", "torch:cuda"])
 def test_unknown_devices(name):
     with pytest.raises(DeviceError, match="unknown"):
         choose_device(name)
@@ -43,14 +53,14 @@ def test_unknown_devices(name):
 def test_missing_devices_name_what_is_there(monkeypatch, working):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert choose_device("cuda:1") == torch.device("cuda", 1)
-    with pytest.raises(DeviceError, match="cuda:0 to cuda:1"):
+    assert choose_device("cuda:1") == Device("torch", "cuda:1")
+    with pytest.raises(DeviceError, match="cuda:0, cuda:1"):
         choose_device("cuda:2")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(DeviceError, match="none that this torch can use"):
+    with pytest.raises(DeviceError, match="none that it can use"):
         choose_device("cuda")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(DeviceError, match="Apple"):
+    with pytest.raises(DeviceError, match="not there"):
         choose_device("mps")
 
 
@@ -69,19 +79,19 @@ def test_a_gpu_that_torch_cannot_use(monkeypatch):
     "flags, expected", [({"amx_bf16"}, "bf16"), ({"avx512_bf16"}, "bf16"), ({"avx2", "avx512f"}, "fp32")]
 )
 def test_cpu_precision_follows_the_instructions(monkeypatch, flags, expected):
-    monkeypatch.setattr(device_module, "_cpu_flags", lambda: flags)
-    assert choose_precision(CPU).name == expected
+    monkeypatch.setattr(torch_engine, "cpu_flags", lambda: flags)
+    assert choose_precision(TORCH_CPU).name == expected
 
 
 @pytest.mark.parametrize("major, expected", [(9, "bf16"), (8, "bf16"), (7, "fp16"), (6, "fp32")])
 def test_cuda_precision_follows_the_generation(monkeypatch, major, expected):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (major, 0))
-    assert choose_precision(torch.device("cuda", 0)).name == expected
+    assert choose_precision(Device("torch", "cuda:0")).name == expected
 
 
 def test_precision_by_name():
-    assert choose_precision(CPU, "fp32") == Precision("fp32", channels_last=True)
-    assert Precision("bf16", True).dtype == torch.bfloat16 and Precision("bf16", True).bytes == 2
+    assert choose_precision(CPU, "fp32") == Precision("fp32") and Precision("fp32").bytes == 4
+    assert DTYPES["bf16"] == torch.bfloat16 and Precision("bf16").bytes == 2
     with pytest.raises(DeviceError, match="fp8"):
         choose_precision(CPU, "fp8")
     with pytest.raises(DeviceError, match="GPUs"):
@@ -89,12 +99,13 @@ def test_precision_by_name():
 
 
 def test_names():
-    assert device_name(CPU).startswith("cpu (") and device_name(CPU).endswith(")")
+    assert device_name(CPU).startswith("cpu (") and ", OpenVINO 20" in device_name(CPU)
+    assert f"PyTorch {torch.__version__})" in device_name(TORCH_CPU)
 
 
 def test_cudnn_chooses_by_rule_inside_the_block():
     before = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    with repeatable(torch.device("cuda", 0)):
+    with engine_of("torch").in_use("cuda:0"):
         assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
     assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == before
 
@@ -121,13 +132,6 @@ def test_two_threads_of_a_core_count_once(monkeypatch, tmp_path):
         folder.mkdir(parents=True)
         (folder / "thread_siblings_list").write_text(f"{cpu % 2},{cpu % 2 + 2}\n")
     assert threads._physical_cores() == 2
-
-
-def test_torch_threads_are_restored():
-    before = torch.get_num_threads()
-    with torch_threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before
 
 
 def test_memory_is_measured():

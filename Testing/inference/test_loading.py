@@ -12,7 +12,9 @@ import torch
 from fake_model import make_abdomen
 
 from PancreasSegLib.errors import CancelledError, DeviceError, ModelPackageError, NoPancreasError
-from PancreasSegLib.inference import CascadeSettings, Segmenter
+from PancreasSegLib.inference import CascadeSettings, Segmenter, loading
+from PancreasSegLib.inference.device import Device
+from PancreasSegLib.inference.engine.torch_engine import TorchMember
 from PancreasSegLib.models import ModelPackage, Stage, read_checksums, write_package
 from PancreasSegLib.networks import build_network
 from PancreasSegLib.progress import CancelToken
@@ -60,7 +62,7 @@ def test_a_package_is_loaded_and_named_in_the_provenance(folder, ct):
     sums = read_checksums(folder)
     assert model["sha256"] == {name: sums[name] for name in FILES}
     assert result.provenance["device"].startswith("cpu (") and segmenter.device == "cpu"
-    assert segmenter.networks["segmenter"].members == 2
+    assert len(segmenter.networks["segmenter"].members) == 2
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -90,21 +92,16 @@ def test_what_cannot_be_loaded(folder, tmp_path):
 
 def test_a_model_that_does_not_fit_the_gpu(folder, ct, monkeypatch):
     """Weights that do not fit: the CPU with a warning where the device was left open, else a sentence."""
-    from PancreasSegLib.inference import device, stage_network
-
-    gpu = torch.device("cuda", 0)
+    gpu = Device("torch", "cuda:0")
     monkeypatch.setattr(
-        device, "choose_device", lambda name: gpu if name in ("auto", "cuda") else torch.device("cpu")
+        loading, "choose_device", lambda name: gpu if name in ("auto", "cuda") else Device("openvino", "cpu")
     )
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda d: (8, 0))
-    move = stage_network.StageNetwork.move
 
     def full(self, place, precision):
-        if place == gpu:
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-        move(self, place, precision)
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(stage_network.StageNetwork, "move", full)
+    monkeypatch.setattr(TorchMember, "move", full)
     result = Segmenter.load(folder, threads=1).segment(ct, allow_empty=True)
     assert "cpu-fallback" in {warning.code for warning in result.warnings}
     assert result.provenance["device"].startswith("cpu")

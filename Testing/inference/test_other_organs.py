@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fake_model import CPU, HU, calls, dice, make_abdomen, make_segmenter, make_stage
+from fake_model import HU, calls, dice, make_abdomen, make_segmenter, make_stage, torch_stage
 
 from PancreasSegLib.errors import NoPancreasError
 from PancreasSegLib.inference.cascade import is_single_pass
-from PancreasSegLib.inference.device import Precision
 from PancreasSegLib.inference.settings import CascadeSettings
-from PancreasSegLib.inference.stage_network import StageNetwork
 from PancreasSegLib.models import ModelPackage, Stage
 from PancreasSegLib.networks import build_network
 
@@ -112,9 +110,8 @@ def test_a_network_of_slices_sees_every_slice_alone_and_all_at_once():
     image = np.random.default_rng(0).normal(size=(1, 5, 12, 16)).astype(np.float32)
     with torch.no_grad():
         alone = [network(torch.from_numpy(image[:, z])[None]).softmax(1)[0, 1:] for z in range(5)]
-    for channels_last in (False, True):
-        loaded = StageNetwork(stage, [network], CPU, Precision("fp32", channels_last=channels_last))
-        found = loaded.probabilities(image, [1, 2], lambda share: None)
-        assert found.shape == (2, 5, 12, 16)
-        assert np.allclose(found, torch.stack(alone, 1), atol=1e-5)
+    loaded = torch_stage(stage, [network])
+    found = loaded.probabilities(image, [1, 2], lambda share: None)
+    assert found.shape == (2, 5, 12, 16)
+    assert np.allclose(found, torch.stack(alone, 1), atol=1e-5)
     assert loaded.cost.gflop_per_mvoxel > 0

@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
-from fake_model import CPU, calls, dice, make_abdomen, make_segmenter, make_stage
+from fake_model import CPU, FP32, calls, dice, make_abdomen, make_segmenter, make_stage
 
 from PancreasSegLib.errors import OutOfMemoryError
 from PancreasSegLib.inference import prediction
-from PancreasSegLib.inference.device import Precision
+from PancreasSegLib.inference.device import Device
+from PancreasSegLib.inference.engine import torch_engine
 from PancreasSegLib.volume import Geometry
 
 GRID = Geometry((150, 120, 60), (2.0, 2.0, 3.0))
@@ -51,9 +52,9 @@ def test_the_cpu_after_the_smallest_windows(monkeypatch):
     segmenter = make_segmenter(stages=STAGES)
     network = segmenter.networks["segmenter"]
     assert network.cost  # counted on the CPU
-    gpu = torch.device("meta")
-    network._home = (gpu, Precision("fp32", channels_last=True))
-    network._networks[0].on_layer = lambda x: always(x) if network.device == gpu else None
+    gpu = Device("torch", "meta")
+    network._home = (gpu, FP32)
+    network.members[0].network.on_layer = lambda x: always(x) if network.device == gpu else None
     monkeypatch.setattr(prediction, "window_budget", lambda *_: math.inf)
     result = segmenter.segment(ct)
     assert dice(result.mask == 1, truth) > 0.93
@@ -67,7 +68,7 @@ def test_an_operation_that_an_apple_gpu_lacks(monkeypatch):
     error = NotImplementedError("The operator 'aten::slow_conv3d_forward' is not currently implemented for MPS")
     network = make_segmenter(stages=STAGES).networks["segmenter"]
     assert not prediction._is_unsupported(error, network)
-    network.device = torch.device("mps")
+    network.device = Device("torch", "mps")
     assert prediction._is_unsupported(error, network)
 
 
@@ -75,7 +76,7 @@ def test_no_memory_at_all_is_a_sentence():
     segmenter = make_segmenter(stages=STAGES, on_layer=lambda x: None)
     for network in segmenter.networks.values():
         assert network.cost
-        network._networks[0].on_layer = fails_above(0, MemoryError())
+        network.members[0].network.on_layer = fails_above(0, MemoryError())
     with pytest.raises(OutOfMemoryError, match="memory does not suffice for the localiser") as caught:
         segmenter.segment(make_abdomen(GRID)[0])
     assert caught.value.hint
@@ -85,7 +86,7 @@ def test_other_errors_are_not_swallowed():
     segmenter = make_segmenter(stages=STAGES)
     network = segmenter.networks["localiser"]
     assert network.cost
-    network._networks[0].on_layer = fails_above(0, RuntimeError("shapes cannot be multiplied"))
+    network.members[0].network.on_layer = fails_above(0, RuntimeError("shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="shapes cannot"):
         segmenter.segment(make_abdomen(GRID)[0])
 
@@ -94,5 +95,5 @@ def test_a_small_machine_plans_smaller_windows(monkeypatch):
     segmenter = make_segmenter(stages=STAGES)
     network = segmenter.networks["segmenter"]
     plenty = prediction.window_budget(network, 1)
-    monkeypatch.setattr(prediction, "available_memory_mb", lambda: 1.0)
+    monkeypatch.setattr(torch_engine, "available_memory_mb", lambda: 1.0)
     assert prediction.window_budget(network, 1) < plenty

@@ -56,7 +56,7 @@ def test_statistics_timings_and_provenance(segmenter, fine):
     assert result.timings["total"] >= sum(v for k, v in result.timings.items() if k != "total") * 0.99
     provenance = result.provenance
     assert provenance["model"]["name"] == "fake" and provenance["threads"] == 1
-    assert provenance["precision"] == "fp32" and provenance["torch"] == torch.__version__
+    assert provenance["precision"] == "fp32" and provenance["engine"] == f"PyTorch {torch.__version__}"
     assert provenance["settings"]["crop_margin_mm"] == CascadeSettings().crop_margin_mm
     assert provenance["windows"]["segmenter"]["count"] >= 1
 

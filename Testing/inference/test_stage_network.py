@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fake_model import CPU, make_stage
+from fake_model import CPU, make_stage, torch_stage
 
 from PancreasSegLib.inference import CascadeSettings
-from PancreasSegLib.inference.cost import measure_cost
-from PancreasSegLib.inference.device import Precision, choose_precision
+from PancreasSegLib.inference.device import Device, Precision, choose_precision
+from PancreasSegLib.inference.engine.torch_cost import measure_cost
 from PancreasSegLib.inference.prediction import Predictor, plan_stage
 from PancreasSegLib.inference.stage_grid import stage_grid
-from PancreasSegLib.inference.stage_network import StageNetwork
 from PancreasSegLib.networks import build_network
 from PancreasSegLib.volume import Box, Geometry
 
 ARGUMENTS = {"in_channels": 1, "out_channels": 4, "filters": [8, 16, 24], "strides": [1, 2, [1, 2, 2]]}
 STAGE = make_stage("segmenter", network="dynunet", arguments=ARGUMENTS, multiple_ijk=(4, 4, 2))
-FP32 = Precision("fp32", channels_last=True)
 
 
 def unet(seed: int = 0) -> torch.nn.Module:
@@ -41,20 +39,20 @@ def nothing(share: float) -> None:
 
 def test_probabilities_are_those_of_the_network():
     expected = plain(unet(), image())
-    found = StageNetwork(STAGE, [unet()], CPU, FP32).probabilities(image(), [1, 3], nothing)
+    found = torch_stage(STAGE, [unet()]).probabilities(image(), [1, 3], nothing)
     assert found.dtype == np.float32 and found.flags.c_contiguous
     np.testing.assert_allclose(found, expected[[1, 3]], atol=2e-4)
 
 
 def test_members_are_averaged():
     expected = (plain(unet(0), image()) + plain(unet(1), image())) / 2
-    found = StageNetwork(STAGE, [unet(0), unet(1)], CPU, FP32).probabilities(image(), range(4), nothing)
+    found = torch_stage(STAGE, [unet(0), unet(1)]).probabilities(image(), range(4), nothing)
     np.testing.assert_allclose(found, expected, atol=2e-4)
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
 
 
 def test_half_precision_is_near_and_repeats():
-    network = StageNetwork(STAGE, [unet()], CPU, Precision("bf16", channels_last=True))
+    network = torch_stage(STAGE, [unet()], CPU, Precision("bf16"))
     first = network.probabilities(image(), range(4), nothing)
     assert np.abs(first - plain(unet(), image())).mean() < 0.02
     np.testing.assert_array_equal(first, network.probabilities(image(), range(4), nothing))
@@ -62,7 +60,7 @@ def test_half_precision_is_near_and_repeats():
 
 def test_work_is_reported_layer_by_layer():
     shares: list[float] = []
-    StageNetwork(STAGE, [unet(0), unet(1)], CPU, FP32).probabilities(image(), [1], shares.append)
+    torch_stage(STAGE, [unet(0), unet(1)]).probabilities(image(), [1], shares.append)
     assert shares == sorted(shares) and shares[0] < 0.01 and shares[-1] == 1
     assert len(shares) > 40 and any(0.2 < s < 0.4 for s in shares)
 
@@ -102,29 +100,29 @@ def test_a_network_of_one_size_gets_windows_of_that_size():
     stage = make_stage(
         "segmenter", network="unetr", arguments=arguments, patch_ijk=(16, 32, 16), multiple_ijk=(16, 16, 16)
     )
-    network = StageNetwork(stage, [build_network("unetr", **arguments)], CPU, FP32)
+    network = torch_stage(stage, [build_network("unetr", **arguments)])
     grid = stage_grid(Box((0, 0, 0), (3, 3, 3)), Geometry((9, 9, 9), (2.0, 2.0, 3.0)), stage)
     assert grid.size_ijk == (16, 32, 16)
     tiling = plan_stage(network, (32, 48, 16), CascadeSettings(), 1.0)
     assert tiling.window_zyx == (16, 32, 16)
     whole = np.random.default_rng(0).normal(size=(1, 32, 48, 16)).astype(np.float32)
-    found = Predictor(CascadeSettings(), 1).run(network, whole, [1], nothing)
+    found = Predictor(CascadeSettings(), 1).start(network, whole, [1]).result(nothing)
     assert found.shape == (1, 32, 48, 16) and network.cost.shares
 
 
 def test_a_soft_tissue_channel_makes_two():
     stage = make_stage("segmenter", hu_mask="channel", multiple_ijk=(4, 4, 2))
     two = build_network("dynunet", lean=True, **(ARGUMENTS | {"in_channels": 2}))
-    network = StageNetwork(stage, [two], CPU, FP32)
+    network = torch_stage(stage, [two])
     found = network.probabilities(np.concatenate([image(), image(1)]), [1], nothing)
     assert found.shape == (1, 12, 16, 20)
 
 
 @pytest.mark.gpu
 def test_a_gpu_agrees_with_the_cpu_and_repeats():
-    gpu = torch.device("cuda", 0)
+    gpu = Device("torch", "cuda:0")
     expected = plain(unet(), image())
-    network = StageNetwork(STAGE, [unet()], gpu, choose_precision(gpu))
+    network = torch_stage(STAGE, [unet()], gpu, choose_precision(gpu))
     first = network.probabilities(image(), range(4), nothing)
     assert np.abs(first - expected).mean() < 0.02
     np.testing.assert_array_equal(first, network.probabilities(image(), range(4), nothing))

@@ -1,14 +1,10 @@
 import numpy as np
-import torch
-from fake_model import ByIntensity, make_stage
-
-from PancreasSegLib.inference.device import Precision
-from PancreasSegLib.inference.stage_network import StageNetwork
+from fake_model import ByIntensity, make_stage, torch_stage
 
 
 def probabilities(temperature):
     stage = make_stage("segmenter", temperature=temperature)
-    network = StageNetwork(stage, [ByIntensity(stage)], torch.device("cpu"), Precision("fp32", False))
+    network = torch_stage(stage, [ByIntensity(stage)])
     image = np.random.default_rng(0).normal(0, 1, (1, 8, 16, 16)).astype(np.float32)
     return network.probabilities(image, [0, 1, 2, 3], lambda share: None)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from PancreasSegLib.inference import windows as windows_module
-from PancreasSegLib.inference.windows import plan_windows, run_windows
+from PancreasSegLib.inference.windows import blend_windows, plan_windows
 
 SHAPES = st.tuples(*[st.integers(1, 12).map(lambda n: 8 * n)] * 3)
 PATCHES = st.tuples(*[st.integers(2, 6).map(lambda n: 8 * n)] * 3)
@@ -41,9 +41,9 @@ def test_a_smaller_budget_is_obeyed_down_to_two_multiples(shape, patch):
 def test_a_pointwise_function_is_reproduced(shape, seed):
     image = np.random.default_rng(seed).random((1, *shape), dtype=np.float32)
     tiling = plan_windows(shape, (16, 16, 16), (8, 8, 8), whole_axis=1.0)
-    result = run_windows(
-        image, tiling, lambda part, on_work: np.concatenate([part, 2 * part]), channels=2, on_work=lambda s: None
-    )
+    windows = list(tiling)
+    parts = (np.concatenate([image[0][w][None], 2 * image[0][w][None]]) for w in windows)
+    result = blend_windows(tiling, windows, parts, 2)
     np.testing.assert_allclose(result, np.concatenate([image, 2 * image]), atol=1e-5)
 
 
@@ -51,24 +51,16 @@ def test_very_large_results_are_kept_in_half_precision(monkeypatch):
     monkeypatch.setattr(windows_module, "_HALF_ABOVE", 100)
     image = np.random.default_rng(0).random((1, 32, 32, 32), dtype=np.float32)
     tiling = plan_windows((32, 32, 32), (16, 16, 16), (8, 8, 8), whole_axis=1.0)
-    result = run_windows(image, tiling, lambda part, on_work: part.copy(), channels=1, on_work=lambda s: None)
+    windows = list(tiling)
+    result = blend_windows(tiling, windows, (image[0][w][None].copy() for w in windows), 1)
     assert result.dtype == np.float16
     np.testing.assert_allclose(result, image, atol=5e-3)
 
 
-def test_windows_without_anything_to_see_are_skipped_and_zero():
+def test_where_no_window_was_run_the_result_is_zero():
     image = np.ones((1, 16, 16, 64), dtype=np.float32)
-    wanted = np.zeros((16, 16, 64), bool)
-    wanted[..., :8] = True
-    seen, shares = [], []
     tiling = plan_windows((16, 16, 64), (16, 16, 16), (8, 8, 8), overlap=0.0)
-
-    def run(part, on_work):
-        seen.append(part.shape)
-        on_work(1.0)
-        return part.copy()
-
-    result = run_windows(image, tiling, run, channels=1, on_work=shares.append, wanted=wanted)
-    assert len(seen) == 1 and tiling.count == 4
+    windows = list(tiling)[:1]
+    result = blend_windows(tiling, windows, [image[0][windows[0]][None].copy()], 1)
+    assert tiling.count == 4
     assert (result[..., :16] == 1).all() and (result[..., 16:] == 0).all()
-    assert shares[-1] == 1.0

@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 from lessons import as_learnt, asked, fail, given, teach
-from strokes import ELSEWHERE, OUTSIDE, answer, complete, marked, now, paint, stroke, whole
+from strokes import ELSEWHERE, OUTSIDE, answer, complete, marked, now, stroke, whole
 from test_patient_axes import move
 from test_segment_writing import add_neighbour, expected, on_ct, segment
 
@@ -57,12 +57,11 @@ def test_what_was_painted_meanwhile_stays(begun, logic, client, axial):
     session = begun(axial)
     session.learn()
     painted, erased = stroke(session, (34, 30, 3), radius_mm=4), stroke(session, (12, 18, 12), False, 4)
-    paint(session, painted)
-    gone = whole(erased, axial) & now(session)
-    paint(session, erased)
+    session.direct(painted)
+    session.direct(erased)
     assert now(session)[whole(painted, axial)].all()
     teach(logic, client)
-    assert now(session)[whole(painted, axial)].all() and gone.any() and not now(session)[gone].any()
+    assert now(session)[whole(painted, axial)].all() and not now(session)[whole(erased, axial)].any()
     assert session.last.learnt and session.last.added_ml > 0
 
 
@@ -278,7 +277,7 @@ def test_what_is_forgotten_leaves_the_memory(begun, logic, client, axial):
     gc.collect()
     assert kept() is not None
     session.undo()
-    paint(session, stroke(session, ELSEWHERE))
+    session.direct(stroke(session, ELSEWHERE))
     while logic.jobs.background.open:  # the figures of the state that was
         logic.turn()
     gc.collect()

@@ -11,7 +11,10 @@ from pydantic import ValidationError
 from refine.belly import belly, dice
 
 from PancreasSegLib.errors import CancelledError, RecipeError
+from PancreasSegLib.inference.device import Device, Precision
+from PancreasSegLib.inference.engine.torch_engine import TorchMember
 from PancreasSegLib.inference.refiner import NetworkPropagation, propagation_of
+from PancreasSegLib.models import find_package
 from PancreasSegLib.models.metadata import REFINER_CHANNELS
 from PancreasSegLib.networks import build_network
 from PancreasSegLib.progress import CancelToken
@@ -144,12 +147,16 @@ def test_the_network_begins_as_the_weight_free_evidence(case, tmp_path):
     assert not refiner_scores(trainer.network.eval(), torch.from_numpy(lesson.images)[None]).any()
 
 
+def propagation_by(network):
+    """A propagation by a network that is in no package."""
+    stage = find_package("default").refiner
+    return NetworkPropagation(TorchMember(stage, network, Device("torch", "cpu"), Precision("fp32")), 11)
+
+
 def corrected_dice(network):
     """Dice after one line over what is missing and one over what is too much."""
     made = belly()
-    correction = Correction(
-        made.ct, made.mask, made.probability, propagation=NetworkPropagation(network, precision="fp32")
-    )
+    correction = Correction(made.ct, made.mask, made.probability, propagation=propagation_by(network))
     for start, end, include in (((12, 0, 0), (38, 0, 0), True), ((14, 30, 0), (38, 30, 0), False)):
         points = np.array([30.0, -40.0, 200.0]) + np.array([start, end])
         correction.add([Mark.stroke(points, made.ct.geometry, include=include, radius_mm=2.0)])
@@ -217,7 +224,7 @@ def test_the_network_s_answer_is_added_to_the_evidence(case):
     last = [module for module in network.modules() if isinstance(module, torch.nn.Conv3d)][-1]
     torch.nn.init.zeros_(last.weight)
     torch.nn.init.constant_(last.bias, 1.5)
-    found = NetworkPropagation(network, precision="fp32").corrected(window)
+    found = propagation_by(network).corrected(window)
     evidence = Evidence.of(window)
     alone = 1 / (1 + np.exp(-(evidence.score + 1.0)))
     expected = smoothed(window, alone.astype(np.float32), evidence.smooth_hu, weight=0.3)

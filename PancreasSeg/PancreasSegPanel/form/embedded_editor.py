@@ -17,7 +17,6 @@ from PancreasSegPanel.signals import connect
 
 log = logging.getLogger(__name__)
 STEPS = 10
-PAINT = "Paint"
 
 
 class EmbeddedEditor:
@@ -39,16 +38,11 @@ class EmbeddedEditor:
         self._node: Any = None
         self._tag: int | None = None
         self._target: tuple[Any, str, Any] | None = None
-        self._entered, self._effect = False, ""
+        self._entered = False
         label.text = (
             "All effects of the Segment Editor. What is edited here counts as truth in the next correction."
         )
         connect(section, "contentsCollapsed(bool)", self._collapsed)
-
-    @property
-    def active(self) -> bool:
-        """Whether one of its effects is in hand."""
-        return self._node is not None and bool(self._node.GetActiveEffectName())
 
     @property
     def widget(self) -> Any | None:
@@ -72,16 +66,9 @@ class EmbeddedEditor:
         if self._widget is not None:
             self._widget.removeViewObservations()
 
-    def paint(self) -> None:
-        """Take the editor's Paint effect, or put it away; the section opens for it."""
-        self._section.collapsed = False
-        if self._widget is not None:
-            painting = self._node is not None and self._node.GetActiveEffectName() == PAINT
-            self._widget.setActiveEffectByName("" if painting else PAINT)
-
     def drop_effect(self) -> None:
         """Put the editor's effect away."""
-        if self._widget is not None and self.active:
+        if self._widget is not None and self._node is not None and self._node.GetActiveEffectName():
             self._widget.setActiveEffectByName("")
 
     def scene_closing(self) -> None:
@@ -167,6 +154,5 @@ class EmbeddedEditor:
         self._node = self._tag = None
 
     def _modified(self, node: Any, _event: str) -> None:
-        before, self._effect = self._effect, node.GetActiveEffectName() or ""
-        if self._effect and self._effect != before:
+        if node.GetActiveEffectName():
             self._on_effect()

@@ -74,7 +74,8 @@ def machine(device: str) -> dict[str, Any]:
     """
     import torch
 
-    from PancreasSegLib.inference.device import cpu_name, device_name
+    from PancreasSegLib.inference.device import cpu_name
+    from PancreasSegLib.inference.engine import engine_of
 
     found: dict[str, Any] = {
         "host": socket.gethostname(),
@@ -85,7 +86,7 @@ def machine(device: str) -> dict[str, Any]:
         "device": device,
     }
     if device != "cpu":
-        found["device_name"] = device_name(torch.device(device))
+        found["device_name"] = engine_of("torch").label(device)
     with contextlib.suppress(ValueError, OSError, AttributeError):  # not on Windows
         found["memory_gb"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
     if torch.version.cuda:
