@@ -147,7 +147,8 @@ def _segment_all(
     *,
     overwrite: bool,
 ) -> None:
-    todo = [(scan, files) for _, scan, files in plan if overwrite or not files.mask.exists()]
+    done = [not overwrite and files.are_done() for _, _, files in plan]
+    todo = [(scan, files) for (_, scan, files), skip in zip(plan, done, strict=True) if not skip]
     with ProgressBar() as bar:
         model = None
         if todo:
@@ -155,8 +156,8 @@ def _segment_all(
             files.check(scan)  # a folder that cannot be written is told once, before the model is loaded
             bar.stage("loading the model")
             model = load_early(settings).result()
-        for number, (name, scan, files) in enumerate(plan, start=1):
-            if model is None or (files.mask.exists() and not overwrite):
+        for number, ((name, scan, files), skip) in enumerate(zip(plan, done, strict=True), start=1):
+            if model is None or skip:
                 outcomes.append(Outcome(name, outcome="skipped", sentence="there already"))
                 continue
             bar.begin(f"{number}/{len(plan)} {name}")

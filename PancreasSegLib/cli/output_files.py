@@ -6,8 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PancreasSegLib.errors import OutputError
+
+if TYPE_CHECKING:
+    from PancreasSegLib.volume import Volume
 
 MASK_EXTENSION = ".nii.gz"
 PICTURE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
@@ -52,6 +56,7 @@ class OutputFiles:
         """
         from PancreasSegLib.io import check_writable
         from PancreasSegLib.io.formats import WRITABLE_MASKS, WRITABLE_VOLUMES
+        from PancreasSegLib.io.input_files import files_of
 
         extensions = {
             "output": WRITABLE_MASKS,
@@ -59,13 +64,39 @@ class OutputFiles:
             "picture": PICTURE_EXTENSIONS,
             "save-probability": WRITABLE_VOLUMES,
         }
-        seen: dict[Path, str] = {}
+        seen: dict[str, str] = {}
+        inputs = files_of(source)
         for option, path in self.paths.items():
-            check_writable(path, extensions[option], source=source)
+            check_writable(path, extensions[option], inputs=inputs)
             with contextlib.suppress(OSError):
-                other = seen.setdefault(path.resolve(), option)
+                # many disks take Mask.nii and mask.nii for one
+                other = seen.setdefault(str(path.resolve()).casefold(), option)
                 if other != option:
                     raise OutputError(f"--{other} and --{option} name the same file {str(path)!r}.", "Rename one.")
+
+    def are_done(self) -> bool:
+        """Whether all of them are there, and of one run as far as a report says."""
+        if not all(path.exists() for path in self.paths.values()):
+            return False
+        if self.report is None:
+            return True
+        from PancreasSegLib.report import is_of_one_run
+
+        return is_of_one_run(self.report, {name: path for name, path in self.paths.items() if name != "report"})
+
+    def refuse_inputs(self, volume: Volume) -> None:
+        """Refuse to write over any file that the scan was read from, now that all of them are known.
+
+        Raises
+        ------
+        OutputError
+        """
+        from PancreasSegLib.io import check_writable
+        from PancreasSegLib.io.input_files import inputs_of
+
+        inputs = inputs_of(volume)
+        for path in self.paths.values():
+            check_writable(path, None, inputs=inputs)
 
     @contextlib.contextmanager
     def staged(self) -> Iterator[OutputFiles]:

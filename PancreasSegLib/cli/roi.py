@@ -52,10 +52,11 @@ def command(
     """Propose the region of the pancreas from HU thresholds, without a network, and say why."""
     from PancreasSegLib.io import check_writable, read_volume
     from PancreasSegLib.io.formats import WRITABLE_MASKS
+    from PancreasSegLib.io.input_files import files_of
     from PancreasSegLib.roi import propose_roi
 
     if output is not None:
-        check_writable(output, WRITABLE_MASKS, source=input)
+        check_writable(output, WRITABLE_MASKS, inputs=files_of(input))
     volume = read_volume(input, series=series)
     proposal = propose_roi(volume)
     if output is not None:

@@ -106,6 +106,7 @@ def segment_scan(
             source, series=settings.series, assume_ct=settings.assume_ct, hu_offset=settings.hu_offset
         )
         check_mask_output(files.mask, volume)
+    files.refuse_inputs(volume)
     bar.stage("loading the model")
     with _timed(timings, "load"):
         model = segmenter()
@@ -156,7 +157,8 @@ def write_files(files: OutputFiles, volume: Volume, result: Segmentation, source
         if staged.report is not None:
             from PancreasSegLib.report import write_report
 
-            write_report(staged.report, result, input_path=source, output_path=files.mask)
+            written = {name: path for name, path in staged.paths.items() if name != "report"}
+            write_report(staged.report, result, input_path=source, output_path=files.mask, files=written)
 
 
 @contextlib.contextmanager

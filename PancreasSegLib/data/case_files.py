@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,33 +17,25 @@ from PancreasSegLib.data.provenance import REJECTED, CaseRecord
 from PancreasSegLib.data.training_case import TrainingCase
 from PancreasSegLib.errors import OutputError
 from PancreasSegLib.io import write_mask, write_volume
+from PancreasSegLib.storage.temporary_folder import temporary_folder
 
 IMAGES, LABELS, MARKS = "imagesTr", "labelsTr", "marksTr"
 REJECTED_FOLDER = "rejected"
-STAGING = ".saving-"
 _FOLDERS = {"image": IMAGES, "label": LABELS, "marks": MARKS}
 
 
 @contextlib.contextmanager
 def staged(target: Path) -> Iterator[Path]:
     """Give a hidden folder on the same disk; what is left of it is removed."""
-    try:
-        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=target))
-    except OSError as error:
-        raise OutputError(
-            f"The folder {target} cannot be written: {error.strerror or error}.",
-            "Choose a folder that you may write to.",
-        ) from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            staging = stack.enter_context(temporary_folder(target))
+        except OSError as error:
+            raise OutputError(
+                f"The folder {target} cannot be written: {error.strerror or error}.",
+                "Choose a folder that you may write to.",
+            ) from error
         yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def sweep(target: Path) -> None:
-    """Remove what a crashed save has left; nobody else is writing."""
-    for left in target.glob(f"{STAGING}*"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def write_files(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -13,7 +11,7 @@ from typing import Any
 from PancreasSegLib import __version__
 from PancreasSegLib.data.adapters.source_case import SourceCase
 from PancreasSegLib.data.adapters.survey import LeftOut, Survey
-from PancreasSegLib.data.case_files import STAGING, remove_stale, renamed, sweep
+from PancreasSegLib.data.case_files import remove_stale, renamed, staged
 from PancreasSegLib.data.case_quality import CaseQuality
 from PancreasSegLib.data.case_work import Failure, work_on
 from PancreasSegLib.data.composed_case import compose
@@ -64,6 +62,7 @@ class _Prepare:
     """Read, merge, measure and write one case; run in any process."""
 
     target: Path
+    staging: Path
     selection: LabelSelection
     values: Mapping[str, int]
     keep_empty: bool
@@ -73,14 +72,16 @@ class _Prepare:
         composed = compose(case, self.selection, self.values, assume_ct=self.assume_ct)
         if not composed.mask.any() and not self.keep_empty:
             return LeftOut(case.name, "empty", f"It holds no voxel of {', '.join(composed.values)}.")
-        staging = _staging(self.target)
+        staging = self.staging / case.name
         try:
-            files = write_prepared(staging, case.name, composed, case.image)
-            report = self.target / QUALITY_FOLDER
-            quality = measure_and_keep(report, case.name, case.patient, composed, files["label"]["sha256"])
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
+            staging.mkdir()
+        except OSError as error:
+            raise OutputError(
+                f"{self.target} cannot be written: {error.strerror or error}.", "Free some space."
+            ) from error
+        files = write_prepared(staging, case.name, composed, case.image)
+        report = self.target / QUALITY_FOLDER
+        quality = measure_and_keep(report, case.name, case.patient, composed, files["label"]["sha256"])
         return _Written(staging, files, quality)
 
 
@@ -138,28 +139,22 @@ def prepare_dataset(
         raise OutputError(
             f"{target} cannot be made: {error.strerror or error}.", "Choose another folder."
         ) from error
-    with folder_lock(target, patience_s=3.0) as alone:
-        if alone:
-            sweep(target)
+    with folder_lock(target, patience_s=3.0), staged(target) as staging:
         folder = _PreparedFolder(target, found, selection)
         todo, kept, left_out = folder.todo()
-        work = _Prepare(target, selection, folder.values, keep_empty, assume_ct)
+        work = _Prepare(target, staging, selection, folder.values, keep_empty, assume_ct)
         written: list[str] = []
         failed: list[LeftOut] = []
-        try:
-            for case, result in work_on(
-                todo, work, stage="prepare", workers=workers, progress=progress, cancel=cancel
-            ):
-                if isinstance(result, Failure):
-                    failed.append(LeftOut(case.name, result.code, result.sentence))
-                elif isinstance(result, LeftOut):
-                    left_out.append(result)
-                else:
-                    folder.take(case, result)
-                    written.append(case.name)
-        finally:
-            if alone:
-                sweep(target)
+        for case, result in work_on(
+            todo, work, stage="prepare", workers=workers, progress=progress, cancel=cancel
+        ):
+            if isinstance(result, Failure):
+                failed.append(LeftOut(case.name, result.code, result.sentence))
+            elif isinstance(result, LeftOut):
+                left_out.append(result)
+            else:
+                folder.take(case, result)
+                written.append(case.name)
     return Preparation(target, tuple(sorted(written)), tuple(kept), (*found.left_out, *left_out), tuple(failed))
 
 
@@ -208,12 +203,11 @@ class _PreparedFolder:
         former = self._records.get(case.name)
         record = _record(case, written, self._found, self._fingerprint(case))
         after = {**self._records, case.name: record}
-        try:
-            with renamed(written.staging, self._target, written.files):
-                write_provenance(self._target, after)
-                write_index(self._target, self._index, after)
-        finally:
-            shutil.rmtree(written.staging, ignore_errors=True)
+        with renamed(written.staging, self._target, written.files):
+            write_provenance(self._target, after)
+            write_index(self._target, self._index, after)
+        for backup in written.staging.iterdir():
+            backup.unlink()
         if former is not None:
             remove_stale(self._target, former, record)
         self._records = after
@@ -228,13 +222,6 @@ def _refuse_source(target: Path, found: Survey) -> None:
                 f"{target} holds the dataset that is to be read, which would be written over.",
                 "Name another folder.",
             )
-
-
-def _staging(target: Path) -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix=STAGING, dir=target))
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}.", "Free some space.") from error
 
 
 def _described(index: dict[str, Any], found: Survey, is_new: bool) -> dict[str, Any]:

@@ -19,11 +19,9 @@ from PancreasSegLib.data.case_files import (
     LABELS,
     MARKS,
     REJECTED_FOLDER,
-    STAGING,
     remove_stale,
     renamed,
     staged,
-    sweep,
     write_files,
 )
 from PancreasSegLib.data.dataset import DATASET_FILE, QUALITY_FOLDER, labels_of
@@ -38,6 +36,7 @@ from PancreasSegLib.data.provenance import (
 from PancreasSegLib.data.splits import SPLITS_FILE
 from PancreasSegLib.data.training_case import TrainingCase, case_name, content_sha256, identifier_sha256
 from PancreasSegLib.errors import CaseExistsError, DatasetError, OutputError
+from PancreasSegLib.storage.temporary_folder import HIDDEN
 
 _OWN_NAMES = {IMAGES, LABELS, MARKS, REJECTED_FOLDER, LOCK_FILE, PROVENANCE_FILE, QUALITY_FOLDER, SPLITS_FILE}
 _IGNORED = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -116,7 +115,7 @@ def save_training_case(folder: str | Path, case: TrainingCase, *, overwrite: boo
         raise OutputError(
             f"The folder {target} cannot be made: {error.strerror or error}.", "Choose another folder."
         ) from error
-    with folder_lock(target) as alone:
+    with folder_lock(target):
         index, records = _opened(target, case)
         name, former = _place(records, content)
         if former is not None and not overwrite:
@@ -125,8 +124,6 @@ def save_training_case(folder: str | Path, case: TrainingCase, *, overwrite: boo
                 f"{', by ' + former.reader if former.reader else ''}).",
                 "Replace it, or keep it as it is.",
             )
-        if alone:
-            sweep(target)
         values = labels_of(index["labels"])
         with staged(target) as staging:
             files = write_files(staging, target, name, case, values, former)
@@ -179,7 +176,7 @@ def check_folder(folder: str | Path, labels: Mapping[str, int] | None = None) ->
         others = [
             entry.name
             for entry in target.iterdir()
-            if entry.name not in _OWN_NAMES | _IGNORED and not entry.name.startswith((STAGING, ".pancreasseg-"))
+            if entry.name not in _OWN_NAMES | _IGNORED and not entry.name.startswith(HIDDEN)
         ]
         if others:
             raise DatasetError(

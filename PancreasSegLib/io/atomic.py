@@ -6,11 +6,13 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from PancreasSegLib.errors import OutputError
+from PancreasSegLib.io.dicom_files import is_dicom
 from PancreasSegLib.io.formats import WRITABLE_MASKS, extension_of
+from PancreasSegLib.storage.temporary_folder import temporary_folder
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space or write to another disk."),
@@ -25,12 +27,16 @@ _REASONS = {
 }
 
 
+_SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # Segmentation, Label Map
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; what was written there takes the name `path` when the block ends.
+    """Give a temporary path on the disk of `path`; what was written there takes its place when the block ends.
 
-    The folder is made if it is missing. The temporary name keeps the extension of `path`, since writers choose the
-    format by it. When the block raises, the temporary file is removed and an older file at `path` stays as it was.
+    The folder is made if it is missing. The temporary file keeps the name of `path`, since writers choose the
+    format by its extension, and lies in a hidden folder beside it, which is gone afterwards. When the block
+    raises, an older file at `path` stays as it was.
 
     Parameters
     ----------
@@ -57,21 +63,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     ['report.json']
     """
     target = _target(path)
-    temporary = target.with_name(f".pancreasseg-{secrets.token_hex(6)}{extension_of(target)[:16]}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush(temporary)
-        temporary.replace(target)
+        with temporary_folder(target.parent) as folder:
+            temporary = folder / target.name
+            yield temporary
+            _flush(temporary)
+            temporary.replace(target)
     except OSError as error:
         raise _refusal(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def check_writable(
-    path: str | Path, extensions: Sequence[str] | None = WRITABLE_MASKS, *, source: str | Path | None = None
+    path: str | Path, extensions: Sequence[str] | None = WRITABLE_MASKS, *, inputs: Iterable[str | Path] = ()
 ) -> None:
     """Refuse an output that could not be written, before a long run and not after it.
 
@@ -81,14 +84,15 @@ def check_writable(
         Where the output is wanted.
     extensions : sequence of str or None
         The extensions that are known for it; None allows any.
-    source : str or Path, optional
-        The input file, which must not be overwritten.
+    inputs : iterable of str or Path
+        Every file that was or will be read, none of which may be overwritten; see
+        :func:`~PancreasSegLib.io.input_files.files_of`.
 
     Raises
     ------
     OutputError
-        If the extension is unknown, `path` is a folder, a device or the input, or its folder cannot be made or
-        written, or holds no more space.
+        If the extension is unknown, `path` is a folder, a device, an input or any image in DICOM (but for a DICOM
+        segmentation), or its folder cannot be made or written, or holds no more space.
     """
     if extensions is not None and extension_of(path) not in extensions:
         raise OutputError(
@@ -96,8 +100,7 @@ def check_writable(
         )
     try:
         target = _target(path)
-        if source is not None and target.exists() and Path(source).exists() and target.samefile(source):
-            raise OutputError(f"The output {str(path)!r} is the input itself.", "Choose another name.")
+        _refuse_inputs(target, path, inputs)
         folder = target.parent
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
@@ -114,6 +117,29 @@ def check_writable(
             probe.unlink(missing_ok=True)
     except OSError as error:
         raise _refusal(path, error) from error
+
+
+def _refuse_inputs(target: Path, path: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse an output that is a file that was read, by whatever name, or a slice of any DICOM series."""
+    if not target.exists():
+        return
+    identity = target.stat()
+    for source in inputs:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(identity, Path(source).stat()):
+                raise OutputError(f"The output {str(path)!r} is the input itself.", "Choose another name.")
+    if is_dicom(target) and not _is_segmentation(target):
+        raise OutputError(f"The output {str(path)!r} is a DICOM image.", "Choose another name.")
+
+
+def _is_segmentation(target: Path) -> bool:
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(target, force=True, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+    except Exception:  # whatever it is, it is not replaced
+        return False
+    return str(header.get("SOPClassUID", "")) in _SEGMENTATIONS
 
 
 def _target(path: str | Path) -> Path:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PancreasSegLib.errors import UnreadableFileError
+from PancreasSegLib.storage.temporary_folder import temporary_folder
 
 _log = logging.getLogger(__name__)
 
@@ -98,8 +99,8 @@ def dicom_files(path: Path) -> Iterator[list[DicomFile]]:
     elif is_dicom(path):
         yield _in_folder(path.parent, recursive=is_media_directory(path))
     else:
-        with tempfile.TemporaryDirectory(prefix="pancreasseg-zip-") as folder:
-            yield _unpacked(path, Path(folder))
+        with temporary_folder() as folder:
+            yield _unpacked(path, folder)
 
 
 def _in_folder(folder: Path, recursive: bool = True) -> list[DicomFile]:
@@ -156,7 +157,7 @@ def _unpacked(path: Path, folder: Path) -> list[DicomFile]:
                         chosen.append(member)
             if sum(m.file_size for m in chosen) > shutil.disk_usage(folder).free:
                 raise UnreadableFileError(
-                    f"There is no room in {str(folder.parent)!r} to unpack {str(path)!r}.",
+                    f"There is no room in {tempfile.gettempdir()!r} to unpack {str(path)!r}.",
                     "Free some space, or unpack it elsewhere and give the folder.",
                 )
             for number, member in enumerate(sorted(chosen, key=lambda m: m.filename)):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.errors import GeometryError, OutputError, PancreasSegError
 from PancreasSegLib.io.atomic import atomic_path, check_writable
 from PancreasSegLib.io.formats import NIFTI, WRITABLE_MASKS, WRITABLE_VOLUMES, extension_of
+from PancreasSegLib.io.input_files import inputs_of
 from PancreasSegLib.io.itk_image import array_of, image_of, quiet_stderr, simple_itk
 from PancreasSegLib.io.nifti_file import read_header, read_voxels, write_nifti
 from PancreasSegLib.io.nifti_header import NiftiHeader
@@ -72,7 +73,7 @@ def write_mask(
             f"A mask of shape {tuple(values.shape)} (z, y, x) does not fit a grid of {geometry.size_ijk} voxels."
         )
     labels = labels or {"pancreas": 1}
-    check_writable(path, WRITABLE_MASKS, source=source.source.get("path") if source is not None else None)
+    check_writable(path, WRITABLE_MASKS, inputs=[] if source is None else inputs_of(source))
     extension = extension_of(path)
     if extension == ".dcm":
         from PancreasSegLib.io.dicom_seg import write_dicom_seg

@@ -10,8 +10,9 @@ from typing import Any
 
 from PancreasSegLib.models.checksums import SUMS_FILE, read_checksums, verify_package, write_checksums
 from PancreasSegLib.models.metadata import METADATA_FILE, load_package
+from PancreasSegLib.models.ownership import refuse_foreign_folder
 from PancreasSegLib.models.package import ModelPackage
-from PancreasSegLib.models.staging import new_folder
+from PancreasSegLib.storage.replacement import new_folder
 
 CARD_FILE = "MODEL_CARD.md"
 
@@ -51,7 +52,7 @@ def update_package_card(
     folder = Path(folder)
     load_package(folder)
     verify_package(folder)
-    with new_folder(folder, overwrite=True) as part:
+    with new_folder(folder, True, refuse_foreign_folder) as part:
         for name in (*read_checksums(folder), SUMS_FILE):
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, part / name)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from PancreasSegLib.errors import ModelPackageError, OutputError, PancreasSegError
 from PancreasSegLib.models.metadata import METADATA_FILE, load_package
+from PancreasSegLib.models.ownership import remove_package_folder
 from PancreasSegLib.models.package import ModelPackage
+from PancreasSegLib.storage.temporary_folder import sweep
 from PancreasSegLib.user_folders import data_folder
 
 DEFAULT = "default"
@@ -65,6 +66,7 @@ def scan_packages() -> list[Entry]:
     """Look at every package, the default first; broken ones come with the reason."""
     entries = [_entry(DEFAULT, default_folder(), True)] if default_folder().is_dir() else []
     folder = packages_folder()
+    sweep(folder)  # a package that was being replaced when the process was killed gets its name again
     try:
         found = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     except FileNotFoundError:
@@ -112,6 +114,9 @@ def find_package(name_or_path: str | Path = DEFAULT) -> ModelPackage:
     if text == DEFAULT:
         return load_package(default_folder())
     path = Path(name_or_path).expanduser()
+    for place in (path, packages_folder() / path):
+        if not place.exists():  # it may have been at being replaced when a process was killed
+            sweep(place.parent)
     if path.is_file():
         raise ModelPackageError(
             f"{path} is a file, not a model package.", f"`pancreasseg models add {path.name}` unpacks a zip first."
@@ -147,7 +152,7 @@ def remove_package(name: str) -> Path:
     ModelPackageError
         If it is the built-in one or there is none of that name.
     OutputError
-        If it cannot be removed.
+        If it holds what is not a package's, or cannot be removed.
     """
     entry = next((e for e in scan_packages() if e.name == name), None)
     if entry is None:
@@ -158,7 +163,7 @@ def remove_package(name: str) -> Path:
         if entry.path.is_symlink():
             entry.path.unlink()
         else:
-            shutil.rmtree(entry.path)
+            remove_package_folder(entry.path)
     except OSError as error:
         raise OutputError(
             f"{entry.path} cannot be removed: {error.strerror or error}.", "Check its permissions."

@@ -11,10 +11,11 @@ from PancreasSegLib.models.archive import MAX_FILES, MAX_PACKAGE_BYTES, extract,
 from PancreasSegLib.models.bundle import INFERENCE_FILE, bundle_readme
 from PancreasSegLib.models.checksums import SUMS_FILE, file_inside, read_checksums, verify_package, write_checksums
 from PancreasSegLib.models.metadata import METADATA_FILE, load_package
+from PancreasSegLib.models.ownership import refuse_foreign_folder, refuse_foreign_zip
 from PancreasSegLib.models.package import ModelPackage
 from PancreasSegLib.models.registry import DEFAULT, packages_folder
-from PancreasSegLib.models.staging import new_folder, refuse_existing, staging_folder
 from PancreasSegLib.models.weights import load_weights
+from PancreasSegLib.storage.replacement import new_folder, refuse_existing, staging_folder
 
 
 def add_package(source: Path | str, *, force: bool = False) -> ModelPackage:
@@ -58,7 +59,7 @@ def add_package(source: Path | str, *, force: bool = False) -> ModelPackage:
             raise ModelPackageError(
                 f"There is a model package {package.name} already.", "Add it with --force to replace it."
             )
-        with new_folder(target, overwrite=force) as final:
+        with new_folder(target, force, refuse_foreign_folder) as final:
             shutil.copytree(part, final, dirs_exist_ok=True)
     return load_package(target)
 
@@ -123,15 +124,15 @@ def export_package(
     ModelPackageError
         If the package is damaged, or MONAI cannot run it.
     OutputError
-        If the destination exists or cannot be written.
+        If the destination exists (and is not to be replaced, or is no export of ours), or cannot be written.
     """
     destination = Path(destination).expanduser()
     verify_package(package.path)
     if destination.suffix.lower() != ".zip":
-        with new_folder(destination, overwrite) as part:
+        with new_folder(destination, overwrite, refuse_foreign_folder) as part:
             _fill(package, part, for_monai)
         return destination
-    refuse_existing(destination, overwrite)
+    refuse_existing(destination, overwrite, refuse_foreign_zip)
     with staging_folder(destination) as part:
         folder = part / package.name
         folder.mkdir()

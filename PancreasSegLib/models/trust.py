@@ -6,11 +6,10 @@ A package cannot vouch for itself: whether its TorchScript may run is written wh
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from PancreasSegLib.errors import OutputError
+from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.models.registry import packages_folder
 
 TRUST_FILE = "trusted.json"
@@ -38,14 +37,8 @@ def trust(digest: str, name: str) -> None:
     """
     path = packages_folder() / TRUST_FILE
     known = _read(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as part:
-            json.dump({"trusted": {**known, digest: name}}, part, indent=2)
-        Path(part.name).replace(path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"{path} cannot be written: {reason}.", "Check its permissions.") from error
+    with atomic_path(path) as part:
+        part.write_text(json.dumps({"trusted": {**known, digest: name}}, indent=2), encoding="utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from PancreasSegLib.models.bundle import INFERENCE_FILE, inference_config
 from PancreasSegLib.models.checksums import write_checksums
 from PancreasSegLib.models.graph_writing import add_graphs
 from PancreasSegLib.models.metadata import METADATA_FILE, load_package, pancreasseg_block, parse_metadata
+from PancreasSegLib.models.ownership import refuse_foreign_folder
 from PancreasSegLib.models.package import ModelPackage
-from PancreasSegLib.models.staging import new_folder
+from PancreasSegLib.storage.replacement import new_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +62,7 @@ def write_package(
     half : bool
         Whether to store weights as float16.
     overwrite : bool
-        Whether a package that is there is replaced.
+        Whether a package that is there is replaced; anything else never is.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def write_package(
         )
     metadata = bundle_metadata(package, about or {})
     parse_metadata(metadata, folder)
-    with new_folder(folder, overwrite) as part:
+    with new_folder(folder, overwrite, refuse_foreign_folder) as part:
         for name, weights in state_dicts.items():
             if isinstance(weights, Path):
                 (part / name).parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -88,8 +89,17 @@ def write_report(
     *,
     input_path: str | Path | None = None,
     output_path: str | Path | None = None,
+    files: Mapping[str, Path] | None = None,
 ) -> dict[str, Any]:
     """Write :func:`report_json` to a file, UTF-8, whole or not at all, and return it.
+
+    Parameters
+    ----------
+    path, segmentation, input_path, output_path
+        As for :func:`report_json`.
+    files : mapping of str to Path, optional
+        Where what was written beside it lies now, by option name; the report's ``files_sha256`` says what was in
+        them, so that files of two runs are not taken for those of one (:func:`is_of_one_run`).
 
     Raises
     ------
@@ -99,10 +109,39 @@ def write_report(
     from PancreasSegLib.io import atomic_path
 
     report = report_json(segmentation, input_path=input_path, output_path=output_path)
+    report["files_sha256"] = {name: file_sha256(file) for name, file in (files or {}).items()}
     text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return report
+
+
+def is_of_one_run(report_path: Path, files: Mapping[str, Path]) -> bool:
+    """Whether a report and the files beside it were written by one run.
+
+    They take their names one after the other, the mask last; a process that is killed in between leaves a new
+    report beside an old mask, which this tells.
+
+    Parameters
+    ----------
+    report_path : Path
+    files : mapping of str to Path
+        By option name, as for :func:`write_report`.
+    """
+    try:
+        said = json.loads(report_path.read_text(encoding="utf-8"))["files_sha256"]
+        return all(said.get(name) == file_sha256(file) for name, file in files.items())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return False
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while part := stream.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _organ(segmentation: Segmentation, name: str, value: int) -> dict[str, Any]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import math
-import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from PancreasSegLib.data import Case
-from PancreasSegLib.errors import CancelledError, RecipeError
+from PancreasSegLib.errors import CancelledError, OutputError, RecipeError
 from PancreasSegLib.evaluation.model import evaluate_model
 from PancreasSegLib.inference import Segmenter
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.models import ModelPackage, find_package, load_weights
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
+from PancreasSegLib.storage.contents import foreign_files, remove_held
 from PancreasSegLib.training.distributed import several_processes
 from PancreasSegLib.training.fine_tuner import Criteria, FineTuner
 from PancreasSegLib.training.finetune_cases import FinetuneData, open_data, prepare
@@ -33,6 +33,11 @@ from PancreasSegLib.training.loop import LoopSettings, NetworkTask
 from PancreasSegLib.training.monitor.monitors import observers_of
 from PancreasSegLib.training.recipe import MonitorRecipe, StageRecipe
 from PancreasSegLib.training.run import training_device
+
+_RUN_FILES = (
+    *("split.json", "parent.json", "before.json", "finetune.yaml", "run.json", "package/**"),
+    *(f"{role}-[0-9]*/**" for role in ("localiser", "segmenter", "refiner")),
+)
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +116,7 @@ def finetune(
         )
     stages = {role: tuned_stage(package, package_stage(package, role), recipe) for role in recipe.stages}
     if begun:
-        shutil.rmtree(folder)
+        _clear(folder)
     data = open_data(recipe, organ, resume=resume)
     _keep_parent(folder, package)
     write_finetune_recipe(recipe)
@@ -127,6 +132,23 @@ def finetune(
         scores = before.compared(after)
     tuned = export_finetuned(package, weights, recipe, data, scores)
     return Finetuned(tuned.path, scores, scores.better(recipe.tolerance), steps)
+
+
+def _clear(folder: Path) -> None:
+    """Remove the files of an earlier run, and nothing else."""
+    try:
+        foreign = foreign_files(folder, _RUN_FILES)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be looked at: {error.strerror or error}.", "Give another --name."
+        ) from error
+    if foreign:
+        raise RecipeError(
+            f"{folder} holds what is not the run's: {foreign[0].relative_to(folder)}.",
+            "Move it away, or give another --name.",
+        )
+    if not remove_held(folder, _RUN_FILES):
+        raise OutputError(f"{folder} could not be removed.", "Check its permissions, or give another --name.")
 
 
 def _organ(package: ModelPackage) -> str:

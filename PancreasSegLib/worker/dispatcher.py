@@ -14,10 +14,11 @@ from typing import Any
 
 from PancreasSegLib.errors import CancelledError, PancreasSegError, WorkerError
 from PancreasSegLib.progress import ProgressEvent
+from PancreasSegLib.storage.temporary_folder import TemporaryFolder
 from PancreasSegLib.worker import protocol
 from PancreasSegLib.worker.arrays import REPLY_PREFIX, remove_arrays
 from PancreasSegLib.worker.child import Child
-from PancreasSegLib.worker.private_folder import PrivateFolder
+from PancreasSegLib.worker.private_folder import private_folder
 from PancreasSegLib.worker.problem import problem_of
 from PancreasSegLib.worker.request import Request
 from PancreasSegLib.worker.scan_store import ScanStore, StoredScan
@@ -66,7 +67,7 @@ class Dispatcher:
         self._waiting: deque[tuple[Any, Any]] = deque()  # taken from the inbox while a request was running
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self._folder: PrivateFolder | None = None
+        self._folder: TemporaryFolder | None = None
         self._scans: ScanStore | None = None
         self._child: Child | None = None
         self._number = 0
@@ -179,7 +180,7 @@ class Dispatcher:
         """Start the process if there is none; it boots while the scan is written."""
         if self._folder is None or self._scans is None:
             try:
-                self._folder = PrivateFolder(self._parent)
+                self._folder = private_folder(self._parent)
             except OSError as error:
                 raise WorkerError(
                     f"No folder for the worker can be made: {error.strerror or error}.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -12,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PancreasSegLib.worker.private_folder import owner_is_gone
+from PancreasSegLib.storage.temporary_folder import is_abandoned, remove_abandoned
 
 _INTERVAL_S = 0.5
 _PATIENCE_S = 2.0
@@ -43,16 +42,17 @@ def leave(folder: Path | None, *, with_group: bool) -> None:
     Parameters
     ----------
     folder : Path or None
-        The private folder; it is removed where its owner has died without doing so.
+        The private folder; it is removed where it bears the mark of an
+        owner that has died without doing so.
     with_group : bool
         Whether the whole process group ends, which a worker that its client started has for itself.
     """
     if folder is not None:
         until = time.monotonic() + _PATIENCE_S
         while folder.exists() and time.monotonic() < until:
-            if owner_is_gone(folder):
+            if is_abandoned(folder):
                 os.chdir(tempfile.gettempdir())  # Windows removes no folder in which a process stands
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_abandoned(folder)
                 break
             time.sleep(0.05)
     if with_group and sys.platform != "win32":

@@ -123,6 +123,6 @@ def test_ctrl_c_keeps_whole_cases_and_the_same_command_goes_on(tmp_path, heeding
     assert "the cases so far are whole" in said
     done = len(read_dataset(target).cases)
     assert 0 < done < 20
-    assert not [path for path in target.iterdir() if path.name.startswith(".saving-")]
+    assert not [path for path in target.iterdir() if path.name.startswith(".pancreasseg-")]
     assert run([*command[3:], "--quiet"]) == 0
     assert len(read_dataset(target).cases) == 20

@@ -35,7 +35,7 @@ def times(folder: Path) -> dict[str, int]:
 
 
 def litter(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.name.startswith(".saving-")]
+    return [path.name for path in folder.iterdir() if path.name.startswith(".pancreasseg-")]
 
 
 @pytest.fixture

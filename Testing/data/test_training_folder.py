@@ -374,7 +374,7 @@ def test_a_kill_at_any_rename_leaves_whole_indexes(tmp_path):
         saved = save_training_case(folder, small_case(1), overwrite=True)
         assert saved.accepted == 2
         assert len(read_dataset(folder).cases) == 2
-        assert not list(folder.glob(".saving-*"))
+        assert not list(folder.glob(".pancreasseg-*"))
         if done.stdout.startswith("saved"):
             break
         assert done.returncode == -signal.SIGKILL, done.stderr

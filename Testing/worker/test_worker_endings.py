@@ -13,8 +13,9 @@ import pytest
 from worker_processes import DEAF, is_alive, private_folders, scan_of, wait_until
 
 from PancreasSegLib.errors import MissingPackageError, OutOfMemoryError, PancreasSegError, WorkerError
+from PancreasSegLib.storage.temporary_folder import is_abandoned, sweep
 from PancreasSegLib.worker import WorkerClient
-from PancreasSegLib.worker.private_folder import PrivateFolder, owner_is_gone, sweep
+from PancreasSegLib.worker.private_folder import private_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ends processes by POSIX signals")
 
@@ -183,7 +184,7 @@ def test_a_fork_of_the_owner_does_not_keep_it(tmp_path):
     finally:
         for fork in set(forks) - {pid}:
             os.kill(fork, signal.SIGKILL)
-    assert wait_until(lambda: owner_is_gone(folder) or not folder.exists(), 10)
+    assert wait_until(lambda: is_abandoned(folder) or not folder.exists(), 10)
     sweep(tmp_path)
     assert not folder.exists()
 
@@ -209,8 +210,8 @@ def test_a_client_that_is_forgotten(tmp_path, abdomen):
 def test_folders_of_the_dead_are_swept_and_those_of_the_living_stay(tmp_path):
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from PancreasSegLib.worker.private_folder import PrivateFolder\n"
-        "folder = PrivateFolder(Path(sys.argv[1])); print(folder.path, flush=True); time.sleep(600)"
+        "from PancreasSegLib.worker.private_folder import private_folder\n"
+        "folder = private_folder(Path(sys.argv[1])); print(folder.path, flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", script, tmp_path]
     owners = [subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") for _ in range(2)]
@@ -222,23 +223,13 @@ def test_folders_of_the_dead_are_swept_and_those_of_the_living_stay(tmp_path):
         (tmp_path / "pancreasseg-link").symlink_to(stranger)
         owners[0].kill()
         owners[0].wait()
-        mine = PrivateFolder(tmp_path)
+        mine = private_folder(tmp_path)
         assert not dead.exists() and alive.is_dir() and mine.path.is_dir() and stranger.is_dir()
         sweep(tmp_path)
-        assert mine.path.is_dir() and not owner_is_gone(mine.path)
+        assert mine.path.is_dir() and not is_abandoned(mine.path)
         mine.remove()
         assert private_folders(tmp_path) == sorted([alive, tmp_path / "pancreasseg-link"])
     finally:
         for owner in owners:
             owner.kill()
             owner.wait()
-
-
-def test_a_folder_that_is_being_made_is_left_alone(tmp_path):
-    young = tmp_path / "pancreasseg-young"
-    young.mkdir()
-    old = tmp_path / "pancreasseg-old"
-    old.mkdir()
-    os.utime(old, (1, 1))
-    sweep(tmp_path)
-    assert young.is_dir() and not old.exists()

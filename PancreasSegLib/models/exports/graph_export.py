@@ -9,14 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PancreasSegLib import __version__
 from PancreasSegLib.errors import ModelPackageError
 from PancreasSegLib.models.axes import NetworkAxes
-from PancreasSegLib.models.checksums import verify_package
+from PancreasSegLib.models.checksums import verify_package, write_checksums
+from PancreasSegLib.models.ownership import EXPORT_FILE, refuse_foreign_folder
 from PancreasSegLib.models.package import ModelPackage, Stage
-from PancreasSegLib.models.staging import new_folder
 from PancreasSegLib.models.weights import build_stage_network
 from PancreasSegLib.models.write import write_json
 from PancreasSegLib.networks.imported import TORCHSCRIPT
+from PancreasSegLib.storage.replacement import new_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -113,7 +115,7 @@ def export_graphs(
     for stage in package.stages:
         _check(package, stage, form)
     graphs = []
-    with new_folder(destination, overwrite) as part:
+    with new_folder(destination, overwrite, refuse_foreign_folder) as part:
         for stage in package.stages:
             progress(f"Writing the {stage.role}; this can take a minute")
             name = f"{stage.role}{writer.suffix}"
@@ -123,6 +125,8 @@ def export_graphs(
         for name in _COPIED:
             if (package.path / name).is_file():
                 shutil.copyfile(package.path / name, part / name)
+        write_json(part / EXPORT_FILE, {"exported_by": f"PancreasSeg {__version__}", "package": package.name})
+        write_checksums(part)
     return graphs
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from PancreasSegLib.models.transfer import add_package
 from PancreasSegLib.models.trust import trust as agree_to_run
 from PancreasSegLib.models.weights import build_stage_network
 from PancreasSegLib.models.write import write_package
+from PancreasSegLib.storage.temporary_folder import temporary_folder
 
 _LONGEST_NAME = 64
 
@@ -96,13 +96,13 @@ def import_model(
     source = Path(source).expanduser()
     if not source.exists():
         raise ModelPackageError(f"There is no file or folder {source}.", "Give a model's folder or zip.")
-    with _opened(source) as folder, tempfile.TemporaryDirectory(prefix="pancreasseg-") as work:
+    with _opened(source) as folder, temporary_folder() as work:
         bundle = _bundle_in(folder)
         if bundle is not None and _is_ours(bundle):
             return _ours(bundle, trust, force)
         models = find_models(folder)
         if bundle is not None:
-            model = read_bundle(bundle, ends, Path(work), trust=trust)
+            model = read_bundle(bundle, ends, work, trust=trust)
         elif models:
             model = read_nnunet(chosen_model(models, configuration, source), ends)
         else:
@@ -119,10 +119,10 @@ def _opened(source: Path) -> Iterator[Path]:
     if source.is_dir():
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="pancreasseg-") as folder:
+    with temporary_folder() as folder:
         with opened_zip(source) as archive:
-            extract(archive, safe_members(archive, source), Path(folder))
-        yield Path(folder)
+            extract(archive, safe_members(archive, source), folder)
+        yield folder
 
 
 def _bundle_in(folder: Path) -> Path | None:
