@@ -55,11 +55,16 @@ def command(
     """
     from PancreasSegLib.io import check_writable, read_volume, write_mask
     from PancreasSegLib.io.formats import WRITABLE_MASKS
+    from PancreasSegLib.io.input_files import files_of
     from PancreasSegLib.measure import measure_organ
     from PancreasSegLib.measure.parts import PARTS
 
     if output is not None:
-        check_writable(output, WRITABLE_MASKS, source=ct)
+        check_writable(
+            output,
+            WRITABLE_MASKS,
+            inputs=[file for path in (ct, mask, organs) if path is not None for file in files_of(path)],
+        )
     values = _values(organ_values)
     volume = read_volume(ct, series=series)
     others = {} if organs is None else _masks(organs, volume, values)
