@@ -72,14 +72,27 @@ def torch_calls(calls: list[str]) -> list[str]:
     return [call for call in calls if "torch==" in call and "--dry-run" not in call]
 
 
+def test_segmenting_gets_no_torch(checkout):
+    calls = checkout(report=CUDA)
+    assert not torch_calls(calls)
+    assert "--editable" in calls[-1] and calls[-1].endswith(str(checkout.root))
+
+
+@pytest.mark.parametrize("extras", ["torch", "train", "export", "dicomseg,train", "test"])
+def test_what_needs_torch_gets_it_first(checkout, extras):
+    calls = checkout(extras, report=CUDA)
+    (call,) = torch_calls(calls)
+    assert calls.index(call) < len(calls) - 1 and calls[-1].endswith(f"[{extras}]")
+
+
 def test_pip_own_source_is_used_where_it_brings_no_cuda(checkout):
-    (call,) = torch_calls(checkout(report=LEAN))
+    (call,) = torch_calls(checkout("train", report=LEAN))
     assert "--index-url" not in call
 
 
 @pytest.mark.parametrize("report", [CUDA, TRITON, ""])
 def test_cpu_index_is_used_where_cuda_would_come_along(checkout, report):
-    (call,) = torch_calls(checkout(report=report))
+    (call,) = torch_calls(checkout("train", report=report))
     assert f"--index-url {CPU_INDEX}" in call
 
 
@@ -87,14 +100,14 @@ def test_gpu_gets_the_plain_package_without_asking(checkout):
     smi = checkout.tools / "nvidia-smi"
     smi.write_text("#!/bin/sh\necho 'GPU 0: something'\n")
     smi.chmod(0o755)
-    calls = checkout(report=CUDA)
+    calls = checkout("train", report=CUDA)
     (call,) = torch_calls(calls)
     assert "--index-url" not in call
     assert not [call for call in calls if "--dry-run" in call]
 
 
 def test_index_of_the_user_goes_first(checkout):
-    (call,) = torch_calls(checkout(report=LEAN, PANCREASSEG_TORCH_INDEX="https://example.org/rocm"))
+    (call,) = torch_calls(checkout("train", report=LEAN, PANCREASSEG_TORCH_INDEX="https://example.org/rocm"))
     assert "--index-url https://example.org/rocm" in call
 
 
