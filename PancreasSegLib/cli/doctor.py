@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import sys
 from pathlib import Path
@@ -13,28 +14,7 @@ import typer
 from PancreasSegLib import __version__
 from PancreasSegLib.cli.terminal import console
 from PancreasSegLib.errors import PancreasSegError
-
-REQUIRED = (
-    "numpy",
-    "scipy",
-    "scikit-image",
-    "SimpleITK",
-    "torch",
-    "monai",
-    "safetensors",
-    "pydicom",
-    "matplotlib",
-    "rich",
-    "typer",
-)
-OPTIONAL = {
-    "highdicom": ("DICOM SEG output", "dicomseg"),
-    "pydantic": ("training", "train"),
-    "pyyaml": ("training", "train"),
-    "tensorboard": ("training curves", "train"),
-    "einops": ("transformer networks", "train"),
-}
-"""Optional package: what it is for, and the extra of ours that brings it."""
+from PancreasSegLib.packages import COMMAND_LINE, EXTRAS, WORKER
 
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")
 
@@ -65,29 +45,34 @@ def examine() -> dict[str, Any]:
         "python": platform.python_version(),
         "executable": sys.executable,
         "system": platform.platform(),
-        "packages": {name: _installed(name) for name in REQUIRED},
-        "optional": {name: _installed(name) for name in OPTIONAL},
+        "packages": {package.distribution: package.version for package in (*WORKER, *COMMAND_LINE)},
+        "extras": {name: _extra(name) for name in EXTRAS},
         "cpu": {},
         "devices": [],
         "models": [],
         "problems": [],
     }
-    missing = [name for name, version in findings["packages"].items() if version is None]
-    findings["problems"] += [f"The package {name} is missing: pip install {name}" for name in missing]
-    if "torch" not in missing:
-        _examine_torch(findings)
-    if "safetensors" not in missing:
-        _examine_models(findings)
+    lacking = [package for package in (*WORKER, *COMMAND_LINE) if not package.will_do]
+    for package in lacking:
+        state = "missing" if package.version is None else "too old"
+        findings["problems"].append(
+            f"The package {package.distribution} is {state}: pip install '{package.requirement}'"
+        )
+    if not lacking:
+        findings["cpu"] = _machine()
+        _examine_devices(findings)
+    _examine_models(findings)
     return findings
 
 
-def _installed(name: str) -> str | None:
-    import importlib.metadata
-
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def _extra(name: str) -> dict[str, Any]:
+    """Return what an extra has brought and what it would bring."""
+    extra = EXTRAS[name]
+    return {
+        "purpose": extra.purpose,
+        "packages": {package.distribution: package.version for package in extra.packages},
+        "missing": [package.distribution for package in extra.missing()],
+    }
 
 
 def _machine() -> dict[str, Any]:
@@ -106,26 +91,49 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _examine_torch(findings: dict[str, Any]) -> None:
-    """Add the processor and the devices; a torch that cannot be imported is a problem."""
-    try:
-        import torch
-    except (ImportError, OSError) as error:
-        findings["problems"].append(f"torch cannot be imported: {' '.join(str(error).split())}")
-        return
-    from PancreasSegLib.inference.device import available_devices, choose_precision, device_name
+def _examine_devices(findings: dict[str, Any]) -> None:
+    """Add the devices with engine, precision and its reason; an engine that does not start is a problem."""
+    from PancreasSegLib.inference.device import (
+        available_devices,
+        choose_device,
+        choose_precision,
+        device_name,
+        engine_name,
+        has_gpu_driver,
+    )
+    from PancreasSegLib.inference.engine import engine_of
 
-    findings["cpu"] = _machine()
-    for device in available_devices():
+    try:
+        devices, automatic = available_devices(), choose_device("auto")
+    except (PancreasSegError, ImportError, OSError) as error:
+        findings["problems"].append(f"Networks cannot be run: {' '.join(str(error).split())}")
+        return
+    findings["automatic"] = str(automatic)
+    for device in devices:
+        precision = choose_precision(device).name
         found: dict[str, Any] = {
             "device": str(device),
             "name": device_name(device),
-            "precision": choose_precision(device).name,
+            "engine": engine_name(device),
+            "precision": precision,
+            "why": _reason(device.on_cpu, precision, findings["cpu"]["instructions"]),
         }
-        if device.kind == "cuda":
-            free, total = torch.cuda.mem_get_info(device.place)
-            found |= {"free_gb": round(free / 2**30, 1), "total_gb": round(total / 2**30, 1)}
+        free = engine_of(device.engine).free_memory_mb(device.place)
+        if not device.on_cpu and math.isfinite(free):
+            found["free_gb"] = round(free / 1024, 1)
         findings["devices"].append(found)
+    if has_gpu_driver() and EXTRAS["torch"].missing():
+        findings["advice"] = f"A GPU's driver is here; PyTorch lets models run on it. {EXTRAS['torch'].command}"
+
+
+def _reason(on_cpu: bool, precision: str, instructions: list[str]) -> str:
+    """Say why a precision is taken."""
+    if not on_cpu:
+        return "the fastest that this GPU computes exactly enough"
+    if precision == "bf16":
+        units = [flag for flag in ("amx_bf16", "avx512_bf16", "bf16") if flag in instructions]
+        return f"this processor multiplies bf16 in hardware ({', '.join(units)})"
+    return "this processor would have to imitate bf16, which is slower"
 
 
 def _examine_models(findings: dict[str, Any]) -> None:
@@ -166,15 +174,19 @@ def _show(findings: dict[str, Any]) -> None:
     table.add_row("PancreasSeg", f"{findings['pancreasseg']}, Python {findings['python']}, {findings['system']}")
     versions = [f"{name} {version}" for name, version in findings["packages"].items() if version]
     table.add_row("packages", ", ".join(versions))
-    for name, version in findings["optional"].items():
-        purpose, extra = OPTIONAL[name]
-        table.add_row("optional", f"{name} {version}" if version else _how_to_get(name, purpose, extra))
+    for name, extra in findings["extras"].items():
+        here = ", ".join(f"{package} {version}" for package, version in extra["packages"].items() if version)
+        lacking = f"lacks {', '.join(extra['missing'])} (for {extra['purpose']}): pip install '.[{name}]'"
+        table.add_row(f"extra {name}", lacking if extra["missing"] else here)
     if cpu := findings["cpu"]:
         table.add_row("processor", f"{cpu['name']}, {cpu['threads']} threads, {' '.join(cpu['instructions'])}")
         table.add_row("free memory", f"{cpu['free_memory_gb']} GB")
     for device in findings["devices"]:
-        memory = f", {device['free_gb']} of {device['total_gb']} GB free" if "free_gb" in device else ""
-        table.add_row("device", f"{device['name']}, {device['precision']}{memory}")
+        memory = f", {device['free_gb']} GB free" if "free_gb" in device else ""
+        chosen = "device (auto)" if device["device"] == findings["automatic"] else "device"
+        table.add_row(chosen, f"{device['name']}, {device['precision']}: {device['why']}{memory}")
+    if "advice" in findings:
+        table.add_row("advice", findings["advice"])
     for model in findings["models"]:
         state = "verified" if model["verified"] else "BROKEN"
         table.add_row("model", f"{model['name']} {model['version'] or ''}, {state}, {model['path']}")
@@ -182,7 +194,3 @@ def _show(findings: dict[str, Any]) -> None:
     for problem in findings["problems"]:
         table.add_row("PROBLEM", problem, style="red")
     console().print(table, soft_wrap=False)
-
-
-def _how_to_get(name: str, purpose: str, extra: str) -> str:
-    return f"{name} is not here; {purpose} needs it: pip install 'PancreasSegLib[{extra}]'"

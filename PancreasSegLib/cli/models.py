@@ -138,7 +138,7 @@ def verify_command(
 ) -> None:
     """Check the files of packages against their checksums, and that their networks can be built."""
     from PancreasSegLib.errors import ModelPackageError, PancreasSegError
-    from PancreasSegLib.models import build_stage_network, find_package, scan_packages, verify_package
+    from PancreasSegLib.models import find_package, scan_packages, verify_package
 
     targets = names or [str(entry.path) for entry in scan_packages()]
     broken = []
@@ -146,9 +146,7 @@ def verify_command(
         try:
             package = find_package(target)
             verify_package(package.path)
-            for stage in package.all_stages:
-                for member in range(len(stage.weights)):
-                    build_stage_network(package, stage, member)
+            _build_networks(package)
             say(f"{package.name} {package.version}: in order, {package.path}")
         except PancreasSegError as error:
             if len(targets) == 1:
@@ -157,6 +155,24 @@ def verify_command(
             broken.append(target)
     if broken:
         raise ModelPackageError(f"{len(broken)} of {len(targets)} model packages are broken: {', '.join(broken)}.")
+
+
+def _build_networks(package: ModelPackage) -> None:
+    """Build every network of a package: by PyTorch, where that is not installed from its graph."""
+    from PancreasSegLib.inference.device import Device, choose_precision
+    from PancreasSegLib.inference.engine import engine_of
+    from PancreasSegLib.inference.loading import able_to_run
+    from PancreasSegLib.models import build_stage_network
+    from PancreasSegLib.packages import EXTRAS
+
+    cpu = Device("openvino", "cpu")
+    for stage in package.all_stages:
+        for member in range(len(stage.weights)):
+            if EXTRAS["torch"].missing():
+                able_to_run(package, (stage,), cpu)
+                _ = engine_of(cpu.engine).load(package, stage, member, cpu, choose_precision(cpu), 1).cost
+            else:
+                build_stage_network(package, stage, member)
 
 
 @app.command("add")

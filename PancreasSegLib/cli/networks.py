@@ -31,8 +31,14 @@ def command(
 ) -> None:
     """List the network architectures with parameters, GFLOPs and memory, or describe one with all its arguments.
 
-    The costs are counted without computing anything, so that large networks and images take no memory.
+    The costs are counted without computing anything, so that large networks and images take no memory. They need
+    PyTorch; without it the networks are only described.
     """
+    from PancreasSegLib.packages import EXTRAS
+
+    if not brief and EXTRAS["torch"].missing():
+        note(f"Parameters, GFLOPs and memory are counted by PyTorch. {EXTRAS['torch'].command}")
+        brief = True
     if name:
         _one(name, overrides or [], size, batch, classes, brief, as_json)
     else:

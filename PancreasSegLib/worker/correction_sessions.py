@@ -169,7 +169,7 @@ class CorrectionSessions:
         }
 
     def _method(self) -> Propagation:
-        """Return how marks are carried further: by the default model's refiner, without torch weight-free."""
+        """Return how marks are carried further: by the default model's refiner, else weight-free."""
         if self._propagation is None:
             try:
                 from PancreasSegLib.inference.refiner import propagation_of

@@ -12,6 +12,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from PancreasSegLib.errors import WorkerError
+from PancreasSegLib.packages import require
 from PancreasSegLib.progress import CancelToken, ProgressEvent
 from PancreasSegLib.volume import Volume
 from PancreasSegLib.worker.arrays import read_volume_array
@@ -117,7 +118,7 @@ class Session:
             raise WorkerError(f"The folder {folder} is not there.", "Try again.")
         self.folder = folder
         if self._preload is None:
-            self._preload = Thread(target=_import_torch, daemon=True, name="pancreasseg-preload")
+            self._preload = Thread(target=_start_engine, daemon=True, name="pancreasseg-preload")
             self._preload.start()
         names = [*self.methods, "shutdown"]
         return {"protocol": PROTOCOL_VERSION, "version": __version__, "pid": os.getpid(), "methods": names}
@@ -188,12 +189,13 @@ class Session:
         """Correct a mask by marks; the arrays of the answer lie in the folder."""
         held = self._held(params)
         running.token.check()
-        self._await_torch(running)
+        self._await_engine(running)
         return self._correcting().refine(params, params["volume"], held.volume, self._folder())
 
     def learn(self, params: Params, running: Running) -> Any:
         """Let a model learn the patient from the marks of a correction; the arrays lie in the folder."""
         held, label = self._held(params), value_of(params, "label", str, None)
+        require("torch", "Learning from marks")
         segmenter, done = self._segmenter(params, running)
         from PancreasSegLib.adaptation import PatientLearner
 
@@ -211,7 +213,7 @@ class Session:
         """List the devices."""
         from PancreasSegLib.worker.devices import list_devices
 
-        self._await_torch(running)
+        self._await_engine(running)
         return list_devices()
 
     def release(self, params: Params, running: Running) -> Any:
@@ -235,8 +237,8 @@ class Session:
             raise WorkerError(f"The worker does not hold the volume {name}.", "Send it with set_volume first.")
         return self._volumes[name]
 
-    def _await_torch(self, running: Running) -> None:
-        """Let the import that hello began come to its end: two threads must not import torch at once."""
+    def _await_engine(self, running: Running) -> None:
+        """Let the import that hello began come to its end: two threads must not import an engine at once."""
         while self._preload is not None and self._preload.is_alive():
             self._preload.join(0.05)
             running.token.check()
@@ -247,17 +249,20 @@ class Session:
         segmenter = self._models.find(model, device)
         if segmenter is not None:
             return segmenter, 0.0
-        running.step("load", "starting PyTorch", 0.0)
-        self._await_torch(running)
+        running.step("load", "starting the engine", 0.0)
+        self._await_engine(running)
         running.step("load", "loading the model", 0.6 * whole)
         segmenter = self._models.load(model, device, running.token.check)
         running.step("load", "the model is loaded", whole)
         return segmenter, whole
 
 
-def _import_torch() -> None:
+def _start_engine() -> None:
     """Begin what takes longest while the client still writes the scan."""
     try:
-        import torch  # noqa: F401
+        from PancreasSegLib.inference.device import choose_device
+        from PancreasSegLib.inference.engine import engine_of
+
+        engine_of(choose_device("auto").engine).places()
     except Exception as error:  # the request that needs it will say so
-        _log.warning("torch cannot be imported: %s", error)
+        _log.warning("the engine cannot be started: %s", error)

@@ -12,7 +12,7 @@ _MOST_MB = 900
 _HEAVY = ("torch", "monai", "skimage", "nvidia", "triton", "pydantic", "yaml")
 
 _CORRECT = """
-import json, sys
+import json, sys, pathlib
 import numpy as np
 from PancreasSegLib.io import read_volume, write_mask
 from PancreasSegLib.refine import Mark
@@ -26,15 +26,16 @@ found = client.wait(client.segment(scan))
 box = found.box_ijk.grown(20.0, ct.geometry)
 mask = np.zeros(ct.geometry.shape_zyx, np.uint8)
 mask[found.box_ijk.slices_zyx] = found.mask
-state = CorrectionState(box, mask[box.slices_zyx], np.zeros(box.shape_zyx, np.uint8))
+state = CorrectionState(box, mask[box.slices_zyx], 0 * mask[box.slices_zyx])
 middle = np.argwhere(mask)[len(np.argwhere(mask)) // 2][::-1]
 ends = ct.geometry.index_to_lps(np.array([middle, middle + [6, 0, 0]]))
 stroke = Mark.stroke(ends, ct.geometry, include=False, radius_mm=4)
 change = client.wait(client.refine(scan, "a correction", state, [stroke]))
-modules = open(f"/proc/{client.worker_pid}/maps").read() if sys.platform == "linux" else ""
+maps = pathlib.Path(f"/proc/{client.worker_pid}/maps")
+modules = maps.read_text() if maps.exists() else ""
 client.close()
 print(json.dumps({
-    "devices": devices, "changed": int(np.prod(change.box_ijk.size_ijk)), "torch": "torch" in modules,
+    "devices": devices, "changed": change.added_ml + change.removed_ml, "torch": "torch" in modules,
     "here": "torch" in sys.modules,
 }))
 """
@@ -79,7 +80,7 @@ def test_masks_are_evaluated(demo, run, tmp_path):
     ct = demo / "phantom.nii.gz"
     added = run("data", "add", tmp_path / "cases", ct, demo / "phantom_true_pancreas.nii.gz")
     assert added.returncode == 0, added.stderr
-    assert "1 case" in run("data", "list", tmp_path / "cases").stdout
+    assert "accepted" in run("data", "list", tmp_path / "cases").stdout
     done = run("evaluate", tmp_path / "cases", "--model", "default", "--output", tmp_path / "report")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "report" / "report.html").is_file()
@@ -117,7 +118,6 @@ def test_the_doctor_names_the_engine_and_what_each_extra_would_bring(run):
         ("models import somewhere", "torch"),
         ("models export default somewhere --format onnx", "torch"),
         ("segment {ct} --device torch:cpu", "torch"),
-        ("segment {ct} --output mask.dcm", "dicomseg"),
     ],
 )
 def test_what_needs_more_says_in_a_sentence_what(command, extra, run, demo):
