@@ -166,7 +166,7 @@ class TooLittleMarkedError(MarkError):
     def __init__(
         self,
         message: str = "Too little is marked to learn from.",
-        hint: str = "Mend a slice or two and take them as right; strokes alone are not enough.",
+        hint: str = "Mend a slice or two and confirm them; strokes alone are not enough.",
     ) -> None:
         super().__init__(message, hint)
 

@@ -22,15 +22,15 @@ from PancreasSegLib.volume import Box, Geometry
 from PancreasSegPanel.correction.sessions import OpenCorrections
 from PancreasSegPanel.scene import pancreas_segment, segment_writing
 from PancreasSegPanel.scene.ct_node import check_node
-from PancreasSegPanel.scene.measurement import Measurement, kept
+from PancreasSegPanel.scene.measurement import Measurement, find_measurement
 from PancreasSegPanel.scene.region_node import CT_ROLE, show_region
 from PancreasSegPanel.work.segmentation_run import Job, Run
 from PancreasSegPanel.work.worker_jobs import WorkerJobs, roi_of
 
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
+    from PancreasSegLib.worker import Request, WorkerClient
     from PancreasSegPanel.correction.session import CorrectionSession
-    from PancreasSegPanel.work.worker_protocol import ClientLike, RequestLike
 
 
 class PanelLogic:
@@ -54,7 +54,7 @@ class PanelLogic:
     """
 
     def __init__(
-        self, make_client: Callable[[], ClientLike], process_events: Callable[[], None] | None = None
+        self, make_client: Callable[[], WorkerClient], process_events: Callable[[], None] | None = None
     ) -> None:
         self.jobs = WorkerJobs(make_client, process_events)
         self._undo: list[pancreas_segment.Snapshot] = []
@@ -135,7 +135,7 @@ class PanelLogic:
             self.jobs.cancel(run.request)
         self._report(run)
 
-    def _finish(self, run: Run, request: RequestLike) -> None:
+    def _finish(self, run: Run, request: Request) -> None:
         if run.done:
             return  # it was given up; the worker's answer is late
         run.finish(slicer.mrmlScene, request)
@@ -195,7 +195,7 @@ class PanelLogic:
 
     def measurement(self, segmentation_node: Any) -> Measurement | None:
         """Return what was measured of the result in a segmentation."""
-        return kept(segmentation_node)
+        return find_measurement(segmentation_node)
 
     # ------------------------------------------------------------------ correcting
 

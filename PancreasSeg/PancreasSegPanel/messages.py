@@ -66,7 +66,7 @@ def result_text(measured: Measurement) -> str:
     return " ".join([first, *measured.notes])
 
 
-def counted(count: int, noun: str) -> str:
+def count(count: int, noun: str) -> str:
     """Return a number with its noun, e.g. ``1 mark`` or ``3 marks``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 

@@ -1,6 +1,6 @@
 """Let a model learn one patient from what a reader marked, and outline the organ anew.
 
-A network that learnt from other patients errs where this one differs from them. A few slices that are right show
+A network that learnt from other patients errs where this one differs from them. A few confirmed slices show
 it the organ of this very patient: a copy of the segmenter is trained on them, and on all else that was marked, for
 some seconds (as BIFSeg does, Wang et al., TMI 2018, doi:10.1109/TMI.2018.2791721). The model stays as it is.
 """

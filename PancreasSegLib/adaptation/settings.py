@@ -12,7 +12,7 @@ class LearningSettings:
     Attributes
     ----------
     least_ml : float
-        Less than this is not learnt from. A slice that is right covers more, a handful of strokes does not: they
+        Less than this is not learnt from. A confirmed slice covers more, a handful of strokes does not: they
         lie where the mask is wrong, and a network that sees nothing else unlearns the organ (measured).
     steps : int
         Of each network; every step sees all marks that fit into its window.

@@ -29,7 +29,7 @@ class SimulatedUser:
     The largest connected wrong region is found (missed and excess voxels apart), the slice in which it is largest
     is opened, and its middle is marked there: with a stroke along its middle line, or with a point at its thickest
     place. A reader who looks at all three views takes the one in which the region has the largest slice, in mm2.
-    The brush never paints what is right already. Or the whole slice is painted right and said to be so.
+    The brush never paints what is right already. Or the whole slice is mended and confirmed.
 
     Attributes
     ----------

@@ -1,8 +1,7 @@
-"""One mask under correction: what was marked, what it became, and the way back."""
+"""One mask under correction: what was marked, and what it became. The way back is its owner's."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,22 +29,17 @@ class Change:
         Where, on the CT's grid; outside it nothing changed.
     voxels, before : ndarray of bool, shape (z, y, x)
         The mask inside `box`, now and before.
-    marks, marks_before : ndarray of uint8, shape (z, y, x)
-        The map of marks inside `box`, now and before.
+    marks : ndarray of uint8, shape (z, y, x)
+        The map of marks inside `box`.
     voxel_volume_ml : float
         To turn counts into mL.
-    probability, probability_before : Volume or None
-        What the network says, now and before; only :meth:`Correction.outline_anew` changes it.
     """
 
     box: Box
     voxels: NDArray[np.bool_]
     before: NDArray[np.bool_]
     marks: NDArray[np.uint8]
-    marks_before: NDArray[np.uint8]
     voxel_volume_ml: float
-    probability: Volume | None = None
-    probability_before: Volume | None = None
 
     @property
     def added_ml(self) -> float:
@@ -56,19 +50,6 @@ class Change:
     def removed_ml(self) -> float:
         """Volume that was taken away, in mL."""
         return float(np.count_nonzero(self.before & ~self.voxels)) * self.voxel_volume_ml
-
-    def reversed(self) -> Change:
-        """Return the change that leads back."""
-        return Change(
-            self.box,
-            self.before,
-            self.voxels,
-            self.marks_before,
-            self.marks,
-            self.voxel_volume_ml,
-            self.probability_before,
-            self.probability,
-        )
 
 
 class Correction:
@@ -89,8 +70,6 @@ class Correction:
         Marks that were made before: 0 none, 1 included, 2 excluded.
     propagation : Propagation, optional
         How marks are carried further; the weight-free method by default.
-    steps : int, optional
-        How many steps can be taken back; all by default.
 
     Raises
     ------
@@ -108,8 +87,6 @@ class Correction:
     >>> change = correction.add([stroke])
     >>> bool(correction.mask[10, 30, 30]), bool(correction.mask[10, 10, 30])
     (True, False)
-    >>> correction.undo() is not None and not correction.mask.any()
-    True
     """
 
     def __init__(
@@ -120,15 +97,12 @@ class Correction:
         *,
         marks: NDArray[np.uint8] | None = None,
         propagation: Propagation | None = None,
-        steps: int | None = None,
     ) -> None:
         shape = ct.geometry.shape_zyx
         self.ct, self.probability = ct, probability
         self.propagation: Propagation = propagation or WeightFree()
         self._mask = np.zeros(shape, dtype=bool) if mask is None else np.array(_of_shape(mask, shape) != 0)
         self._marks = np.zeros(shape, np.uint8) if marks is None else np.array(_of_shape(marks, shape), np.uint8)
-        self._done: deque[Change] = deque(maxlen=steps)
-        self._undone: deque[Change] = deque(maxlen=steps)
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -153,7 +127,7 @@ class Correction:
         Returns
         -------
         Change
-            What became of the mask; one step of :meth:`undo`.
+            What became of the mask.
 
         Raises
         ------
@@ -184,7 +158,7 @@ class Correction:
             self._mask[window.slices_zyx], self._marks[window.slices_zyx] = before, marks_before
         mask[marked == INCLUDED] = True
         mask[marked == EXCLUDED] = False
-        return self._took(window, mask, before, marked, marks_before)
+        return self._put(window, mask, before, marked, marks_before)
 
     def _propagate(self, mark: Mark) -> None:
         window = mark.reached(self.propagation.reach_mm, self.ct.geometry)
@@ -215,7 +189,8 @@ class Correction:
         before, marks = self._cut(box)
         found[marks == INCLUDED] = True
         found[marks == EXCLUDED] = False
-        return self._took(box, found, before, marks, marks, probability)
+        self.probability = probability
+        return self._put(box, found, before, marks, marks)
 
     def edit(self, box: Box, voxels: NDArray) -> Change:
         """Take what the user changed by other means: voxels that differ are truth from now on.
@@ -232,18 +207,10 @@ class Correction:
         marked = marks_before.copy()
         marked[mask & ~before] = INCLUDED
         marked[before & ~mask] = EXCLUDED
-        return self._took(box, mask, before, marked, marks_before)
-
-    def undo(self) -> Change | None:
-        """Take the last step back, to the voxel; None if there is none."""
-        return self._step(self._done, self._undone)
-
-    def redo(self) -> Change | None:
-        """Do again what was undone last; None if there is nothing."""
-        return self._step(self._undone, self._done)
+        return self._put(box, mask, before, marked, marks_before)
 
     def put(self, box: Box, voxels: NDArray, marks: NDArray) -> None:
-        """Set mask and marks inside a box to what the owner of the state has there; earlier steps are forgotten.
+        """Set mask and marks inside a box to what the owner of the state has there.
 
         Parameters
         ----------
@@ -262,54 +229,24 @@ class Correction:
         shape = box.size_ijk[::-1]
         self._mask[box.slices_zyx] = _of_shape(voxels, shape) != 0
         self._marks[box.slices_zyx] = _of_shape(marks, shape)
-        self._done.clear()
-        self._undone.clear()
-
-    def _step(self, source: deque[Change], target: deque[Change]) -> Change | None:
-        if not source:
-            return None
-        back = source.pop().reversed()
-        self._put(back)
-        target.append(back)
-        return back
 
     def _cut(self, box: Box) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
         return self._mask[box.slices_zyx].copy(), self._marks[box.slices_zyx].copy()
 
-    def _took(
+    def _put(
         self,
         box: Box,
         mask: NDArray[np.bool_],
         before: NDArray[np.bool_],
         marked: NDArray[np.uint8],
         marks_before: NDArray[np.uint8],
-        probability: Volume | None = None,
     ) -> Change:
-        """Keep a change, cut to what did change."""
-        inner = Box.of_mask((mask != before) | (marked != marks_before))
-        if inner is None:
-            inner = Box((0, 0, 0), (1, 1, 1))
-        placed = box.part(inner)
+        """Write a change, and return it cut to what did change."""
+        self._mask[box.slices_zyx], self._marks[box.slices_zyx] = mask, marked
+        inner = Box.of_mask((mask != before) | (marked != marks_before)) or Box((0, 0, 0), (1, 1, 1))
         part = inner.slices_zyx
-        change = Change(
-            placed,
-            mask[part].copy(),
-            before[part].copy(),
-            marked[part].copy(),
-            marks_before[part].copy(),
-            self.ct.geometry.voxel_volume_ml,
-            self.probability if probability is None else probability,
-            self.probability,
-        )
-        self._put(change)
-        self._done.append(change)
-        self._undone.clear()
-        return change
-
-    def _put(self, change: Change) -> None:
-        self._mask[change.box.slices_zyx] = change.voxels
-        self._marks[change.box.slices_zyx] = change.marks
-        self.probability = change.probability
+        voxel_ml = self.ct.geometry.voxel_volume_ml
+        return Change(box.part(inner), mask[part].copy(), before[part].copy(), marked[part].copy(), voxel_ml)
 
 
 def _of_shape(array: NDArray, shape: tuple[int, int, int]) -> NDArray:

@@ -94,7 +94,7 @@ class Evidence:
     images : ndarray of float32, shape (11, z, y, x)
         For a refiner network: HU, log-odds and mask; then of the inclusions and of the exclusions how near they
         are in travel time, how their HU differs, and the marks themselves, fading; then the nearest mark straight
-        below and straight above (of a slice that is right: on either side of it), 1 for an inclusion and -1 for
+        below and straight above (of a confirmed slice: on either side of it), 1 for an inclusion and -1 for
         an exclusion, fading.
     smooth_hu : ndarray of float32, shape (z, y, x)
         HU with less noise.
@@ -175,7 +175,7 @@ def _faded(window: Window, value: int) -> NDArray[np.float32]:
 def _straight(window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the nearest mark below and above each voxel in its column, as a sign that fades over the way.
 
-    Columns stand on the axial slices, or on the slice that is right.
+    Columns stand on the axial slices, or on the confirmed slice.
     """
     axis = 0
     if window.whole_slice:

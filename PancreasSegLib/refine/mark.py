@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from PancreasSegLib.errors import MarkError
+from PancreasSegLib.refine.brush import brushed
 from PancreasSegLib.volume import Box, Geometry
 
 Kind = Literal["scribble", "point", "region", "slice"]
@@ -23,7 +23,7 @@ POINT_RADIUS_MM = 2.5
 """Radius of the ball that a point speaks for with certainty."""
 
 SLICE_MARGIN_MM = 12.0
-"""So far around the organ a slice that is right says that there is none."""
+"""So far around the organ a confirmed slice says that there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Mark:
         if self.voxels.shape != self.box.size_ijk[::-1]:
             raise MarkError(f"A mark of shape {self.voxels.shape} does not fill its box {self.box.to_json()}.")
         if self.kind == "slice" and (1 not in self.box.size_ijk or not self.include):
-            raise MarkError("A slice that is right is one voxel thick, and includes the organ in it.")
+            raise MarkError("A confirmed slice is one voxel thick, and includes the organ in it.")
 
     @property
     def values(self) -> NDArray[np.uint8]:
@@ -82,7 +82,7 @@ class Mark:
     def of_slice(
         cls, mask: NDArray, geometry: Geometry, *, axis: int, index: int, margin_mm: float = SLICE_MARGIN_MM
     ) -> Mark:
-        """Return the mark that a slice of a mask is right as it is.
+        """Return the mark that confirms a slice of a mask as it is.
 
         It speaks for the organ in the slice and its two neighbours on either side, and for a margin around them.
 
@@ -190,30 +190,29 @@ class Mark:
         radius_mm : float
             Of the brush. The voxel under each point is marked however small the brush is.
         normal_lps : sequence of 3 float, optional
-            Normal of the slice that was drawn on: the brush is a disc in it, one voxel thick; else a sphere.
+            Normal of the slice that was drawn on, at any angle: the brush is a disc in it, one voxel thick; else a
+            ball.
         kind : {"scribble", "point", "region"}
             What it is meant as.
 
         Raises
         ------
         MarkError
-            If no point lies inside the CT, or the brush is not larger than nothing.
+            If no voxel of the CT is covered, or the brush is not larger than nothing.
         """
         points = np.atleast_2d(np.asarray(points_lps, dtype=np.float64))
         if points.size == 0 or points.shape[-1] != 3 or not np.isfinite(points).all():
             raise MarkError("The marked points are not positions in mm.")
         if not radius_mm > 0:
             raise MarkError(f"A brush of {radius_mm} mm marks nothing.", "Choose a larger one.")
-        line = _densely(points, 0.5 * min(geometry.spacing_mm))
-        index = geometry.lps_to_index(line)
-        inside = ((index > -0.5) & (index < np.asarray(geometry.size_ijk) - 0.5)).all(1)
-        if not inside.any():
+        normal: NDArray[np.float64] | None = None
+        if normal_lps is not None:
+            normal = np.asarray(normal_lps, dtype=np.float64)
+            normal = normal / np.linalg.norm(normal)
+        found = brushed(points, geometry, radius_mm, normal)
+        if found is None:
             raise MarkError("The marks lie outside the CT.", "Draw inside the CT.")
-        index = index[inside]
-        whole = Box(tuple(np.floor(index.min(0)).astype(int)), tuple(np.ceil(index.max(0)).astype(int) + 1))
-        box = whole.grown(radius_mm + max(geometry.spacing_mm), geometry)
-        voxels = _brushed(index, geometry, box, radius_mm, normal_lps)
-        return cls.of_array(voxels, geometry, include=include, kind=kind, box=box)
+        return cls.of_array(found[1], geometry, include=include, kind=kind, box=found[0])
 
     @classmethod
     def point(cls, position_lps: ArrayLike, geometry: Geometry, *, include: bool) -> Mark:
@@ -247,34 +246,3 @@ class Mark:
             if half.any():
                 parts.append(Mark.of_array(half, geometry, include=self.include, kind=self.kind, box=self.box))
         return [piece for half_mark in parts for piece in half_mark.pieces(geometry, longest_mm)]
-
-
-def _densely(points: NDArray[np.float64], step_mm: float) -> NDArray[np.float64]:
-    """Return the points of a line no further than `step_mm` from each other."""
-    parts = [points[:1]]
-    for start, end in pairwise(points):
-        count = max(1, int(np.ceil(np.linalg.norm(end - start) / step_mm)))
-        parts.append(start + (end - start) * (np.arange(1, count + 1) / count)[:, None])
-    return np.concatenate(parts)
-
-
-def _brushed(
-    index: NDArray[np.float64],
-    geometry: Geometry,
-    box: Box,
-    radius_mm: float,
-    normal_lps: Sequence[float] | None,
-) -> NDArray[np.bool_]:
-    """Return the voxels of `box` within the brush around any of the points."""
-    from scipy.ndimage import distance_transform_edt
-
-    lower = np.asarray(box.lower_ijk)
-    nearest = np.clip(np.round(index).astype(int) - lower, 0, np.asarray(box.size_ijk) - 1)
-    free = np.ones(box.size_ijk[::-1], dtype=bool)
-    free[nearest[:, 2], nearest[:, 1], nearest[:, 0]] = False
-    spacing = np.asarray(geometry.spacing_mm, dtype=np.float64)
-    if normal_lps is not None:  # a disc: whatever is off the slice is far away
-        axis = int(np.argmax(np.abs(geometry.matrix.T @ np.asarray(normal_lps, dtype=np.float64))))
-        spacing[axis] = 1e6
-    distance = distance_transform_edt(free, sampling=spacing[::-1])
-    return np.asarray(distance) <= radius_mm

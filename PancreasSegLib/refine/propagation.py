@@ -43,7 +43,7 @@ class WindowPropagation(ABC):
     """Works on a window of the work grid, and gives way to the mask as it was towards the end of its reach.
 
     What a method leaves as it is stays so to the voxel, however fine the CT's grid. An inclusion takes nothing
-    away, an exclusion adds nothing; a slice that is right does both to its neighbours.
+    away, an exclusion adds nothing; a confirmed slice does both to its neighbours.
     """
 
     reach_mm = REACH_MM

@@ -153,7 +153,7 @@ def read_mark(folder: Path, message: Any, geometry: Geometry) -> Mark:
         voxels = _read(folder, params["array"], box, geometry)
         return Mark.of_array(voxels, geometry, include=include, kind=kind, box=box)
     if kind == "slice":
-        raise MarkError("A slice that is right is an array of its voxels, not a line of points.")
+        raise MarkError("A confirmed slice is an array of its voxels, not a line of points.")
     points = _positions(value_of(params, "points_lps", list), geometry)
     if kind == "point" and "radius_mm" not in params:
         if len(points) != 1:

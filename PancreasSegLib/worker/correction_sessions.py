@@ -143,7 +143,7 @@ class CorrectionSessions:
         state = value_of(params, "open", dict)
         reference = state.get("probability")
         probability = None if reference is None else read_probability(folder, reference)
-        correction = Correction(ct, None, probability, propagation=self._method(), steps=0)
+        correction = Correction(ct, None, probability, propagation=self._method())
         if state.get("box_ijk") is not None:
             box, mask, marks = read_part(folder, state, ct.geometry, "open")
             correction.put(box, mask, np.zeros_like(mask) if marks is None else marks)

@@ -23,7 +23,7 @@ shutdown                                                           none; the pro
 state that its owner changed since: with ``marks`` they are set as they are, without them what differs is truth.
 Then ``marks`` are added together: ``{"kind": "scribble|point|region|slice", "include": bool}`` with
 ``points_lps``, ``radius_mm`` and perhaps ``normal_lps``, or with ``box_ijk`` and an ``array`` of nonzero voxels. A
-slice that is right is always an array, includes, and may be all zero: what is zero in its box, one voxel thick, is
+confirmed slice is always an array, includes, and may be all zero: what is zero in its box, one voxel thick, is
 no organ. The answer holds what changed, inside one box; none without marks. A worker that does not hold the
 correction at that revision refuses with the code ``correction-lost``, and its owner opens it again.
 

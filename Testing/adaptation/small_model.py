@@ -72,7 +72,7 @@ def make_patient(geometry: Geometry = GRID) -> tuple[Volume, np.ndarray]:
     return Volume(voxels, geometry), np.ascontiguousarray(organ.transpose(2, 1, 0))
 
 
-def with_right_slices(ct: Volume, organ: np.ndarray, *numbers: int) -> Correction:
+def with_confirmed_slices(ct: Volume, organ: np.ndarray, *numbers: int) -> Correction:
     """A correction of nothing in which some axial slices are painted right, and no others."""
     mask, marks = np.zeros_like(organ), np.zeros(organ.shape, np.uint8)
     for number in numbers:

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
-from small_model import GRID, dice, make_patient, make_segmenter, modules_of, with_right_slices
+from small_model import GRID, dice, make_patient, make_segmenter, modules_of, with_confirmed_slices
 
 from PancreasSegLib.adaptation import PatientLearner
 from PancreasSegLib.adaptation.lesson import TARGETS, Lesson
@@ -32,7 +32,7 @@ def patient():
 
 @pytest.fixture(scope="module")
 def marked(patient):
-    return with_right_slices(*patient, 6, 11, 17)
+    return with_confirmed_slices(*patient, 6, 11, 17)
 
 
 def on_ct(probability: Volume, geometry: Geometry) -> np.ndarray:
@@ -59,9 +59,9 @@ def test_slices_that_nobody_marked_are_found_after_learning(patient, marked, act
     assert dice(before[UNMARKED], organ[UNMARKED]) < 0.4
 
 
-def test_what_was_learnt_outlines_the_organ_anew_and_is_one_exact_step(patient):
+def test_what_was_learnt_outlines_the_organ_anew(patient):
     ct, organ = patient
-    correction = with_right_slices(ct, organ, 6, 11, 17)
+    correction = with_confirmed_slices(ct, organ, 6, 11, 17)
     mask, marks = correction.mask.copy(), correction.marks.copy()
     probability = PatientLearner(make_segmenter(), settings=QUICK).learn(ct, mask, marks)
     change = correction.outline_anew(probability)
@@ -70,10 +70,6 @@ def test_what_was_learnt_outlines_the_organ_anew_and_is_one_exact_step(patient):
     assert change.added_ml > 1 and change.removed_ml == 0
     assert (after[marks == 1]).all() and not (after[marks == 2]).any()
     assert (correction.marks == marks).all() and correction.probability is probability
-    correction.undo()
-    assert (correction.mask == mask).all() and correction.probability is None
-    correction.redo()
-    assert (correction.mask == after).all() and correction.probability is probability
 
 
 def test_the_model_itself_stays_as_it_is_and_the_same_marks_give_the_same(patient, marked):

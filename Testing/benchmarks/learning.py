@@ -1,11 +1,11 @@
-"""How long a model takes to learn one patient from slices that are right, and what memory it needs.
+"""How long a model takes to learn one patient from confirmed slices, and what memory it needs.
 
 Run from the project's root on a quiet machine::
 
     python Testing/benchmarks/learning.py CT [--model default] [--threads 2] [--runs 5] [--output learning.md]
 
 The model segments the CT; every second slice of its own mask is then lost, as a mask that needs mending, and a
-simulated reader takes one slice after another as right, each followed by learning. Only times and memory are
+simulated reader confirms one slice after another, each followed by learning. Only times and memory are
 measured: what learning brings, `pancreasseg benchmark-correction --method learn` says.
 """
 

@@ -151,7 +151,7 @@ class Photographer:
         """Make every picture."""
         self.open()
         sys.stdout.write(f"The model alone: Dice {self.dice():.3f}\n")
-        self.right_slice()
+        self.confirmed_slice()
         mask = self.mask()
         self.correct(
             "correct_exclude.png",
@@ -168,14 +168,16 @@ class Photographer:
         self.preview()
         self.window()
 
-    def right_slice(self) -> None:
-        """Mend a slice as by Paint and Erase, press S, look at one beside it; then take all back.
+    def confirmed_slice(self) -> None:
+        """Mend a slice by hand, press S, look at one beside it; then take all back.
 
         The slice is the one whose error goes on most in the slice beside it.
         """
         from PySide6 import QtCore
 
-        from PancreasSegLib.refine import Mark
+        from PancreasSegPanel.scene.oriented_image import oriented_image
+        from PancreasSegPanel.scene.pancreas_segment import put_labelmap
+        from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 
         beside = round(BESIDE_MM / self.grid.spacing_mm[2])
         shared = np.zeros(len(self.truth) - beside, int)
@@ -194,11 +196,10 @@ class Photographer:
         self.look("Red", places[0])
         pictures.append(self.view("Red"))
         self.host.mouse.move("Red", places[0])
-        for include in (True, False):
-            mask, flat = self.mask(), np.zeros_like(self.truth)
-            flat[k] = (self.truth[k] & ~mask[k]) if include else (mask[k] & ~self.truth[k])
-            if flat.any():
-                session.direct(Mark.of_array(flat, self.grid, include=include, kind="region"))
+        mended = self.mask()
+        mended[k] = self.truth[k]  # what a reader does with the Segment Editor
+        image = oriented_image(mended.astype(np.uint8), (0, 0, 0), ras_from_geometry(self.grid))
+        put_labelmap(session.segmentation, session.segment_id, image)
         before = self.dice()
         self.host.press(QtCore.Qt.Key_S)
         self.wait(lambda: not session.busy)

@@ -119,7 +119,7 @@ class Reader(PanelUser):
         return self.host.find("correctionStatusLabel").text
 
     def take(self, tool: str) -> None:
-        """Take a tool by its button: include, exclude, paint, erase, includePoint, excludePoint."""
+        """Take a tool by its button: include, exclude, includePoint, excludePoint."""
         names = {"include": "includeBrush", "exclude": "excludeBrush"}
         button = f"{names.get(tool, tool)}Button"
         if not self.host.find(button).checked:
@@ -129,6 +129,19 @@ class Reader(PanelUser):
         """Draw with the left button and let the worker answer, if it is asked."""
         self.host.mouse.drag(view, line, **keys)
         self.let_correct()
+
+    def edit(self, voxels: np.ndarray) -> None:
+        """Paint and erase with the Segment Editor until the segment is this, on the CT's grid."""
+        import slicer
+
+        from PancreasSegPanel.scene.oriented_image import oriented_image
+
+        if not self.section.editor.active:
+            self.host.click("paintButton")
+        image = oriented_image(voxels.astype(np.uint8), (0, 0, 0), self.frame(self.node))
+        logic = slicer.vtkSlicerSegmentationsModuleLogic
+        logic.SetBinaryLabelmapToSegment(image, self.node, self.section.choice.segment_id, logic.MODE_REPLACE)
+        self.host.process_events()
 
     def waiting(self) -> list[Any]:
         """What the worker was asked to correct and has not answered."""
@@ -170,17 +183,20 @@ class Reader(PanelUser):
 
     def now(self, segment_id: str = "", node: Any = None) -> np.ndarray:
         """A segment on the CT's grid, (z, y, x)."""
-        from PancreasSegPanel.scene.ct_node import geometry_of
         from PancreasSegPanel.scene.oriented_image import oriented_image, values_on
-        from PancreasSegPanel.scene.patient_axes import ras_from_geometry
-        from PancreasSegPanel.scene.vtk_matrices import node_to_world
 
         node = self.node if node is None else node
         segment = node.GetSegmentation().GetSegment(segment_id or self.section.choice.segment_id)
-        frame = np.linalg.inv(node_to_world(node)) @ ras_from_geometry(geometry_of(self.slices.ct))
-        like = oriented_image(np.zeros(self.geometry.shape_zyx, np.uint8), (0, 0, 0), frame)
+        like = oriented_image(np.zeros(self.geometry.shape_zyx, np.uint8), (0, 0, 0), self.frame(node))
         labelmap = segment.GetRepresentation("Binary labelmap")
         return values_on(labelmap, like) == segment.GetLabelValue()
+
+    def frame(self, node: Any) -> np.ndarray:
+        """From the CT's voxels to a segmentation's own axes."""
+        from PancreasSegPanel.scene.ct_node import geometry_of
+        from PancreasSegPanel.scene.segment_on_ct import frame_of
+
+        return frame_of(node, geometry_of(self.slices.ct))
 
     def marked(self, name: str) -> np.ndarray:
         """A segment of the marks node."""

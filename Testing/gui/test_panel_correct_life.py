@@ -31,20 +31,20 @@ def test_keys_take_and_put_away_the_tools(reader, host):
     from PySide6.QtCore import Qt
 
     reader.start()
-    names = ("includeBrush", "excludeBrush", "paint", "includePoint", "excludePoint", "erase")
+    names = ("includeBrush", "excludeBrush", "includePoint", "excludePoint")
     for number, name in enumerate(names, start=1):
         host.press(Qt.Key_0 + number)
         down = [other for other in names if host.find(f"{other}Button").checked]
         assert down == [name]
-    host.press(Qt.Key_6)
-    assert reader.section.hand.tool is None and not host.find("eraseButton").checked
+    host.press(Qt.Key_4)
+    assert reader.section.active_tool.tool is None and not host.find("excludePointButton").checked
     host.press(Qt.Key_1)
     size = host.find("brushSizeSlider").value
     host.press(Qt.Key_Plus)
     assert host.find("brushSizeSlider").value > size
     host.press(Qt.Key_Minus)
     assert host.find("brushSizeSlider").value == pytest.approx(size, abs=0.1)
-    assert reader.section.hand.brush.radius_mm == pytest.approx(host.find("brushSizeSlider").value / 2)
+    assert reader.section.active_tool.brush.radius_mm == pytest.approx(host.find("brushSizeSlider").value / 2)
 
 
 def test_escape_forgets_the_stroke_then_puts_the_tool_away_then_cancels_a_run(reader, host):
@@ -56,12 +56,12 @@ def test_escape_forgets_the_stroke_then_puts_the_tool_away_then_cancels_a_run(re
     host.mouse.press("Red", line(reader)[0])
     host.mouse.draw("Red", line(reader))
     host.press(Qt.Key_Escape)
-    assert reader.section.hand.tool is not None
+    assert reader.section.active_tool.tool is not None
     host.mouse.release("Red", line(reader)[-1])
     assert not reader.waiting() or all(not r.options["marks"] for r in reader.waiting())
     assert (reader.now() == before).all()
     host.press(Qt.Key_Escape)
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
     host.click("segmentButton")
     host.find("cancelButton").setFocus()
     host.press(Qt.Key_Escape)
@@ -79,13 +79,13 @@ def test_keys_are_letters_in_a_text_field(reader, host):
     for key in (Qt.Key_1, Qt.Key_Z, Qt.Key_N):
         host.press(key)
     assert field.text == "1zn"
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
     box = host.find("brushSizeSlider").findChild(QDoubleSpinBox)
     box.selectAll()
     box.setFocus()
     host.press(Qt.Key_1)
     host.press(Qt.Key_2)
-    assert box.value == 12.0 and reader.section.hand.tool is None
+    assert box.value == 12.0 and reader.section.active_tool.tool is None
     field.deleteLater()
     host.process_events()
 
@@ -93,7 +93,7 @@ def test_keys_are_letters_in_a_text_field(reader, host):
 def test_leaving_the_module_gives_mouse_and_keys_back(reader, host):
     reader.start()
     taken = shortcuts(host)
-    assert {"1", "6", "Z", "Ctrl+Z", "N"} <= taken and "Esc" not in taken and "A" not in taken
+    assert {"1", "5", "Z", "Ctrl+Z", "N"} <= taken and "Esc" not in taken and "A" not in taken
     reader.take("include")
     assert "Esc" in shortcuts(host)
     before = reader.now()
@@ -128,7 +128,7 @@ def test_closing_the_section_puts_the_tool_away(reader, host):
     reader.start()
     reader.take("exclude")
     host.find("correctCollapsibleButton").collapsed = True
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
     assert not shortcuts(host)
 
 
@@ -150,13 +150,11 @@ def test_a_completed_neighbour_keeps_every_voxel(reader, host):
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     logic.SetSegmentStatus(other, logic.Completed)
     vein = reader.now("Vein")
-    for tool in ("include", "paint"):
-        reader.take(tool)
-        reader.draw("Red", line(reader))
-        assert (reader.now("Vein") == vein).all()
-        assert not (reader.now() & vein).any()
-        assert "Splenic vein" in reader.told
-    host.click("undoCorrectionButton")
+    reader.take("include")
+    reader.draw("Red", line(reader))
+    assert (reader.now("Vein") == vein).all()
+    assert not (reader.now() & vein).any()
+    assert "Splenic vein" in reader.told
     host.click("undoCorrectionButton")
     assert (reader.now("Vein") == vein).all()
 
@@ -191,7 +189,7 @@ def test_the_scene_closed_while_the_brush_draws(reader, host):
     host.mouse.draw("Red", line(reader))
     asked = reader.waiting()
     host.close_scene()
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
     assert host.find("correctSegmentSelector").count == 0
     assert not host.find("includeBrushButton").enabled
     host.mouse.release("Red", reader.slices.centre("Red"))
@@ -223,7 +221,7 @@ def test_a_segment_that_goes_takes_the_tool_with_it(reader, host):
     reader.draw("Red", line(reader))
     reader.node.GetSegmentation().RemoveSegment("Pancreas")
     host.process_events()
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
     assert not host.find("includeBrushButton").enabled
     reader.find_half()
     reader.take("include")
@@ -240,7 +238,7 @@ def test_the_segmentation_removed_while_the_brush_draws(reader, host):
     host.process_events()
     host.mouse.release("Red", line(reader)[-1])
     host.process_events()
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
 
 
 def test_another_segment_is_corrected_on_its_own(reader, host):
@@ -275,16 +273,15 @@ def test_a_ct_under_a_transform_is_marked_where_it_is_seen(reader, host):
     turn.RotateZ(20)
     transform.SetMatrixTransformToParent(turn.GetMatrix())
     reader.start(transform=transform)
-    reader.take("paint")
+    reader.take("include")
     host.find("brushSizeSlider").value = 12.0
-    before = reader.now()
     place = reader.ras((42, 30, 19))
     reader.look_at(place)
     way = [place, reader.slices.line("Red", (0, 0), (6, 0))[1]]
     reader.draw("Red", way)
     sure, maybe = reader.under("Red", way, 6.0)
-    new = reader.now() & ~before
-    assert new[sure & ~before].all() and new.any() and not new[~maybe].any()
+    new = reader.marked("Include")
+    assert new[sure].all() and new.any() and not new[~maybe].any()
 
 
 def test_segment_again_ends_the_marks_and_says_so(reader, host):
@@ -346,7 +343,7 @@ def test_the_segment_editor_is_embedded_and_one_tool_at_a_time_is_in_hand(reader
     assert editor.currentSegmentID() == "Pancreas" and editor._in_views
     reader.take("include")
     editor.setActiveEffectByName("Paint")
-    assert reader.section.hand.tool is None and not host.find("includeBrushButton").checked
+    assert reader.section.active_tool.tool is None and not host.find("includeBrushButton").checked
     reader.take("include")
     assert not editor.mrmlSegmentEditorNode().GetActiveEffectName()
     editor.setActiveEffectByName("Paint")
@@ -364,6 +361,37 @@ def test_the_segment_editor_is_embedded_and_one_tool_at_a_time_is_in_hand(reader
     assert editor.segmentationNode() is None
 
 
+@pytest.mark.parametrize("by", ["button", "key"])
+def test_paint_by_hand_takes_the_segment_editors_own_tool_and_each_edit_is_a_step(reader, host, by):
+    from PySide6.QtCore import Qt
+
+    def press():
+        host.press(Qt.Key_5) if by == "key" else host.click("paintButton")
+
+    reader.start()
+    reader.take("include")
+    press()
+    editor = host.find("segmentEditorWidget")
+    assert not host.find("segmentEditorCollapsibleButton").collapsed and editor.currentSegmentID() == "Pancreas"
+    assert editor.mrmlSegmentEditorNode().GetActiveEffectName() == "Paint"
+    assert reader.section.active_tool.tool is None and "press S" in reader.told
+    states = [reader.now()]
+    for k in (18, 19):
+        painted = reader.now()
+        painted[k, 28:33, 40:48] = True
+        reader.edit(painted)
+        states.append(reader.now())
+    assert host.find("undoCorrectionButton").enabled and reader.marked("Painted").any()
+    for state in states[1::-1]:
+        host.click("undoCorrectionButton")
+        assert (reader.now() == state).all()
+    for state in states[1:]:
+        host.click("redoCorrectionButton")
+        assert (reader.now() == state).all()
+    press()
+    assert not editor.mrmlSegmentEditorNode().GetActiveEffectName()
+
+
 def test_the_embedded_editors_editable_area_is_obeyed(reader, host):
     import slicer
 
@@ -375,7 +403,7 @@ def test_the_embedded_editors_editable_area_is_obeyed(reader, host):
     settings.SetSourceVolumeIntensityMaskRange(50.0, 200.0)
     before = reader.now()
     host.find("brushSizeSlider").value = 20.0
-    reader.take("paint")
+    reader.take("include")
     reader.draw("Red", reader.way((47, 31, 19), (54, 31, 19)))
     new = reader.now() & ~before
     hu = slicer.util.arrayFromVolume(reader.slices.ct)
@@ -407,7 +435,7 @@ def test_the_marks_are_no_output(reader, host):
     assert not reader.can_segment
     assert "marks of a correction" in host.find("segmentButton").toolTip
     assert host.find("correctSegmentSelector").count == 0
-    assert reader.section.hand.tool is None
+    assert reader.section.active_tool.tool is None
 
 
 def test_the_choices_are_kept_with_the_scene(reader, host):

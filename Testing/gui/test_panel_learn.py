@@ -72,8 +72,9 @@ def test_it_can_be_clicked_when_something_is_marked(reader, host):
     host.click("redoCorrectionButton")
     host.click("clearMarksButton")
     assert button(host) == ("Learn from marks", False)
-    reader.take("paint")
-    draw(reader)
+    painted = reader.now()
+    painted[18:21, 26:32, 40:46] = True
+    reader.edit(painted)
     assert button(host) == ("Learn from marks", True)
 
 

@@ -18,7 +18,7 @@ FREE_S = 1.5
 
 @pytest.fixture
 def reader(person):
-    """Half of an organ, a line over what is missing, a slice as right, and a model that can learn."""
+    """Half of an organ, a line over what is missing, a confirmed slice, and a model that can learn."""
     reader = WorkerReader(person.host)
     reader.files = person.files
     reader.start_with_half()
@@ -26,17 +26,17 @@ def reader(person):
     person.host.process_events()
     reader.take("include")
     draw(reader, 31)
-    take_slice_as_right(reader)
+    confirm_slice(reader)
     return reader
 
 
-def take_slice_as_right(reader):
-    """Take the slice as right: that is enough to learn from."""
+def confirm_slice(reader):
+    """Confirm the slice: that is enough to learn from."""
     from PySide6.QtCore import Qt
 
     reader.host.press(Qt.Key_S)
     reader.let_correct()
-    assert "taken as right" in reader.told, reader.told
+    assert "confirmed" in reader.told, reader.told
 
 
 def draw(reader, row):

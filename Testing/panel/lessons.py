@@ -24,7 +24,7 @@ def fail(logic, client, error):
 
 def given(session, client):
     """The probability that goes to the worker with the segment as it is now."""
-    session._sender.renew()
+    session._channel.renew()
     session.prepare()
     return client.last.options["state"].probability
 

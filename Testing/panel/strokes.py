@@ -52,6 +52,14 @@ def edit_elsewhere(session, voxels):
     put_labelmap(session.segmentation, session.segment_id, image)
 
 
+def paint(session, mark):
+    """Paint or erase a mark's voxels in the Segment Editor, and go on here."""
+    voxels = now(session)
+    voxels[mark.box.slices_zyx][mark.voxels] = mark.include
+    edit_elsewhere(session, voxels)
+    session.notice()
+
+
 def complete(node, segment_id):
     """Lock a segment."""
     logic = slicer.vtkSlicerSegmentationsModuleLogic

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from lessons import as_learnt, asked, fail, given, teach
-from strokes import ELSEWHERE, OUTSIDE, answer, edit_elsewhere, marked, now, stroke
+from strokes import ELSEWHERE, OUTSIDE, answer, edit_elsewhere, marked, now, paint, stroke
 from test_segment_writing import add_neighbour
 
 from PancreasSegLib.errors import MarkError, ModelPackageError
@@ -36,7 +36,7 @@ def test_it_outlines_the_organ_anew_and_the_marks_stay(begun, logic, client, gri
 
 def test_the_worker_is_given_all_that_was_marked(begun, client, axial):
     session = begun(axial)
-    session.direct(stroke(session, (30, 20, 20), radius_mm=4))
+    paint(session, stroke(session, (30, 20, 20), radius_mm=4))
     session.learn()
     mask, marks = client.last.options["state"].within(Box.whole(axial))
     assert np.array_equal(mask > 0, now(session)) and marked(session, "Painted").any()
@@ -129,7 +129,7 @@ def test_doubtful_slices_are_those_of_what_was_learnt(begun, logic, client, axia
     session = begun(axial)
     found = given(session, client)
     session.clear_marks()
-    session.direct(stroke(session, (2, 2, 30), radius_mm=3))
+    paint(session, stroke(session, (2, 2, 30), radius_mm=3))
     voxels = np.full(found.voxels.shape, 0.999, np.float16)
     voxels[4] = 0.5
     session.learn()
@@ -149,7 +149,7 @@ def test_a_model_that_knows_several_organs_outlines_that_of_the_segment(begun, l
     name = add_neighbour(session.segmentation, axial, Box((24, 14, 12), (30, 30, 25)))
     session.segmentation.GetSegmentation().GetSegment(name).SetTag("PancreasSeg.Label", "spleen")
     other = logic.correct(session.segmentation, name)
-    other.direct(stroke(other, OUTSIDE))
+    paint(other, stroke(other, ELSEWHERE))
     other.learn()
     assert client.last.options["label"] == "spleen"
 

@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 from lessons import as_learnt, asked, fail, given, teach
-from strokes import ELSEWHERE, OUTSIDE, answer, complete, marked, now, stroke, whole
+from strokes import ELSEWHERE, OUTSIDE, answer, complete, marked, now, paint, stroke, whole
 from test_patient_axes import move
 from test_segment_writing import add_neighbour, expected, on_ct, segment
 
@@ -57,11 +57,12 @@ def test_what_was_painted_meanwhile_stays(begun, logic, client, axial):
     session = begun(axial)
     session.learn()
     painted, erased = stroke(session, (34, 30, 3), radius_mm=4), stroke(session, (12, 18, 12), False, 4)
-    session.direct(painted)
-    session.direct(erased)
+    paint(session, painted)
+    gone = whole(erased, axial) & now(session)
+    paint(session, erased)
     assert now(session)[whole(painted, axial)].all()
     teach(logic, client)
-    assert now(session)[whole(painted, axial)].all() and not now(session)[whole(erased, axial)].any()
+    assert now(session)[whole(painted, axial)].all() and gone.any() and not now(session)[gone].any()
     assert session.last.learnt and session.last.added_ml > 0
 
 
@@ -277,7 +278,7 @@ def test_what_is_forgotten_leaves_the_memory(begun, logic, client, axial):
     gc.collect()
     assert kept() is not None
     session.undo()
-    session.direct(stroke(session, ELSEWHERE))
+    paint(session, stroke(session, ELSEWHERE))
     while logic.jobs.background.open:  # the figures of the state that was
         logic.turn()
     gc.collect()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slicer
-from strokes import ELSEWHERE, INSIDE, OUTSIDE, answer, complete, edit_elsewhere, marked, now, stroke, whole
+from strokes import ELSEWHERE, INSIDE, OUTSIDE, answer, complete, edit_elsewhere, marked, now, paint, stroke, whole
 from test_patient_axes import move
 from test_segment_writing import add_neighbour, edit, on_ct
 
@@ -77,17 +77,23 @@ def test_an_undo_of_the_segment_editor_takes_the_marks_along(start, logic, clien
     assert np.array_equal(state[1] > 0, whole(stroke(session, OUTSIDE), axial))
 
 
-def test_undo_leaves_what_was_edited_since(start, logic, client, axial):
+def test_an_edit_elsewhere_is_undone_before_the_correction_that_it_came_after(start, logic, client, axial):
     session = start(axial)
     before, mark = now(session), stroke(session, OUTSIDE)
     session.add([mark])
     answer(logic, client)
+    corrected = now(session)
     hole = whole(stroke(session, OUTSIDE, radius_mm=3), axial)
     elsewhere = box_of(axial, Box((5, 5, 5), (8, 8, 8)))
     edit_elsewhere(session, (now(session) & ~hole) | elsewhere)
+    edited = now(session)
     session.undo()
-    assert np.array_equal(now(session), before | elsewhere)
-    assert marked(session, "Erased")[hole].all()  # still what the user said last
+    assert np.array_equal(now(session), corrected) and not marked(session, "Erased").any()
+    session.undo()
+    assert np.array_equal(now(session), before)
+    session.redo()
+    session.redo()
+    assert np.array_equal(now(session), edited) and marked(session, "Erased")[hole].all()
 
 
 def test_a_completed_neighbour_survives_and_the_user_is_told(start, logic, client, axial):
@@ -106,19 +112,20 @@ def test_a_completed_neighbour_survives_and_the_user_is_told(start, logic, clien
     assert np.array_equal(state[0] > 0, before | grown)
 
 
-def test_a_segment_that_pancreasseg_made_is_protected_as_well(start, logic, axial):
+def test_a_segment_that_pancreasseg_made_is_protected_as_well(start, logic, client, axial):
     session = start(axial)
     own = session.segment_id
     name = add_neighbour(session.segmentation, axial, Box((26, 10, 8), (34, 30, 25)), "Tumour")
     complete(session.segmentation, own)
     tumour = logic.correct(session.segmentation, name)
     pancreas = now(session)
-    tumour.direct(stroke(tumour, (20, 18, 14), radius_mm=20))
+    tumour.add([stroke(tumour, (20, 18, 14), radius_mm=20, kind="region")])
+    answer(logic, client)
     assert not (now(tumour) & pancreas).any() and np.array_equal(now(session), pancreas)
 
 
 @pytest.mark.parametrize("how", ["inside a segment", "intensity"])
-def test_masking_settings_are_respected(start, scene, axial, how):
+def test_masking_settings_are_respected(start, logic, client, scene, axial, how):
     session = start(axial)
     kind, node, before = slicer.vtkMRMLSegmentationNode, session.segmentation, now(session)
     if how == "intensity":
@@ -134,7 +141,8 @@ def test_masking_settings_are_respected(start, scene, axial, how):
         edit(scene, node, kind.EditAllowedInsideSingleSegment, name)
         allowed = on_ct(node, name, axial)
     mark = whole(stroke(session, OUTSIDE, radius_mm=9), axial)
-    session.direct(stroke(session, OUTSIDE, radius_mm=9))
+    session.add([stroke(session, OUTSIDE, radius_mm=9, kind="region")])
+    answer(logic, client)
     assert np.array_equal(now(session), before | (mark & allowed))
     assert (mark & ~allowed & ~before).any()
 
@@ -244,7 +252,7 @@ def test_what_cannot_be_corrected_gets_a_sentence(start, logic, scene, axial):
 
 def test_a_scribble_over_what_was_painted_is_seen_as_a_scribble(start, logic, client, axial):
     session = start(axial)
-    session.direct(stroke(session, OUTSIDE, radius_mm=9))
+    paint(session, stroke(session, OUTSIDE, radius_mm=9))
     mark = stroke(session, OUTSIDE, radius_mm=4)
     session.add([mark])
     client.answer(CorrectionChange.nothing())  # the library finds nothing new in it
@@ -263,7 +271,8 @@ def test_every_write_saves_a_state_of_the_segment_editor_right_before_it(start, 
     session.add([stroke(session, OUTSIDE)])
     answer(logic, client)
     seen.append(now(session))
-    session.direct(stroke(session, ELSEWHERE))
+    session.add([stroke(session, ELSEWHERE)])
+    answer(logic, client)
     seen.append(now(session))
     session.undo()
     session.clear_marks()  # changes no voxel
@@ -289,7 +298,7 @@ def test_an_empty_segment_is_filled_by_a_stroke(logic, client, add_ct, scene, gr
     session.redo()
     session.smooth()
     session.wait()
-    session.direct(stroke(session, INSIDE, include=False, radius_mm=90))
+    paint(session, stroke(session, INSIDE, include=False, radius_mm=90))
     assert not now(session).any()
     session.smooth()
     session.wait()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from strokes import ELSEWHERE, INSIDE, OUTSIDE, answer, edit_elsewhere, marked, now, stroke, whole
+from strokes import ELSEWHERE, INSIDE, OUTSIDE, answer, edit_elsewhere, marked, now, paint, stroke, whole
 from test_segment_writing import expected
 
 from PancreasSegLib.errors import MarkError, OutOfMemoryError, WorkerError
@@ -151,7 +151,7 @@ def test_painting_goes_into_segment_and_preview(start, logic, client, axial):
     session.add([stroke(session, OUTSIDE)])
     answer(logic, client)
     hand = stroke(session, ELSEWHERE)
-    session.direct(hand)
+    paint(session, hand)
     assert np.array_equal(now(session), expected(axial) | whole(hand, axial))
     assert marked(session, "Preview")[whole(hand, axial)].all()
     proposed = marked(session, "Preview")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import slicer
 from fake_worker import BOX, reply
-from strokes import ELSEWHERE, INSIDE, OUTSIDE, answer, edit_elsewhere, marked, now, stroke, whole
+from strokes import ELSEWHERE, INSIDE, OUTSIDE, answer, edit_elsewhere, marked, now, paint, stroke, whole
 from test_segment_writing import add_neighbour, expected, segment
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.volume import Box, Volume
-from PancreasSegPanel.scene.measurement import kept
+from PancreasSegPanel.scene.measurement import find_measurement as measured
 from PancreasSegPanel.work.segmentation_run import Job
 
 
@@ -120,7 +120,7 @@ def test_taking_back_begins_with_the_corrections_of_a_result(start, logic, clien
     segment(logic, client, session.ct, session.segmentation, box=smaller)
     session.add([stroke(session, OUTSIDE)])
     answer(logic, client)
-    session.direct(stroke(session, ELSEWHERE))
+    paint(session, stroke(session, ELSEWHERE))
     assert logic.undo() and logic.undo()  # minutes of work must not go with one click
     assert np.array_equal(now(session), expected(axial, smaller))
     assert logic.undo()
@@ -157,7 +157,7 @@ def test_a_reopened_scene_goes_on(start, logic, client, scene, axial, tmp_path, 
     session = start(axial)
     session.add([stroke(session, OUTSIDE), stroke(session, (14, 17, 13), include=False, radius_mm=4)])
     answer(logic, client)
-    session.direct(stroke(session, (30, 20, 20), radius_mm=4))
+    paint(session, stroke(session, (30, 20, 20), radius_mm=4))
     if preview:
         session.preview = True
         session.add([stroke(session, ELSEWHERE)])
@@ -245,14 +245,15 @@ def test_no_probability_no_doubt(start, logic, axial, scene):
     assert logic.correct(session.segmentation, name).doubtful_slices() == []
 
 
-def test_a_surface_follows_each_step(start, axial):
+def test_a_surface_follows_each_step(start, logic, client, axial):
     from PancreasSegPanel.scene import surface
 
     session = start(axial)
     surface.show(session.segmentation, 0.0)
     own = session.segmentation.GetSegmentation().GetSegment(session.segment_id)
     before = own.GetRepresentation("Closed surface").GetBounds()
-    session.direct(stroke(session, (30, 18, 14)))
+    session.add([stroke(session, (30, 18, 14), kind="region")])
+    answer(logic, client)
     assert own.GetRepresentation("Closed surface").GetBounds() != before
     session.undo()
     assert own.GetRepresentation("Closed surface").GetBounds() == before
@@ -286,38 +287,38 @@ def waited(logic):
 
 def test_the_figures_follow_the_segment_and_come_back(start, logic, client, axial):
     session = start(axial)
-    first, heard = kept(session.segmentation), []
+    first, heard = measured(session.segmentation), []
     session.add([stroke(session, OUTSIDE)])
     answer(logic, client)
-    session.on_change.append(lambda: heard.append(kept(session.segmentation).volume_ml))
+    session.on_change.append(lambda: heard.append(measured(session.segmentation).volume_ml))
     waited(logic)
-    corrected = kept(session.segmentation)
+    corrected = measured(session.segmentation)
     assert corrected.volume_ml == pytest.approx(now(session).sum() * axial.voxel_volume_ml)
     assert heard[-1] == corrected.volume_ml != first.volume_ml
     assert corrected.confidence is None and "Corrected by hand." in corrected.notes
     assert corrected.extent_mm[0] > first.extent_mm[0] and corrected.model == first.model
-    session.direct(stroke(session, INSIDE, include=False, radius_mm=200))
+    paint(session, stroke(session, INSIDE, include=False, radius_mm=200))
     waited(logic)
-    assert kept(session.segmentation).volume_ml == 0 and kept(session.segmentation).mean_hu is None
+    assert measured(session.segmentation).volume_ml == 0 and measured(session.segmentation).mean_hu is None
     session.undo()
     session.undo()
     waited(logic)
-    assert kept(session.segmentation) == first
+    assert measured(session.segmentation) == first
 
 
 def test_figures_that_were_dropped_with_the_worker_are_measured_with_the_next_step(start, logic, axial):
     session = start(axial)
-    session.direct(stroke(session, OUTSIDE))
+    paint(session, stroke(session, OUTSIDE))
     logic.close()
-    session.direct(stroke(session, ELSEWHERE))
+    paint(session, stroke(session, ELSEWHERE))
     waited(logic)
-    assert kept(session.segmentation).volume_ml == pytest.approx(now(session).sum() * axial.voxel_volume_ml)
+    assert measured(session.segmentation).volume_ml == pytest.approx(now(session).sum() * axial.voxel_volume_ml)
 
 
 def test_figures_of_another_segment_are_left_alone(start, logic, axial):
     session = start(axial)
-    first = kept(session.segmentation)
+    first = measured(session.segmentation)
     name = add_neighbour(session.segmentation, axial, Box((24, 14, 12), (30, 30, 25)))
-    logic.correct(session.segmentation, name).direct(stroke(session, ELSEWHERE))
+    paint(logic.correct(session.segmentation, name), stroke(session, ELSEWHERE))
     waited(logic)
-    assert kept(session.segmentation) == first
+    assert measured(session.segmentation) == first

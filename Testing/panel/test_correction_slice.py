@@ -1,12 +1,12 @@
-"""A slice that is taken as right, without Qt: the slices beside it follow, and only what was seen counts."""
+"""A confirmed slice, without Qt: the slices beside it follow, and only what was seen counts."""
 
 import numpy as np
 import pytest
-from strokes import answer, complete, edit_elsewhere, marked, now, stroke
+from strokes import answer, complete, edit_elsewhere, marked, now, paint, stroke
 from test_segment_writing import add_neighbour, on_ct
 
 from PancreasSegLib.errors import MarkError, WorkerError
-from PancreasSegLib.refine import EXCLUDED, INCLUDED, Correction, Mark
+from PancreasSegLib.refine import EXCLUDED, Correction, Mark
 from PancreasSegLib.volume import Box, Volume
 from PancreasSegPanel.scene.ct_node import voxels_of
 
@@ -38,7 +38,7 @@ def spoilt(start):
         wrong[:, :, 18:] = False
         wrong[ORGAN.lower_ijk[2] : ORGAN.upper_ijk[2], 14:20, 5:12] = True
         edit_elsewhere(session, wrong)
-        session._segment.restart(session.geometry)  # the segment as some model left it
+        session._segment.restart()  # the segment as some model left it
         session._probability._network = lambda: None
         return session, truth
 
@@ -64,7 +64,7 @@ def mend(session, truth, k=K):
     flat[k] = True
     for include, voxels in ((True, truth & ~wrong & flat), (False, wrong & ~truth & flat)):
         if voxels.any():
-            session.direct(Mark.of_array(voxels, session.geometry, include=include, kind="region"))
+            paint(session, Mark.of_array(voxels, session.geometry, include=include))
 
 
 def test_the_slices_beside_it_follow_both_ways_and_one_undo_brings_all_back(spoilt, logic, client, grid):
@@ -81,7 +81,7 @@ def test_the_slices_beside_it_follow_both_ways_and_one_undo_brings_all_back(spoi
     volume_ml = grid.voxel_volume_ml
     assert session.last.added_ml == pytest.approx((after & ~before).sum() * volume_ml)
     assert session.last.removed_ml == pytest.approx((before & ~after).sum() * volume_ml)
-    assert "is taken as right: " in session.sentence and "in the slices beside it" in session.sentence
+    assert "is confirmed: " in session.sentence and "in the slices beside it" in session.sentence
     assert session.undo()
     assert np.array_equal(now(session), before)
     assert session.redo()
@@ -301,14 +301,3 @@ def test_a_slice_beyond_the_end_of_the_organ_says_that_there_is_none(spoilt, log
     answer(logic, client)
     (mark,) = client.last.options["marks"]
     assert not mark.voxels.any() and (mark.values == EXCLUDED).all() and not now(session)[k].any()
-
-
-def test_erasing_marks_by_a_slice_forgets_all_that_it_says(spoilt, logic, client, axial):
-    session, truth = spoilt(axial)
-    mend(session, truth)
-    session.confirm_slice(2, K)
-    answer(logic, client)
-    (mark,) = client.last.options["marks"]
-    assert INCLUDED in mark.values
-    session.erase_marks(mark)
-    assert not marked(session, "Slices").any() and not marked(session, "Erased")[mark.box.slices_zyx].any()

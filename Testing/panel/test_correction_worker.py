@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from strokes import marked, now, whole
+from strokes import marked, now, paint, whole
 
 from PancreasSegLib.refine import Correction, Mark
 from PancreasSegLib.volume import Box, Geometry, Volume
@@ -83,10 +83,8 @@ def test_the_segment_is_what_the_library_makes_of_the_strokes(correct):
         session.wait()
         twin.add([mark])
         assert np.array_equal(now(session), twin.mask), number
-    session.undo()
-    twin.undo()
     painted = stroke(1, include=False)
-    session.direct(painted)
+    paint(session, painted)
     twin.edit(painted.box, twin.mask[painted.box.slices_zyx] & ~painted.voxels)
     mark = stroke(9)
     session.add([mark])

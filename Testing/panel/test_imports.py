@@ -48,7 +48,6 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-@pytest.mark.xfail(reason="queue and learning", strict=True)
 def test_no_file_leads_back_to_itself():
     found = imports(PLACE)
     assert any(f"{PANEL}.logic" in others for others in found.values())

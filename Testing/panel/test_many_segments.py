@@ -109,11 +109,13 @@ def test_a_stroke_and_its_undo_touch_one_organ(organs, logic, client, axial):
     assert max(took, took_back) < LONGEST_S
 
 
-def test_painting_in_an_organ_of_a_layer_touches_it_alone(organs, logic, client, axial):
+def test_a_region_in_an_organ_of_a_layer_touches_it_alone(organs, logic, client, axial):
     ct, node = organs
     session = logic.correct(node, "Organ 7", ct)
     _, before = surfaces(node)
-    took = [timed(lambda: session.direct(stroke(session, OUTSIDE))), timed(session.undo)]
+    session.add([stroke(session, OUTSIDE, kind="region")])
+    client.correct()
+    took = [timed(logic.poll), timed(session.undo)]
     _, after = surfaces(node)
     changed, same = after.pop("Organ 7"), before.pop("Organ 7")
     assert changed != same and after == before

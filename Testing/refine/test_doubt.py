@@ -92,7 +92,7 @@ def test_no_more_than_asked_for():
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_a_slice_across_was_not_looked_at_in_every_axial_slice(grid):
-    """One taken as right in the coronal or sagittal view leaves the doubtful axial slices to be looked at."""
+    """One confirmed in the coronal or sagittal view leaves the doubtful axial slices to be looked at."""
     probability = crop(GRIDS[grid], {7: 0.5, 15: 0.5})
     geometry = probability.geometry
     axis = axial_axis(geometry)

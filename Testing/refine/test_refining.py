@@ -119,25 +119,6 @@ def test_a_region_changes_exactly_its_voxels(case):
     assert np.array_equal(correction.mask, expected)
 
 
-def test_undo_and_redo_are_exact_and_a_new_mark_ends_what_can_be_redone(case):
-    correction = Correction(case.ct, case.mask, case.probability)
-    states = [(correction.mask.copy(), correction.marks.copy())]
-    for mark in (include(case), exclude(case), include(case, (20, 0, 5), (30, 0, 5))):
-        correction.add([mark])
-        states.append((correction.mask.copy(), correction.marks.copy()))
-    for mask, marks in reversed(states[:-1]):
-        correction.undo()
-        assert np.array_equal(correction.mask, mask) and np.array_equal(correction.marks, marks)
-    assert correction.undo() is None
-    for mask, marks in states[1:]:
-        correction.redo()
-        assert np.array_equal(correction.mask, mask) and np.array_equal(correction.marks, marks)
-    assert correction.redo() is None
-    correction.undo()
-    correction.add([exclude(case)])
-    assert correction.redo() is None
-
-
 def test_the_same_marks_give_the_same_mask_also_when_the_state_is_handed_over(case):
     marks = [include(case), exclude(case), include(case, (20, 0, 5), (30, 0, 5))]
     whole = Correction(case.ct, case.mask, case.probability)
@@ -162,9 +143,6 @@ def test_what_the_user_changed_elsewhere_is_truth(case):
     correction.add([include(case)])
     correction.add([exclude(case)])
     assert np.array_equal(correction.mask[box.slices_zyx][changed], edited[changed])
-    for _ in range(3):
-        correction.undo()
-    assert np.array_equal(correction.mask, case.mask) and not correction.marks.any()
 
 
 def test_a_stroke_across_the_whole_belly_is_taken_piece_by_piece(case):
@@ -184,7 +162,6 @@ def test_a_failing_method_leaves_everything_as_it_was(case):
     with pytest.raises(MemoryError):
         correction.add([include(case)])
     assert np.array_equal(correction.mask, case.mask) and not correction.marks.any()
-    assert correction.undo() is None
 
 
 def test_what_does_not_fit_is_refused(case):
@@ -196,13 +173,6 @@ def test_what_does_not_fit_is_refused(case):
     far = Geometry((300, 300, 300), (1.0, 1.0, 1.0))
     with pytest.raises(MarkError, match="does not lie on this CT"):
         correction.add([Mark.point([250, 250, 250], far, include=True)])
-
-
-def test_thirty_marks_keep_as_many_steps_as_asked_for(case):
-    correction = Correction(case.ct, case.mask, case.probability, steps=4)
-    for _ in range(6):
-        correction.add([Mark("region", True, Box((1, 1, 1), (3, 3, 3)), np.ones((2, 2, 2), bool))])
-    assert sum(correction.undo() is not None for _ in range(9)) == 4
 
 
 def test_floats_and_whole_numbers_of_hu_mean_the_same(case):
@@ -221,7 +191,7 @@ def spoilt_in_a_slab(case):
     return np.roll(case.organ, 5, axis=1)
 
 
-def right_slice(case, mask, index):
+def confirmed_slice(case, mask, index):
     mended = mask.copy()
     mended[index] = case.organ[index]
     return Mark.of_slice(mended, case.ct.geometry, axis=2, index=index)
@@ -234,15 +204,13 @@ def test_a_slice_that_is_right_mends_its_neighbours_both_ways_and_nothing_far_aw
     slices = np.flatnonzero(case.organ.any(axis=(1, 2)))
     middle = int(slices[len(slices) // 2])
     before = mask.copy()
-    change = correction.add([right_slice(case, mask, middle)])
+    change = correction.add([confirmed_slice(case, mask, middle)])
     assert np.array_equal(correction.mask[middle], case.organ[middle])
     for near in (middle - 1, middle + 1):
         assert dice(correction.mask[near], case.organ[near]) > dice(mask[near], case.organ[near]) + 0.1
     assert change.added_ml > 1 and change.removed_ml > 1
     reach = int(np.ceil(REACH_MM / case.ct.geometry.spacing_mm[2])) + 1
     assert np.array_equal(correction.mask[: middle - reach], before[: middle - reach])
-    correction.undo()
-    assert np.array_equal(correction.mask, before) and not correction.marks.any()
 
 
 @pytest.mark.parametrize("number", range(0, 48, 7))

@@ -26,8 +26,8 @@ def learn(owner: Owner, model: str, **options):
     return owner.client.learn(owner.scan, owner.name, owner.state, model, "cpu", **options)
 
 
-def right_slice(owner: Owner) -> Mark:
-    """The middle slice of the block, taken as right: enough to learn from."""
+def confirmed_slice(owner: Owner) -> Mark:
+    """The middle slice of the block, confirmed: enough to learn from."""
     axis = int(np.argmax(owner.grid.spacing_mm))
     middle = (owner.box.lower_ijk[axis] + owner.box.upper_ijk[axis]) // 2
     return Mark.of_slice(owner.whole()[0], owner.grid, axis=axis, index=middle)
@@ -52,7 +52,7 @@ def test_it_gives_what_the_library_gives_and_strokes_go_on_from_it(client, brigh
     write = exchange.write_probability
     monkeypatch.setattr(exchange, "write_probability", lambda *a: sent.append("probability") or write(*a))
     owner = Owner(client, GRIDS[grid], f"learning {grid}")
-    owner.add(owner.stroke(0.8), right_slice(owner))
+    owner.add(owner.stroke(0.8), confirmed_slice(owner))
     change = owner.take(learn(owner, bright))
     expected = learnt_here(owner, bright)
     owner.check()
@@ -67,19 +67,18 @@ def test_it_gives_what_the_library_gives_and_strokes_go_on_from_it(client, brigh
 
 def test_undone_it_goes_on_from_the_former_probability(client, bright):
     owner = Owner(client, GRIDS["plain"], "learnt and undone")
-    owner.add(right_slice(owner))
+    owner.add(confirmed_slice(owner))
     before = owner.state
     owner.take(learn(owner, bright))
     learnt_here(owner, bright)
-    owner.state = before
-    owner.twin.undo()
+    owner.return_to(before)
     owner.add(owner.stroke(0.9))
 
 
 def test_progress_names_the_stages_and_never_falls(client, bright):
     events = []
     owner = Owner(client, GRIDS["plain"], "progress")
-    owner.add(right_slice(owner))
+    owner.add(confirmed_slice(owner))
     client.wait(learn(owner, bright, on_progress=events.append))
     fractions = [event.fraction for event in events]
     assert {"learn", "segment"} <= {event.stage for event in events}
@@ -97,7 +96,7 @@ def test_refusals_are_the_librarys_and_the_correction_lives_on(client, bright):
     owner.add(Mark.point(owner.grid.index_to_lps(owner.box.lower_ijk), owner.grid, include=True))
     with pytest.raises(MarkError, match="Too little is marked"):
         client.wait(learn(owner, bright))
-    owner.add(right_slice(owner))
+    owner.add(confirmed_slice(owner))
     with pytest.raises(ModelPackageError, match="does not segment the spleen"):
         client.wait(learn(owner, bright, label="spleen"))
     with pytest.raises(ModelPackageError):
@@ -109,7 +108,7 @@ def test_refusals_are_the_librarys_and_the_correction_lives_on(client, bright):
 def test_cancelled_and_killed_under_way_nothing_is_lost(workers, launcher, bright):
     client = workers(launcher(ENDLESS))
     owner = Owner(client, GRIDS["plain"])
-    owner.add(right_slice(owner))
+    owner.add(confirmed_slice(owner))
     pid = workers.note(client)
     events = []
     request = learn(owner, bright, on_progress=events.append)

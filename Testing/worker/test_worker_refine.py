@@ -54,8 +54,7 @@ def test_undo_and_edits_reach_the_worker_with_the_next_stroke(client):
     owner = Owner(client, GRIDS["plain"], "undo")
     before = owner.state
     owner.add(owner.stroke(0.8))
-    owner.state = before  # undone here; the worker is not told
-    owner.twin.undo()
+    owner.return_to(before)
     owner.add(owner.stroke(0.9))
     mask, marks = owner.whole()
     mask[0, 0, :9], marks[0, 0, :9] = 1, 1  # painted elsewhere

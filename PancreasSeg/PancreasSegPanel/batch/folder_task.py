@@ -17,10 +17,10 @@ from PancreasSegLib.worker import Scan
 from PancreasSegPanel.scene.measurement import Measurement, as_csv
 
 if TYPE_CHECKING:
+    from PancreasSegLib.worker import Request, SegmentReply
     from PancreasSegPanel.batch.batch import OnTaskDone
     from PancreasSegPanel.work.background import BackgroundJob
     from PancreasSegPanel.work.worker_jobs import WorkerJobs
-    from PancreasSegPanel.work.worker_protocol import ReplyLike, RequestLike
 
 OUTPUT_FOLDER = "pancreasseg"
 SUMMARY = "summary.csv"
@@ -75,7 +75,7 @@ class FolderTask:
     ) -> None:
         self._jobs, self.name, self._path, self._mask = jobs, name, scan, mask
         self._summary, self._model, self._device = summary, model, device
-        self._request: RequestLike | None = None
+        self._request: Request | None = None
         self._on_done: OnTaskDone | None = None
         self._noted: list[str] = []  # what the reader repaired or chose, such as one of several series
 
@@ -127,7 +127,7 @@ class FolderTask:
             probability=False,
         )
 
-    def _segmented(self, request: RequestLike, key: str) -> None:
+    def _segmented(self, request: Request, key: str) -> None:
         self._jobs.client.release(key)
         if self._on_done is None:
             return
@@ -137,7 +137,7 @@ class FolderTask:
         reply = request.result
         self._jobs.do(lambda: self._write(reply), lambda job: self._answer(job.result, job.error))
 
-    def _write(self, reply: ReplyLike) -> Measurement:
+    def _write(self, reply: SegmentReply) -> Measurement:
         from PancreasSegLib.io import write_mask
 
         if reply.box_ijk is None:
@@ -152,7 +152,7 @@ class FolderTask:
         return measured
 
 
-def _measured(name: str, reply: ReplyLike, model: str, device: str) -> Measurement:
+def _measured(name: str, reply: SegmentReply, model: str, device: str) -> Measurement:
     label = "pancreas" if "pancreas" in reply.labels else next(iter(reply.labels))
     figures = reply.statistics.get(label, {})
     return Measurement(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PancreasSegPanel.logic import PanelLogic
 from PancreasSegPanel.scene.confidence_map import may_be_ct
 from PancreasSegPanel.scene.ct_node import check_node
-from PancreasSegPanel.scene.measurement import Measurement, kept
+from PancreasSegPanel.scene.measurement import Measurement, find_measurement
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.work.segmentation_run import Job, Run
 
@@ -59,7 +59,7 @@ class LoadedTask:
 
     def measured_before(self) -> Measurement | None:
         """Return what its segmentation carries."""
-        return kept(segmentation_of(self._scene, self._job.ct))
+        return find_measurement(segmentation_of(self._scene, self._job.ct))
 
     def start(self, on_progress: Callable[[float], None], on_done: OnTaskDone) -> None:
         """Segment it into a new segmentation."""

@@ -1,4 +1,4 @@
-"""A slice that the reader takes as right: what was seen of it, and whether it still is so."""
+"""A slice that the reader confirms: what was seen of it, and whether it still is so."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import numpy as np
 from PancreasSegLib.errors import MarkError
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegPanel.messages import slice_place
-from PancreasSegPanel.scene.marks_node import BY_HAND
-from PancreasSegPanel.scene.patient_axes import flipped
+from PancreasSegPanel.scene.mark_map import BY_HAND
+from PancreasSegPanel.scene.patient_axes import flip
 
 if TYPE_CHECKING:
     from PancreasSegLib.refine import Mark
     from PancreasSegLib.worker import CorrectionState
-    from PancreasSegPanel.correction.state import SegmentCorrection, Waiting
+    from PancreasSegPanel.correction.state import SegmentCorrection
+    from PancreasSegPanel.scene.mark_map import Drawn
 
-CHANGED = "The slice has changed since it was taken as right."
+CHANGED = "The slice has changed since it was confirmed."
 CHANGED_HINT = "Look at it again, and press S once more."
 
 
-def seen_slice(segment: SegmentCorrection, waiting: Waiting, axis: int, index: int, geometry: Geometry) -> Mark:
-    """Return the mark that a slice is right as the segment shows it.
+def confirm(segment: SegmentCorrection, waiting: Drawn, axis: int, index: int, geometry: Geometry) -> Mark:
+    """Return the mark that confirms a slice as the segment shows it.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def seen_slice(segment: SegmentCorrection, waiting: Waiting, axis: int, index: i
         if (here & (values[shared.slices_in(mark.box)] != value)).any():
             raise MarkError(
                 "What was drawn in this slice is not in the segment yet.",
-                "Let it be corrected (Ctrl+U), look at the slice, then take it as right.",
+                "Let it be corrected (Ctrl+U), look at the slice, then confirm it.",
             )
     return mark
 
@@ -73,7 +74,7 @@ def _of_state(state: CorrectionState, axis: int, index: int, geometry: Geometry)
 
 
 def is_as_seen(mark: Mark, state: CorrectionState) -> bool:
-    """Whether a slice is still what it was when it was taken as right."""
+    """Whether a slice is still what it was when it was confirmed."""
     return bool(np.array_equal(state.within(mark.box)[0] > 0, mark.voxels))
 
 
@@ -81,4 +82,4 @@ def place_of(mark: Mark, geometry: Geometry) -> str:
     """Return where a slice lies, as the slice views write it: ``S 34.5 mm``."""
     axis = int(np.argmin(mark.box.size_ijk))
     middle = (np.add(mark.box.lower_ijk, mark.box.upper_ijk) - 1) / 2
-    return slice_place(flipped(tuple(geometry.index_to_lps(middle))), flipped(tuple(geometry.matrix[:, axis])))
+    return slice_place(flip(tuple(geometry.index_to_lps(middle))), flip(tuple(geometry.matrix[:, axis])))

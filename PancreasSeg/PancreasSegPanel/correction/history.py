@@ -34,6 +34,8 @@ class Entry:
         The segment as it was on a grid of its own, before the first step brought it onto the CT's.
     probability, probability_before : Volume or None
         What was learnt from the marks, after the step and before it; None stands for the network's.
+    previewed : bool
+        Whether only the preview shows it.
     """
 
     step: CorrectionStep
@@ -45,6 +47,7 @@ class Entry:
     original: Any | None = None
     probability: Volume | None = None
     probability_before: Volume | None = None
+    previewed: bool = False
 
     @property
     def size(self) -> int:
@@ -76,7 +79,7 @@ class Entry:
 
 
 class History:
-    """The steps that can be taken back and done again; the oldest are forgotten."""
+    """The steps that can be taken back and done again, in the order in which they were made; the oldest go."""
 
     def __init__(self) -> None:
         self._done: deque[Entry] = deque()
@@ -91,6 +94,11 @@ class History:
     def can_redo(self) -> bool:
         """Whether there is a step to do again."""
         return bool(self._undone)
+
+    @property
+    def has_previewed(self) -> bool:
+        """Whether a step is only previewed."""
+        return any(entry.previewed for entry in self._done)
 
     def push(self, entry: Entry) -> None:
         """Keep a new step; what was undone before cannot be done again."""
@@ -117,6 +125,11 @@ class History:
         self._done.append(entry)
         return entry
 
+    def drop_previewed(self) -> None:
+        """Forget what is only previewed, and what was undone."""
+        self._done = deque(entry for entry in self._done if not entry.previewed)
+        self._undone = [entry for entry in self._undone if not entry.previewed]
+
     def clear(self) -> None:
         """Forget everything."""
         self._done.clear()
@@ -126,8 +139,8 @@ class History:
         """Something else was done: what was undone cannot be done again."""
         self._undone.clear()
 
-    def recognised(self, known: CorrectionState, present: CorrectionState) -> CorrectionState | None:
-        """Take another editor's undo or redo of our steps for what it is.
+    def recognise(self, known: CorrectionState, present: CorrectionState) -> CorrectionState | None:
+        """Take another editor's undo or redo of written steps for what it is.
 
         Parameters
         ----------
@@ -142,12 +155,14 @@ class History:
             The state with the marks of that moment, whose mask is the present one; None if it is none of ours.
         """
         for back in (True, False):
-            steps = [entry.reversed() for entry in reversed(self._done)] if back else list(reversed(self._undone))
+            source = self._done if back else self._undone
+            written = [entry for entry in reversed(source) if not entry.previewed][:_LOOKED_BACK]
             state = known
-            for number, entry in enumerate(steps[:_LOOKED_BACK], 1):
-                state = entry.on(state)
+            for number, entry in enumerate(written, 1):
+                state = (entry.reversed() if back else entry).on(state)
                 if state.same_mask(present):
-                    for _ in range(number):
-                        self.undo() if back else self.redo()
+                    for moved in written[:number]:
+                        source.remove(moved)
+                        (self._undone if back else self._done).append(moved)
                     return state
         return None

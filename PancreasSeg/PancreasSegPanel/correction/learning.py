@@ -1,4 +1,4 @@
-"""A copy of a model that learns one patient from the marks of a correction."""
+"""How a correction learns from its marks: with which model, whether it can, how far it is."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 
 from PancreasSegLib.adaptation.settings import enough
 from PancreasSegLib.errors import MarkError, TooLittleMarkedError
-from PancreasSegPanel.correction.queue import CorrectionQueue, Item
+from PancreasSegPanel.correction.item import Learning
 
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
+    from PancreasSegPanel.correction.queue import CorrectionQueue
     from PancreasSegPanel.correction.state import SegmentCorrection
     from PancreasSegPanel.correction.step import CorrectionStep
 
@@ -32,8 +33,6 @@ class PatientLearning:
         Called when it got on.
     organ : str
         Label of the segment, empty for one that PancreasSeg did not make.
-    voxel_ml : callable
-        Returns the volume of a voxel of the CT in mL.
 
     Attributes
     ----------
@@ -46,14 +45,9 @@ class PatientLearning:
     """
 
     def __init__(
-        self,
-        segment: SegmentCorrection,
-        queue: CorrectionQueue,
-        tell: Callable[[], None],
-        organ: str,
-        voxel_ml: Callable[[], float],
+        self, segment: SegmentCorrection, queue: CorrectionQueue, tell: Callable[[], None], organ: str
     ) -> None:
-        self._segment, self._queue, self._tell, self._voxel_ml = segment, queue, tell, voxel_ml
+        self._segment, self._queue, self._tell = segment, queue, tell
         self.model, self.device = "default", "auto"
         self.label = organ if organ not in ("", MAIN_ORGAN) else None
         self.progress: ProgressEvent | None = None
@@ -61,20 +55,27 @@ class PatientLearning:
     @property
     def possible(self) -> bool:
         """Whether there are marks to learn from, be they applied or waiting."""
-        return any(item.marks for item in self._queue.items) or bool(self._segment.current.marks.any())
+        return bool(self._queue.waiting_marks) or bool(self._segment.current.marks.any())
 
     @property
     def wanted(self) -> bool:
         """Whether it waits for its turn, is under way, or has failed and waits for a retry."""
-        return any(item.learning is not None for item in self._queue.items)
+        return any(isinstance(item, Learning) for item in self._queue.items)
 
     @property
     def under_way(self) -> bool:
         """Whether the worker is at it."""
-        return self._queue.sent is not None and self._queue.sent.learning is not None
+        return isinstance(self._queue.sent, Learning)
 
-    def item(self, on_done: Callable[[CorrectionStep], None] | None) -> Item:
+    def item(self, voxel_ml: float, on_done: list[Callable[[CorrectionStep], None]]) -> Learning:
         """Return what takes its turn among the strokes.
+
+        Parameters
+        ----------
+        voxel_ml : float
+            Volume of a voxel of the CT.
+        on_done : list of callable
+            Receive the step.
 
         Raises
         ------
@@ -82,30 +83,21 @@ class PatientLearning:
             If nothing is marked, or too little.
         """
         if not self.possible:
-            raise MarkError(
-                "Nothing is marked to learn from.", "Draw, or take a slice as right, where you are sure."
-            )
-        if not enough(self._marked_ml()):
+            raise MarkError("Nothing is marked to learn from.", "Draw, or confirm a slice, where you are sure.")
+        waiting = sum(np.count_nonzero(voxels) for _, voxels, _ in self._queue.waiting_marks)
+        marked = np.count_nonzero(self._segment.current.marks) + waiting
+        if not enough(float(marked) * voxel_ml):
             raise TooLittleMarkedError
-        return Item(learning=self, on_done=[on_done] if on_done is not None else [])
+        return Learning(lambda: (self.model, self.device), self.label, self._take_progress, on_done=on_done)
 
-    def _marked_ml(self) -> float:
-        """Return how much is marked, what waits for its turn included."""
-        waiting = sum(np.count_nonzero(mark.values) for item in self._queue.items for mark in item.marks)
-        return float(np.count_nonzero(self._segment.current.marks) + waiting) * self._voxel_ml()
-
-    def begin(self) -> None:
-        """Its turn has come, be it for another time."""
-        self.progress = None
-
-    def heard(self, event: ProgressEvent) -> None:
-        """The worker has told how far it is."""
-        self.progress = event
-        self._tell()
-
-    def drop(self) -> bool:
+    def cancel(self) -> bool:
         """Give it up, and let what waits behind it go on; False if there is nothing to give up."""
-        dropped = [item for item in self._queue.items if item.learning is not None]
+        dropped = [item for item in self._queue.items if isinstance(item, Learning)]
         for item in dropped:
             self._queue.drop(item)
         return bool(dropped)
+
+    def _take_progress(self, event: ProgressEvent | None) -> None:
+        self.progress = event
+        if event is not None:
+            self._tell()

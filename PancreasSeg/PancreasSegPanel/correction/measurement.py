@@ -10,7 +10,7 @@ import numpy as np
 
 from PancreasSegLib.volume import Geometry, Volume
 from PancreasSegPanel.scene.ct_node import voxels_of
-from PancreasSegPanel.scene.measurement import Measurement, keep, kept
+from PancreasSegPanel.scene.measurement import Measurement, find_measurement, store_measurement
 from PancreasSegPanel.scene.pancreas_segment import label_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class CorrectedMeasurement:
         """Take the segment as it is as measured already."""
         self._first, self._measured, self._wanted = (state, self._own()), state, None
 
-    def dropped(self) -> None:
+    def begin_again(self) -> None:
         """The other thread's work was dropped: the next step begins it again."""
         self._running, self._measured = False, None
 
@@ -84,24 +84,24 @@ class CorrectedMeasurement:
         self._running = False
         begun_anew = self._first is None or self._first[1] is not first
         if done.error is None and not begun_anew and self._own() is not None:
-            self._keep(first if done.result is None else _corrected(first, done.result))
+            self._keep(first if done.result is None else _renew(first, done.result))
         self._next()
 
     def _keep(self, figures: Measurement) -> None:
         if self._own() != figures:
-            keep(self._node, figures)
+            store_measurement(self._node, figures)
             self._on_renewed()
 
     def _own(self) -> Measurement | None:
         """Return what the segmentation carries, if it speaks of this segment."""
         segment = self._node.GetSegmentation().GetSegment(self._segment_id)
-        figures = kept(self._node)
+        figures = find_measurement(self._node)
         return (
             figures if segment is not None and figures is not None and figures.label == label_of(segment) else None
         )
 
 
-def _corrected(first: Measurement, found: dict[str, Any]) -> Measurement:
+def _renew(first: Measurement, found: dict[str, Any]) -> Measurement:
     extent, centre = found["extent_mm"], found["centre_lps"]
     return replace(
         first,

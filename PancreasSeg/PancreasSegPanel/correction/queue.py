@@ -1,96 +1,19 @@
-"""The strokes on their way: recorded, sent one after the other, sent again when the worker died."""
+"""The items on their way: recorded, sent one after the other, sent again when the worker died."""
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from PancreasSegLib.errors import MarkError, PancreasSegError, WorkerError
-from PancreasSegLib.worker import CorrectionChange, CorrectionState
-from PancreasSegPanel.scene.marks_node import said_by
+from PancreasSegLib.errors import MarkError, WorkerError
+from PancreasSegPanel.correction.item import Item, Marking
 from PancreasSegPanel.work.problem import problem_of
 
 if TYPE_CHECKING:
-    from PancreasSegLib.refine import Mark
-    from PancreasSegLib.volume import Box, Geometry
-    from PancreasSegPanel.correction.learning import PatientLearning
-    from PancreasSegPanel.correction.step import CorrectionStep
-
-
-@dataclass(eq=False)
-class Smoothing:
-    """What is to be smoothed.
-
-    Attributes
-    ----------
-    within : Mark or None
-        Where; everywhere without it.
-    radius_mm : float
-        How coarsely.
-    """
-
-    within: Mark | None
-    radius_mm: float
-
-    def work(self, state: CorrectionState, geometry: Geometry) -> Callable[[], CorrectionChange]:
-        """Return what another thread computes: the change to a state, whose arrays nobody changes."""
-
-        def change() -> CorrectionChange:
-            from PancreasSegLib.refine.smoothing import smoothed
-
-            if state.box is None:
-                return CorrectionChange.nothing()
-            box = state.box.grown(3.0 * self.radius_mm, geometry)
-            mask, marks = state.within(box)
-            where = None
-            if self.within is not None:
-                where = CorrectionState(self.within.box, self.within.voxels, self.within.voxels).within(box)[0]
-            spacing = geometry.spacing_mm[::-1]
-            result = smoothed(mask, spacing, self.radius_mm, marks=marks, within=where)
-            return CorrectionChange(box, result.astype(np.uint8), marks)
-
-        return change
-
-
-@dataclass(eq=False)
-class Item:
-    """What becomes one step.
-
-    Attributes
-    ----------
-    marks : tuple of Mark
-        What was marked.
-    smoothing : Smoothing or None
-        Or what is to be smoothed.
-    learning : PatientLearning or None
-        Or what learns from all marks.
-    on_done : list of callable
-        Receive the step.
-    tries : int
-        How often the worker died on it.
-    since : float
-        When it was recorded.
-    note : str
-        What is to be told with the step.
-    """
-
-    marks: tuple[Mark, ...] = ()
-    smoothing: Smoothing | None = None
-    learning: PatientLearning | None = None
-    on_done: list[Callable[[CorrectionStep], None]] = field(default_factory=list)
-    tries: int = 0
-    since: float = field(default_factory=time.monotonic)
-    note: str = ""
-
-    @property
-    def drawn(self) -> list[tuple[Box, np.ndarray, int]]:
-        """Where, which voxels, and the mark's value."""
-        return [said for mark in self.marks for said in said_by(mark)]
+    from PancreasSegLib.errors import PancreasSegError
+    from PancreasSegPanel.correction.channel import GiveUp, OnAnswer
+    from PancreasSegPanel.scene.mark_map import Drawn
 
 
 class CorrectionQueue:
@@ -99,9 +22,7 @@ class CorrectionQueue:
     Parameters
     ----------
     send : callable
-        Takes an item and a callback; returns what `cancel` takes. The callback receives the answer and the error.
-    cancel : callable
-        Is told that nobody waits for what was sent any more.
+        Sends an item; the answer goes to a callback. Returns how it is given up.
     take : callable
         Receives an item that was answered, and the answer.
     changed : callable
@@ -119,16 +40,15 @@ class CorrectionQueue:
 
     def __init__(
         self,
-        send: Callable[[Item, Callable[[Any, PancreasSegError | None], None]], Any],
-        cancel: Callable[[Any], None],
+        send: Callable[[Item, OnAnswer], GiveUp],
         take: Callable[[Item, Any], None],
         changed: Callable[[], None],
     ) -> None:
-        self._send, self._cancel, self._take, self._changed = send, cancel, take, changed
+        self._send, self._take, self._changed = send, take, changed
         self._ready: deque[Item] = deque()
-        self._held: list[Item] = []
-        self._dropped: list[tuple[Item, bool]] = []
-        self._request: Any = None
+        self._held: list[Marking] = []
+        self._dropped: list[tuple[Item, Marking | None]] = []
+        self._give_up: GiveUp = _do_nothing
         self.sent: Item | None = None
         self.error: PancreasSegError | None = None
         self.blocked = False
@@ -139,9 +59,9 @@ class CorrectionQueue:
         return [*([self.sent] if self.sent is not None else []), *self._ready, *self._held]
 
     @property
-    def waiting_marks(self) -> list[tuple[Box, np.ndarray, int]]:
-        """What was marked and is not applied yet: where, which voxels, and the mark's value."""
-        return [mark for item in self.items for mark in item.drawn]
+    def waiting_marks(self) -> Drawn:
+        """What was marked and is not applied yet."""
+        return [part for item in self.items for part in item.drawn]
 
     @property
     def busy(self) -> bool:
@@ -158,17 +78,22 @@ class CorrectionQueue:
         """Whether an item that was taken back can be recorded again."""
         return bool(self._dropped)
 
-    def add(self, item: Item, *, hold: bool) -> None:
-        """Record an item; `hold` keeps it until :meth:`apply`."""
+    def add(self, item: Item) -> None:
+        """Record an item, behind all that is held."""
+        self._begin()
+        self.apply()
+        self._ready.append(item)
+        self._pump()
+
+    def hold(self, marking: Marking) -> None:
+        """Record marks that wait for :meth:`apply`."""
+        self._begin()
+        self._held.append(marking)
+
+    def _begin(self) -> None:
         self._dropped.clear()
         if not self.blocked:
             self.error = None
-        if hold:
-            self._held.append(item)
-        else:
-            self.apply()
-            self._ready.append(item)
-            self.pump()
 
     def apply(self) -> None:
         """Send all that is held, as one item."""
@@ -177,30 +102,30 @@ class CorrectionQueue:
                 self.error = None
             marks = tuple(mark for item in self._held for mark in item.marks)
             callbacks = [callback for item in self._held for callback in item.on_done]
-            self._ready.append(Item(marks, on_done=callbacks))
+            self._ready.append(Marking(marks, on_done=callbacks))
             self._held.clear()
-        self.pump()
+        self._pump()
 
     def retry(self) -> None:
         """Go on after an error."""
         self.error, self.blocked = None, False
-        self.pump()
+        self._pump()
 
-    def pump(self) -> None:
+    def _pump(self) -> None:
         """Send the next item if nothing is being worked on."""
         if self.sent is not None or self.blocked or not self._ready:
             return
         item = self._ready.popleft()
         self.sent = item
         try:
-            self._request = self._send(item, lambda answer, error: self._answered(item, answer, error))
-        except PancreasSegError as error:
-            self._answered(item, None, error)
+            self._give_up = self._send(item, lambda answer, error: self._finish(item, answer, error))
+        except Exception as error:
+            self._finish(item, None, problem_of(error))
 
-    def _answered(self, item: Item, answer: Any, error: PancreasSegError | None) -> None:
+    def _finish(self, item: Item, answer: Any, error: PancreasSegError | None) -> None:
         if self.sent is not item:
             return  # it was taken back meanwhile
-        self.sent = self._request = None
+        self.sent = None
         if error is None:
             try:
                 self._take(item, answer)
@@ -211,7 +136,7 @@ class CorrectionQueue:
             self._ready.appendleft(item)
         else:
             self._keep(item, error)
-        self.pump()
+        self._pump()
         self._changed()
 
     def _keep(self, item: Item, error: PancreasSegError) -> None:
@@ -225,12 +150,13 @@ class CorrectionQueue:
     def take_back(self) -> bool:
         """Take back the newest item that is not applied yet; False without any."""
         if self._held:
-            self._dropped.append((self._held.pop(), True))
+            held = self._held.pop()
+            self._dropped.append((held, held))
         elif self._ready:
-            self._dropped.append((self._ready.pop(), False))
+            self._dropped.append((self._ready.pop(), None))
         elif self.sent is not None:
-            self._dropped.append((self.sent, False))
-            self._give_up()
+            self._dropped.append((self.sent, None))
+            self._drop_sent()
         else:
             return False
         if not self._ready:
@@ -242,22 +168,22 @@ class CorrectionQueue:
         if not self._dropped:
             return False
         item, held = self._dropped.pop()
-        if held:
-            self._held.append(item)
+        if held is not None:
+            self._held.append(held)
         else:
             self._ready.append(item)
-            self.pump()
+            self._pump()
         return True
 
     def drop(self, item: Item) -> None:
         """Drop an item that is not applied yet, for good; those behind it go on."""
         if item is self.sent:
-            self._give_up()
+            self._drop_sent()
         elif item in self._ready:
             if self.blocked and item is self._ready[0]:
                 self.error, self.blocked = None, False
             self._ready.remove(item)
-        self.pump()
+        self._pump()
 
     def forget_taken_back(self) -> None:
         """Something else was done: what was taken back cannot be brought back."""
@@ -266,7 +192,7 @@ class CorrectionQueue:
     def worker_ended(self) -> None:
         """The worker was ended on purpose: what it had goes back to the front."""
         if self.sent is not None:
-            item, self.sent, self._request = self.sent, None, None
+            item, self.sent = self.sent, None
             self._ready.appendleft(item)
 
     def clear(self) -> None:
@@ -275,17 +201,13 @@ class CorrectionQueue:
         self._held.clear()
         self._dropped.clear()
         self.error, self.blocked = None, False
-        self._give_up()
+        self._drop_sent()
 
-    def _give_up(self) -> None:
-        request, self.sent, self._request = self._request, None, None
-        if request is not None:
-            self._cancel(request)
+    def _drop_sent(self) -> None:
+        if self.sent is not None:
+            self.sent = None
+            self._give_up()
 
 
-def check_marks(marks: Sequence[Mark], geometry: Geometry) -> None:
-    """Raise where there is no mark, or one that does not lie on the CT."""
-    if not marks:
-        raise MarkError("Nothing is marked.", "Draw inside the CT.")
-    if any(mark.box.clipped(geometry) != mark.box for mark in marks):
-        raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")
+def _do_nothing() -> None:
+    """Give nothing up: nothing was sent yet."""

@@ -11,36 +11,42 @@ A script::
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from PancreasSegLib.errors import PancreasSegError
-from PancreasSegPanel.correction.confirmed_slice import seen_slice
+from PancreasSegLib.errors import MarkError, PancreasSegError
+from PancreasSegLib.volume import Volume
+from PancreasSegLib.worker import CorrectionState
+from PancreasSegPanel.correction import confirmed_slice
+from PancreasSegPanel.correction.channel import Channel
+from PancreasSegPanel.correction.item import Item, Marking, Smoothing
 from PancreasSegPanel.correction.learning import PatientLearning
 from PancreasSegPanel.correction.measurement import CorrectedMeasurement
 from PancreasSegPanel.correction.probability import CorrectionProbability
-from PancreasSegPanel.correction.queue import CorrectionQueue, Item, Smoothing, check_marks
-from PancreasSegPanel.correction.sender import CorrectionSender, OnAnswer
+from PancreasSegPanel.correction.queue import CorrectionQueue
 from PancreasSegPanel.correction.state import SegmentCorrection
-from PancreasSegPanel.correction.status import CorrectionStatus
 from PancreasSegPanel.correction.step import CorrectionStep, DoubtfulPlace
-from PancreasSegPanel.correction.turn import CorrectionTurn
-from PancreasSegPanel.drawing.brush_marks import voxels_to_change
 from PancreasSegPanel.scene.corrected_segment import CorrectionTarget
+from PancreasSegPanel.scene.ct_node import geometry_of
+from PancreasSegPanel.scene.mark_map import plain
 from PancreasSegPanel.scene.marks_node import MarksNode
 from PancreasSegPanel.scene.pancreas_segment import label_of
 from PancreasSegPanel.work.problem import sentence_of
 
 if TYPE_CHECKING:
     from PancreasSegLib.refine import Mark
-    from PancreasSegLib.volume import Geometry, Volume
+    from PancreasSegLib.volume import Geometry
     from PancreasSegLib.worker import CorrectionChange
+    from PancreasSegPanel.correction.channel import GiveUp, OnAnswer
     from PancreasSegPanel.work.worker_jobs import WorkerJobs
 
 OnStep = Callable[[CorrectionStep], None]
 
+log = logging.getLogger(__name__)
 
-class CorrectionSession(CorrectionStatus):
+
+class CorrectionSession:
     """The correction of one segment on one CT; :meth:`PanelLogic.correct` gives it.
 
     The session owns what was marked and knows the segment as it left it; the worker only computes. So nothing is
@@ -51,12 +57,23 @@ class CorrectionSession(CorrectionStatus):
 
     Attributes
     ----------
+    segmentation, segment_id, ct
+        What is corrected, and on which CT.
     auto_update : bool
         Whether :meth:`add` corrects at once; else strokes wait for :meth:`apply`.
     preview : bool
         Whether a correction is shown as the segment Preview until :meth:`accept` or :meth:`reject`.
     learning : PatientLearning
         Which model :meth:`learn` takes, and how far it is.
+    on_change : list of callable
+        Called without arguments after anything that the form shows has changed: a stroke recorded, an answer, an
+        undo, an error, the end of the session.
+    ended : str
+        Why the session has ended, empty while it lives.
+    last : CorrectionStep or None
+        What the last correction did.
+    sentence : str
+        What happened last, for the status line.
     """
 
     def __init__(
@@ -68,30 +85,91 @@ class CorrectionSession(CorrectionStatus):
         ct: Any,
         network: Callable[[], Volume | None],
     ) -> None:
-        super().__init__(segmentation, segment_id, ct)
+        self.segmentation, self.segment_id, self.ct = segmentation, segment_id, ct
         self.auto_update, self.preview = True, False
+        self.on_change: list[Callable[[], None]] = []
+        self.ended = self.sentence = ""
+        self.last: CorrectionStep | None = None
         self._jobs = jobs
         self.target = CorrectionTarget(scene, segmentation, segment_id, ct)
         self._marks_node = MarksNode(scene, segmentation, segment_id, ct)
-        self._segment = SegmentCorrection(self.target, self._marks_node, self.geometry)
+        self._segment = SegmentCorrection(self.target, self._marks_node, ct)
         self._probability = CorrectionProbability(ct, network)
-        self._sender = CorrectionSender(jobs, ct, self._probability)
-        self._turn = CorrectionTurn(self._segment, self._sender)
-        self._queue = CorrectionQueue(self._send, self._sender.let_go, self._take, self._changed)
+        self._channel = Channel(jobs, ct, self._probability)
+        self._queue = CorrectionQueue(self._send, self._take, self._show)
+        self._base = CorrectionState.empty()
         organ = label_of(segmentation.GetSegmentation().GetSegment(segment_id))
-        self.learning = PatientLearning(
-            self._segment, self._queue, self._tell, organ, lambda: self.geometry.voxel_volume_ml
-        )
+        self.learning = PatientLearning(self._segment, self._queue, self._tell, organ)
         self._figures = CorrectedMeasurement(segmentation, segment_id, ct, jobs.do, self._tell)
         self._figures.begin(self._segment.state)
+
+    # ------------------------------------------------------------------ how it stands
+
+    @property
+    def geometry(self) -> Geometry:
+        """The CT's grid in the world, LPS: what :meth:`Mark.stroke` wants."""
+        return geometry_of(self.ct)
+
+    @property
+    def error(self) -> PancreasSegError | None:
+        """Why something that was marked could not be applied."""
+        return self._queue.error
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether it is still recorded, and :meth:`retry` sends it again."""
+        return self._queue.blocked
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is awaited."""
+        return self._queue.busy
+
+    @property
+    def queued(self) -> int:
+        """How many strokes are recorded and not applied yet."""
+        return len(self._queue.items)
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether a correction waits for :meth:`accept` or :meth:`reject`."""
+        return self._segment.draft is not None
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step, or a stroke that is not applied yet, to take back."""
+        return self._queue.can_take_back or self._segment.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a step can be done again."""
+        return self._queue.can_bring_back or self._segment.can_redo
+
+    @property
+    def marks_node(self) -> Any | None:
+        """The segmentation node with the segments Include, Exclude and Preview; None before the first mark."""
+        return self._marks_node.node
+
+    def marks_volume(self) -> Volume | None:
+        """Return what was marked, 0 none, 1 included, 2 excluded, cut to where it lies; None without a mark."""
+        box, marks = self._segment.marks_with(self._queue.waiting_marks)
+        return None if box is None else Volume(plain(marks), box.geometry(self.geometry))
+
+    def doubtful_slices(self) -> list[DoubtfulPlace]:
+        """Return where the network is in doubt, most doubtful first, without what was marked already.
+
+        Empty where no probability is known (a segment that the model did not make, a reopened scene).
+        """
+        self._check()
+        return self._probability.doubtful_places(self._segment.current, self.marks_volume())
 
     # ------------------------------------------------------------------ marks
 
     def prepare(self) -> None:
         """Let the worker start and take the CT, so that the first stroke is answered quickly; returns at once."""
-        self._alive()
+        self._check()
         if not self.busy:
-            self._sender.prepare(self._segment.current)
+            self._channel.prepare(self._segment.current)
 
     def add(self, marks: Sequence[Mark], on_done: OnStep | None = None) -> None:
         """Record marks that were made together: one correction, one step of undo.
@@ -108,15 +186,23 @@ class CorrectionSession(CorrectionStatus):
         Raises
         ------
         MarkError
-            If a mark does not lie on the CT; nothing was recorded.
+            If there is no mark, or one does not lie on the CT; nothing was recorded.
         """
-        geometry = self._alive()
-        check_marks(marks, geometry)
-        item = Item(tuple(marks), on_done=[on_done] if on_done is not None else [])
-        self._record(item, hold=not self.auto_update)
+        self._check()
+        if not marks:
+            raise MarkError("Nothing is marked.", "Draw inside the CT.")
+        if any(mark.box.clipped(self.geometry) != mark.box for mark in marks):
+            raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")
+        marking = Marking(tuple(marks), on_done=_as_list(on_done))
+        if self.auto_update:
+            self._record(marking)
+        else:
+            self._segment.forget_redo()
+            self._queue.hold(marking)
+            self._show()
 
     def confirm_slice(self, axis: int, index: int, on_done: OnStep | None = None) -> None:
-        """Take a slice of the CT as right, as the segment shows it now: the slices beside it follow. One step.
+        """Confirm a slice of the CT as the segment shows it now: the slices beside it follow. One step.
 
         It waits in turn with the strokes. What was seen counts: where one of them, or a hand, changes the slice
         before its turn comes, it is not taken, and ``sentence`` says so.
@@ -131,68 +217,49 @@ class CorrectionSession(CorrectionStatus):
         Raises
         ------
         MarkError
-            As :func:`PancreasSegPanel.correction.confirmed_slice.seen_slice` says.
+            As :func:`PancreasSegPanel.correction.confirmed_slice.confirm` says.
         """
-        geometry = self._alive()
-        self._segment.notice(geometry)
-        self.add([seen_slice(self._segment, self._queue.waiting_marks, axis, index, geometry)], on_done)
+        self.notice()
+        waiting = self._queue.waiting_marks
+        self.add([confirmed_slice.confirm(self._segment, waiting, axis, index, self.geometry)], on_done)
 
     def apply(self) -> None:
         """Correct by all strokes that wait, together, as one step."""
-        self._alive()
+        self._check()
         self._queue.apply()
-        self._changed()
+        self._show()
 
     def retry(self) -> None:
         """Send again what could not be applied."""
-        self._alive()
+        self._check()
         self.sentence = ""
         self._queue.retry()
-        self._changed()
-
-    def erase_marks(self, mark: Mark) -> None:
-        """Forget what was marked inside a mark; the segment stays as it is. One step."""
-        self._segment.erase_marks(mark.box, mark.values != 0, self._begin())
-        self._changed()
+        self._show()
 
     def clear_marks(self) -> None:
         """Forget all marks, those that wait too; the segment stays as it is. One step."""
-        geometry = self._begin()
+        self.notice()
         self._queue.clear()
+        self._segment.forget_redo()
         self._segment.drop_draft()
-        self._segment.clear_marks(geometry)
+        self._segment.clear_marks()
         self.sentence = "The marks were cleared; the segment stays as it is."
-        self._changed()
+        self._show()
 
-    # ------------------------------------------------------------------ plain editing
+    # ------------------------------------------------------------------ the segment as a whole
 
-    def direct(self, mark: Mark, hu_range: tuple[float, float] | None = None) -> CorrectionStep | None:
-        """Paint (``mark.include``) or erase exactly the mark's voxels, at once and without the worker. One step.
+    def notice(self) -> bool:
+        """Take what was edited in the Segment Editor: it is truth, and a step; whether there was any."""
+        self._check()
+        noticed = self._segment.notice()
+        if noticed:
+            self._show()
+        return noticed
 
-        Parameters
-        ----------
-        mark : Mark
-            Of any kind; its voxels are meant as they are.
-        hu_range : tuple of 2 float, optional
-            Only voxels whose HU lie in this closed range change.
-
-        Returns
-        -------
-        CorrectionStep or None
-            None if there was nothing to change.
-        """
-        geometry = self._begin()
-        check_marks([mark], geometry)
-        voxels = voxels_to_change(mark, self.ct, hu_range)
-        return self._written(self._segment.paint(mark.box, voxels, mark.include, geometry))
-
-    def smooth(self, within: Mark | None = None, radius_mm: float = 1.5) -> None:
-        """Smooth the segment, or its part under a mark; what was marked stays. One step.
-
-        It is computed in the background, in turn with the strokes.
-        """
-        self._alive()
-        self._record(Item(smoothing=Smoothing(within, radius_mm)))
+    def smooth(self, radius_mm: float = 1.5) -> None:
+        """Smooth the segment in the background, in turn with the strokes; what was marked stays. One step."""
+        self._check()
+        self._record(Smoothing(radius_mm))
 
     def learn(self, on_done: OnStep | None = None) -> None:
         """Let a copy of the model learn this patient from all marks, and outline the organ anew. One step.
@@ -204,61 +271,55 @@ class CorrectionSession(CorrectionStatus):
         MarkError
             If nothing is marked.
         """
-        self._alive()
-        self._record(self.learning.item(on_done))
+        self._check()
+        self._record(self.learning.item(self.geometry.voxel_volume_ml, _as_list(on_done)))
 
     def cancel_learning(self) -> None:
         """Give up what :meth:`learn` has begun; nothing has changed, and what waits behind it goes on."""
-        if self.learning.drop():
+        if self.learning.cancel():
             self.sentence = "Learning was cancelled; segment and marks stay as they are."
-            self._changed()
+            self._show()
 
     # ------------------------------------------------------------------ preview, undo
 
-    def accept(self) -> CorrectionStep | None:
+    def accept(self) -> None:
         """Write the previewed correction into the segment, as one step."""
-        return self._written(self._segment.accept(self._begin()))
+        self.notice()
+        self._segment.forget_redo()
+        self._queue.forget_taken_back()
+        step = self._segment.accept()
+        self.sentence = "There was nothing to change." if step is None else step.sentence
+        self.last = step or self.last
+        self._show()
 
     def reject(self) -> None:
         """Drop the previewed correction and its marks."""
-        self._alive()
+        self._check()
         self._queue.clear()
         self._segment.drop_draft()
         self.sentence = "The correction was dropped."
-        self._changed()
+        self._show()
 
     def undo(self) -> bool:
         """Take the last step back, to the voxel, marks included; a stroke that is not applied yet goes first.
 
-        Voxels that were changed by other means since keep what the user gave them.
+        What was edited elsewhere is a step like any other.
         """
-        geometry = self._alive()
-        self._segment.notice(geometry)
-        done = self._queue.take_back() or self._segment.undo(geometry)
+        self.notice()
+        done = self._queue.take_back() or self._segment.undo()
         if done:
             self.sentence = "The last correction was taken back."
-        self._changed()
+        self._show()
         return done
 
     def redo(self) -> bool:
         """Do again what was undone last."""
-        geometry = self._alive()
-        self._segment.notice(geometry)
-        done = self._segment.redo(geometry) or self._queue.bring_back()
+        self.notice()
+        done = self._segment.redo() or self._queue.bring_back()
         if done:
             self.sentence = "The correction was done again."
-        self._changed()
+        self._show()
         return done
-
-    # ------------------------------------------------------------------ doubt, waiting
-
-    def doubtful_slices(self) -> list[DoubtfulPlace]:
-        """Return where the network is in doubt, most doubtful first, without what was marked already.
-
-        Empty where no probability is known (a segment that the model did not make, a reopened scene).
-        """
-        self._alive()
-        return self._probability.doubtful_places(self._segment.current, self.marks_volume())
 
     def wait(self) -> CorrectionStep | None:
         """Wait until nothing is awaited, and return the last step; for scripts. The application stays alive.
@@ -276,14 +337,14 @@ class CorrectionSession(CorrectionStatus):
             raise self.error
         return self.last
 
-    # ------------------------------------------------------------------ what the logic calls
+    # ------------------------------------------------------------------ what all corrections are told
 
     def end(self, reason: str) -> None:
         """End for good: what is awaited is given up, the segment stays as it is."""
         if not self.ended:
             self.ended = self.sentence = reason
             self._queue.clear()
-            self._sender.end()
+            self._channel.close()
             self._tell()
 
     def remove_marks(self) -> None:
@@ -297,61 +358,65 @@ class CorrectionSession(CorrectionStatus):
             self.end(reason)
             self.remove_marks()
             return
-        self._segment.restart(self.geometry)
+        self._segment.restart()
         self._figures.begin(self._segment.state)
         self.sentence = reason
-        self._sender.renew()
-        self._changed()
+        self._channel.renew()
+        self._show()
 
     def worker_ended(self) -> None:
         """The worker was ended on purpose; strokes that it had are sent to the next one with the next stroke."""
-        self._sender.renew()
-        self._figures.dropped()
+        self._channel.renew()
+        self._figures.begin_again()
         self._queue.worker_ended()
 
     # ------------------------------------------------------------------ inside
 
-    def _alive(self) -> Geometry:
-        """Return the CT's grid, or raise where there is nothing left to correct."""
+    def _check(self) -> None:
+        """Raise where there is nothing left to correct."""
         if not self.ended and (problem := self.target.problem()):
             self.end(problem)
         if self.ended:
             raise PancreasSegError(self.ended, "Choose the segment again.")
-        return self.geometry
 
-    def _begin(self) -> Geometry:
-        """Take what was edited elsewhere; something new is done now."""
-        geometry = self._alive()
-        self._segment.notice(geometry)
+    def _record(self, item: Item) -> None:
         self._segment.forget_redo()
-        self._queue.forget_taken_back()
-        return geometry
+        self._queue.add(item)
+        self._show()
 
-    def _record(self, item: Item, *, hold: bool = False) -> None:
-        self._segment.forget_redo()
-        self._queue.add(item, hold=hold)
-        self._changed()
-
-    def _send(self, item: Item, on_done: OnAnswer) -> Any:
-        return self._turn.send(item, self._alive(), on_done)
+    def _send(self, item: Item, on_answer: OnAnswer) -> GiveUp:
+        """Send an item from the segment as it is now."""
+        self._check()
+        self._segment.notice()
+        self._base = self._segment.current
+        return item.send(self._base, self._channel, on_answer)
 
     def _take(self, item: Item, change: CorrectionChange) -> None:
-        self.last = self._turn.take(item, change, self._alive(), preview=self.preview)
-        self.sentence = self.last.sentence
+        """Take what came back, and tell whoever waits for this item."""
+        self._check()
+        found = self._segment.take(self._base, change, item.since, item.drawn, preview=self.preview)
+        self.last = step = item.describe(found, self.geometry)
+        self.sentence = step.sentence
+        for callback in item.on_done:
+            try:
+                callback(step)
+            except Exception:
+                log.exception("A callback of a correction failed.")
 
-    def _written(self, step: CorrectionStep | None) -> CorrectionStep | None:
-        self.sentence = "There was nothing to change." if step is None else step.sentence
-        self.last = step or self.last
-        self._changed()
-        return step
-
-    def _changed(self) -> None:
+    def _show(self) -> None:
         """Show what there is, and tell whoever listens."""
         if self.ended:
             return
         if self.error is not None:
             self.sentence = sentence_of(self.error)
-        geometry = self.geometry
-        self._segment.show(self._queue.waiting_marks, geometry)
-        self._figures.renew(self._segment.state, geometry)
+        self._segment.show(self._queue.waiting_marks)
+        self._figures.renew(self._segment.state, self.geometry)
         self._tell()
+
+    def _tell(self) -> None:
+        for callback in list(self.on_change):
+            callback()
+
+
+def _as_list(on_done: OnStep | None) -> list[OnStep]:
+    return [] if on_done is None else [on_done]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from PancreasSegLib.errors import PancreasSegError
+from PancreasSegPanel.correction.probability import FoundProbabilities
 from PancreasSegPanel.correction.session import CorrectionSession
-from PancreasSegPanel.correction.stored_probability import KeptProbabilities
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.scene.segment_writing import check_output
 
@@ -27,7 +27,7 @@ class OpenCorrections:
     def __init__(self, jobs: WorkerJobs) -> None:
         self._jobs = jobs
         self._open: dict[tuple[str, str, str], CorrectionSession] = {}
-        self._probabilities = KeptProbabilities()
+        self._probabilities = FoundProbabilities()
 
     def correct(
         self, scene: Any, segmentation: Any, segment_id: str | None = None, ct: Any | None = None
@@ -45,14 +45,14 @@ class OpenCorrections:
         key = (segmentation.GetID(), segment_id, ct.GetID())
         session = self._open.get(key)
         if session is None or session.ended:
-            kept = self._probabilities
+            found = self._probabilities
             session = CorrectionSession(
                 scene,
                 self._jobs,
                 segmentation,
                 segment_id,
                 ct,
-                lambda: kept.of(scene, segmentation, segment_id, ct),
+                lambda: found.find(scene, segmentation, segment_id, ct),
             )
             self._open[key] = session
         return session

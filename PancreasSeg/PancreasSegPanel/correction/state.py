@@ -1,15 +1,18 @@
-"""A segment with its marks, a correction that is only previewed, and the steps that led there; knows no worker.
+"""The one owner of what is corrected: a segment with its marks, a preview, and the steps that led there.
 
+Nobody else keeps a state of its own: the scene shows this one, and the worker is told what differs from the last.
 What is known of the segment is what was read or written last. Where it differs from that, someone else has edited
-it meanwhile: that is truth, is marked as such, and no correction overwrites it.
+it meanwhile: that is truth, is marked as such, is a step like any other, and no correction overwrites it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +21,15 @@ from PancreasSegLib.worker import CorrectionChange, CorrectionState
 from PancreasSegPanel.correction.history import Entry, History
 from PancreasSegPanel.correction.step import CorrectionStep
 from PancreasSegPanel.scene.corrected_segment import CorrectionTarget, PartWritten
-from PancreasSegPanel.scene.marks_node import ERASED, PAINTED, MarksNode, put_on
-
-Waiting = Sequence[tuple[Box, np.ndarray, int]]
-"""Marks that are not applied yet: where, which voxels, and the mark's value."""
+from PancreasSegPanel.scene.ct_node import geometry_of
+from PancreasSegPanel.scene.mark_map import ERASED, PAINTED, Drawn, plain, put_on
+from PancreasSegPanel.scene.marks_node import MarksNode
 
 _VOXEL = Box((0, 0, 0), (1, 1, 1))
 
 
 class SegmentCorrection:
-    """The state of a correction in the scene.
+    """The state of a correction; knows no worker.
 
     Parameters
     ----------
@@ -35,23 +37,24 @@ class SegmentCorrection:
         The segment.
     marks_node : MarksNode
         Where the marks are kept; what it holds already is taken up.
-    geometry : Geometry
-        The CT's grid in the world.
+    ct : vtkMRMLScalarVolumeNode
+        What is corrected on.
 
     Attributes
     ----------
     state : CorrectionState
-        The segment, its marks, and the probability that was learnt from them, if any; marks made voxel by voxel
-        carry a flag.
+        The segment, its marks as :mod:`PancreasSegPanel.scene.mark_map` has them, and the probability learnt from
+        them, if any.
     draft : CorrectionState or None
         What a previewed correction would make of them.
     """
 
-    def __init__(self, target: CorrectionTarget, marks_node: MarksNode, geometry: Geometry) -> None:
-        self._target, self._marks_node = target, marks_node
-        self._history, self._previewed = History(), History()
-        self._edited_elsewhere = False
+    def __init__(self, target: CorrectionTarget, marks_node: MarksNode, ct: Any) -> None:
+        self._target, self._marks_node, self._ct = target, marks_node, ct
+        self._history = History()
+        self._edited_off_grid = self._writing = False
         self.draft: CorrectionState | None = None
+        geometry = self.geometry
         self.state = target.read(geometry)
         box, marks = marks_node.read(geometry)
         if box is not None:
@@ -68,6 +71,11 @@ class SegmentCorrection:
             self.draft = CorrectionState(whole, mask, known)
 
     @property
+    def geometry(self) -> Geometry:
+        """The CT's grid in the world."""
+        return geometry_of(self._ct)
+
+    @property
     def current(self) -> CorrectionState:
         """What the next correction begins from."""
         return self.state if self.draft is None else self.draft
@@ -75,64 +83,63 @@ class SegmentCorrection:
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to take back."""
-        return self._previewed.can_undo or self._history.can_undo
+        return self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether there is a step to do again."""
-        return self._previewed.can_redo or self._history.can_redo
+        return self._history.can_redo
 
     def forget_redo(self) -> None:
         """Something new is done."""
         self._history.forget_redo()
-        self._previewed.forget_redo()
 
     # ------------------------------------------------------------------ what others did
 
-    def notice(self, geometry: Geometry) -> bool:
-        """Take what was changed by other means since; whether there was anything."""
-        present = self._target.read_if_changed(geometry)
+    def notice(self) -> bool:
+        """Take what was changed by other means since, as one step; whether there was anything."""
+        geometry = self.geometry
+        present = None if self._writing else self._target.read_if_changed(geometry)
         if present is None:
             return False
         unmarked = CorrectionState(self.state.box, self.state.mask, np.zeros_like(self.state.marks))
         change = present.change_from(unmarked)
         if change.box is None:
             return False
-        recognised = self._history.recognised(self.state, present)
+        recognised = self._history.recognise(self.state, present)
         if recognised is not None:
             self.state = recognised
             return True
-        self._edited_elsewhere = True
-        known = self.state.within(change.box)[0]
-        different = change.mask != known
-        said = np.where(change.mask > 0, PAINTED, ERASED).astype(np.uint8)
-        self.state = _overwritten(self.state, change.box, change.mask, said, different)
+        mask, marks = self.state.within(change.box)
+        different = change.mask != mask
+        marks[different] = np.where(change.mask > 0, PAINTED, ERASED)[different]
+        edit = CorrectionChange(change.box, change.mask, marks)
+        if self._target.lies_on(geometry):
+            entry = _entry(self.state, edit, geometry, time.monotonic())
+            assert entry is not None
+            self._history.push(entry)
+        else:  # to take it back would bring the segment onto another grid
+            self._edited_off_grid = True
+        self.state = self.state.changed(edit)
         if self.draft is not None:
-            self.draft = _overwritten(self.draft, change.box, change.mask, said, different)
+            mask, marks_shown = self.draft.within(change.box)
+            mask[different], marks_shown[different] = change.mask[different], marks[different]
+            self.draft = self.draft.changed(CorrectionChange(change.box, mask, marks_shown))
         return True
 
     # ------------------------------------------------------------------ steps
 
     def take(
-        self,
-        base: CorrectionState,
-        change: CorrectionChange,
-        geometry: Geometry,
-        since: float,
-        *,
-        drawn: Waiting = (),
-        preview: bool,
+        self, base: CorrectionState, change: CorrectionChange, since: float, drawn: Drawn, *, preview: bool
     ) -> CorrectionStep:
         """Take an answer that was computed from `base`; what was edited since stays as it was edited.
 
         Parameters
         ----------
         base : CorrectionState
-            What was given, marks with their flags.
+            What was given.
         change : CorrectionChange
-            What came back, marks without flags.
-        geometry : Geometry
-            The CT's grid in the world.
+            What came back, its marks plain.
         since : float
             When the stroke was made, on the monotonic clock.
         drawn : sequence of (Box, ndarray of bool, int)
@@ -140,15 +147,27 @@ class SegmentCorrection:
         preview : bool
             Whether it is only shown.
         """
-        self.notice(geometry)
+        self.notice()
+        merged = self._merge(base, change, drawn)
+        step: CorrectionStep | None = None
+        if merged is not None and not preview and self.draft is None:
+            step = self._write(merged, since)
+        elif merged is not None and (entry := _entry(self.current, merged, self.geometry, since)) is not None:
+            self._history.push(replace(entry, previewed=True))
+            self.draft = self.current.changed(merged)
+            step = entry.step
+        return step or CorrectionStep(0.0, 0.0, time.monotonic() - since)
+
+    def _merge(self, base: CorrectionState, change: CorrectionChange, drawn: Drawn) -> CorrectionChange | None:
+        """Return the change that an answer means by now; None if it says nothing."""
         boxes = [box for box, _, _ in drawn] + ([change.box] if change.box is not None else [])
         if not boxes and change.probability is not None:
             boxes = [_a_voxel_of(base)]
         if not boxes:
-            return CorrectionStep(0.0, 0.0, time.monotonic() - since)
+            return None
         box = reduce(Box.union, boxes)
         given, given_marks = base.within(box)
-        answered, answered_marks = given.copy(), given_marks & 3
+        answered, answered_marks = given.copy(), plain(given_marks)
         if change.box is not None:
             inner = change.box.slices_in(box)
             answered[inner], answered_marks[inner] = change.mask, change.marks
@@ -157,52 +176,29 @@ class SegmentCorrection:
         newer = (marks != given_marks) & (marks != 0)  # said since, also where it was so already
         here = (answered != given) & (mask == given) & ~newer
         mask[here] = answered[here]
-        said = (answered_marks != given_marks & 3) & (marks == given_marks)
+        said = (answered_marks != plain(given_marks)) & (marks == given_marks)
         marks[said] = answered_marks[said]
         for place, voxels, value in drawn:
             inner = place.slices_in(box)
-            drawn_here = voxels & (marks[inner] & 3 == value & 3)
+            drawn_here = voxels & (plain(marks[inner]) == plain(np.uint8(value)))
             put_on(marks[inner], drawn_here, value, before[inner])
             before[inner][drawn_here] = marks[inner][drawn_here]
-        merged = CorrectionChange(box, mask, marks, probability=change.probability)
-        if not preview and self.draft is None:
-            return self.write(merged, geometry, since) or CorrectionStep(0.0, 0.0, time.monotonic() - since)
-        entry = _entry(self.current, merged, geometry, since)
-        self.draft = self.current.changed(merged)
-        if entry is None:
-            return CorrectionStep(0.0, 0.0, time.monotonic() - since)
-        self._previewed.push(entry)
-        return entry.step
+        return CorrectionChange(box, mask, marks, probability=change.probability)
 
-    def paint(self, box: Box, voxels: np.ndarray, include: bool, geometry: Geometry) -> CorrectionStep | None:
-        """Set exactly these voxels, also of the preview, as one step; None if there is nothing to change."""
-        since = time.monotonic()
-        value = np.uint8(1 if include else 0)
-        said = np.full(voxels.shape, PAINTED if include else ERASED, np.uint8)
-        if self.draft is not None:
-            self.draft = _overwritten(self.draft, box, np.full(voxels.shape, value), said, voxels)
-        mask, marks = self.state.within(box)
-        mask[voxels], marks[voxels] = value, said[voxels]
-        return self.write(CorrectionChange(box, mask, marks), geometry, since)
-
-    def erase_marks(self, box: Box, voxels: np.ndarray, geometry: Geometry) -> None:
-        """Forget what was marked in these voxels, as one step."""
-        mask, marks = self.state.within(box)
-        marks[voxels] = 0
-        self.write(CorrectionChange(box, mask, marks), geometry, time.monotonic())
-
-    def clear_marks(self, geometry: Geometry) -> None:
+    def clear_marks(self) -> None:
         """Forget all marks, as one step."""
         state = self.state
         cleared = CorrectionChange(state.box, (state.mask != 0).astype(np.uint8), np.zeros_like(state.marks))
-        self.write(cleared, geometry, time.monotonic())
+        self._write(cleared, time.monotonic())
 
-    def write(self, change: CorrectionChange, geometry: Geometry, since: float) -> CorrectionStep | None:
+    def _write(self, change: CorrectionChange, since: float) -> CorrectionStep | None:
         """Write a change into the segment, as one step; None if it changes nothing."""
+        geometry = self.geometry
         entry = _entry(self.state, change, geometry, since)
         if entry is None:
             return None
-        part = self._target.write(geometry, entry.box, entry.mask, entry.mask_before)
+        with self._written_here():
+            part = self._target.write(geometry, entry.box, entry.mask, entry.mask_before)
         written = CorrectionChange(entry.box, part.mask, entry.marks, probability=change.probability)
         done = _entry(self.state, written, geometry, since, part)
         if done is None:
@@ -217,7 +213,16 @@ class SegmentCorrection:
         self.state = self.state.changed(written)
         return done.step
 
-    def accept(self, geometry: Geometry) -> CorrectionStep | None:
+    @contextmanager
+    def _written_here(self) -> Iterator[None]:
+        """While the segment is being written, whoever hears of it must not take it for someone else's edit."""
+        self._writing = True
+        try:
+            yield
+        finally:
+            self._writing = False
+
+    def accept(self) -> CorrectionStep | None:
         """Write the preview, as one step."""
         if self.draft is None:
             return None
@@ -227,69 +232,56 @@ class SegmentCorrection:
         if change.box is None:
             box = _a_voxel_of(draft)
             change = CorrectionChange(box, *draft.within(box))
-        return self.write(replace(change, probability=draft.probability), geometry, since)
+        return self._write(replace(change, probability=draft.probability), since)
 
     def drop_draft(self) -> None:
         """Drop the preview with its marks."""
         self.draft = None
-        self._previewed.clear()
+        self._history.drop_previewed()
 
-    def undo(self, geometry: Geometry) -> bool:
-        """Take the last step back, of the preview first; False without any."""
-        if self._previewed.can_undo:
-            entry = self._previewed.undo()
-            assert entry is not None
-            self.draft = entry.on(self.current) if self._previewed.can_undo else None
-            return True
-        return self._step(self._history.undo(), geometry)
+    def undo(self) -> bool:
+        """Take the last step back; False without any."""
+        return self._step(self._history.undo())
 
-    def redo(self, geometry: Geometry) -> bool:
+    def redo(self) -> bool:
         """Do again what was undone last; False if there is nothing."""
-        if self._history.can_redo:
-            return self._step(self._history.redo(), geometry)
-        entry = self._previewed.redo()
-        if entry is None:
-            return False
-        self.draft = entry.on(self.current)
-        return True
+        return self._step(self._history.redo())
 
-    def _step(self, entry: Entry | None, geometry: Geometry) -> bool:
+    def _step(self, entry: Entry | None) -> bool:
         if entry is None:
             return False
+        if self.draft is not None or entry.previewed:
+            self.draft = entry.on(self.current)
+        if entry.previewed:
+            self.draft = self.draft if self._history.has_previewed else None
+            return True
         after = entry.on(self.state)
         changed = not np.array_equal(after.within(entry.box)[0], self.state.within(entry.box)[0])
         self.state = after
-        back_to_its_grid = entry.original is not None and not (self._history.can_undo or self._edited_elsewhere)
+        back_to_its_grid = entry.original is not None and not (self._history.can_undo or self._edited_off_grid)
         if changed or back_to_its_grid:
             original = entry.original if back_to_its_grid else None
-            self._target.put_back(geometry, entry.box, after.within(entry.box)[0], original)
+            with self._written_here():
+                self._target.put_back(self.geometry, entry.box, after.within(entry.box)[0], original)
         return True
 
-    def restart(self, geometry: Geometry) -> None:
+    def restart(self) -> None:
         """The segment was made anew: marks, preview and steps end."""
-        self.drop_draft()
+        self.draft = None
         self._history.clear()
-        self._edited_elsewhere = False
-        self.state = self._target.read(geometry)
+        self._edited_off_grid = False
+        self.state = self._target.read(self.geometry)
 
     # ------------------------------------------------------------------ what is seen
 
-    def show(self, waiting: Waiting, geometry: Geometry) -> None:
-        """Show the marks, those that wait on top, and the preview.
-
-        Parameters
-        ----------
-        waiting : sequence of (Box, ndarray of bool, int)
-            Where, which voxels, and the mark's value.
-        geometry : Geometry
-            The CT's grid in the world.
-        """
-        box, marks = self.marks_with(waiting)
-        self._marks_node.show_marks(box, marks, geometry)
+    def show(self, waiting: Drawn) -> None:
+        """Show the marks, those that wait on top, and the preview."""
+        geometry = self.geometry
+        self._marks_node.show_marks(*self.marks_with(waiting), geometry)
         self._marks_node.show_preview(self.draft, geometry)
 
-    def marks_with(self, waiting: Waiting) -> tuple[Box | None, np.ndarray]:
-        """Return the map of all marks, those that wait on top, and the box that it is cut to; flags included."""
+    def marks_with(self, waiting: Drawn) -> tuple[Box | None, np.ndarray]:
+        """Return the map of all marks, those that wait on top, and the box that it is cut to."""
         state = self.current
         inner = Box.of_mask(state.marks) if state.box is not None else None
         boxes = [place for place, _, _ in waiting]
@@ -308,15 +300,6 @@ class SegmentCorrection:
 def _a_voxel_of(state: CorrectionState) -> Box:
     """Return a place for a change that lies nowhere: only the probability is another one."""
     return _VOXEL if state.box is None else state.box.part(_VOXEL)
-
-
-def _overwritten(
-    state: CorrectionState, box: Box, mask: np.ndarray, marks: np.ndarray, where: np.ndarray
-) -> CorrectionState:
-    """Return a state with other voxels and marks where that is said."""
-    new_mask, new_marks = state.within(box)
-    new_mask[where], new_marks[where] = mask[where], marks[where]
-    return state.changed(CorrectionChange(box, new_mask, new_marks))
 
 
 def _entry(

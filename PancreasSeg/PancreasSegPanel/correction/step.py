@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from PancreasSegPanel.scene.patient_axes import flipped
+from PancreasSegPanel.scene.patient_axes import flip
 
 if TYPE_CHECKING:
     from PancreasSegLib.refine.doubt import DoubtfulSlice
@@ -29,7 +29,7 @@ class CorrectionStep:
     reasons : list of str
         What protects it.
     slice_at : str
-        Where the slice lies that was taken as right, empty for any other correction.
+        Where the slice lies that was confirmed, empty for any other correction.
     learnt : bool
         Whether it comes of learning from the marks.
     note : str
@@ -53,7 +53,7 @@ class CorrectionStep:
         took = f", {self.seconds:.1f} s" if changed and self.seconds >= _LEAST_S else ""
         if self.slice_at:
             beside = f"{changed} in the slices beside it" if changed else "the slices beside it stay as they are"
-            sentences = [f"The slice {self.slice_at} is taken as right: {beside}{took}."]
+            sentences = [f"The slice {self.slice_at} is confirmed: {beside}{took}."]
         else:
             told = f"{changed}{took}" if changed else "the segment stays as it is"
             sentences = [f"Learnt from the marks: {told}." if self.learnt else f"{told[0].upper()}{told[1:]}."]
@@ -87,4 +87,4 @@ class DoubtfulPlace:
     @classmethod
     def of(cls, place: DoubtfulSlice) -> DoubtfulPlace:
         """Return a place that the library names, in Slicer's axes."""
-        return cls(flipped(place.position_lps), flipped(place.normal_lps), place.doubt)
+        return cls(flip(place.position_lps), flip(place.normal_lps), place.doubt)

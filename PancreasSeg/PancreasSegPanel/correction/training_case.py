@@ -15,7 +15,7 @@ from PancreasSegLib.data import ACCEPTED, REJECTED, SavedCase, TrainingCase, sav
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.volume import Geometry, Volume
 from PancreasSegPanel.scene.ct_node import geometry_of, voxels_of
-from PancreasSegPanel.scene.measurement import kept
+from PancreasSegPanel.scene.measurement import find_measurement
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment, label_of
 from PancreasSegPanel.scene.segment_on_ct import read_segment
 
@@ -162,7 +162,7 @@ def _marks(session: CorrectionSession, geometry: Geometry) -> NDArray[np.uint8] 
 
 def _began_from(segmentation: Any, segment: Any) -> tuple[str, str]:
     """Return name and version of the model that made the segment, empty for one that it did not make."""
-    measured = kept(segmentation) if label_of(segment) else None
+    measured = find_measurement(segmentation) if label_of(segment) else None
     name, _, version = (measured.model if measured is not None else "").rpartition(" ")
     return (name, version) if name else (version, "")
 

@@ -1,4 +1,4 @@
-"""The tool in hand: which of the six buttons is down, and what the mouse does in the slice views."""
+"""The tool in hand: which of the buttons is down, and what the mouse does in the slice views."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PancreasSegPanel.resources import resource
 from PancreasSegPanel.signals import connect
 
 
-class Hand:
+class ActiveTool:
     """Holds one tool or none.
 
     Parameters

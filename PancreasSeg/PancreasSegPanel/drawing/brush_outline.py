@@ -18,8 +18,6 @@ HALO = (0.0, 0.0, 0.0)  # a dark rim: the outline is seen on bright and on dark 
 SIGNS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
     "+": ((-1, 0, 1, 0), (0, -1, 0, 1)),
     "-": ((-1, 0, 1, 0),),
-    "x": ((-1, -1, 1, 1), (-1, 1, 1, -1)),
-    "o": ((-1, 0, 0, 1), (0, 1, 1, 0), (1, 0, 0, -1), (0, -1, -1, 0)),
 }
 """Lines of a sign within a square from -1 to 1: colours alone do not tell everybody what a brush does."""
 

@@ -1,4 +1,4 @@
-"""The six tools of the Correct section: what each says, how it looks, which key takes it."""
+"""The four tools of the Correct section: what each says, how it looks, which key takes it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Literal
 
 from PancreasSegPanel.drawing.slice_brush import Look
 
-Kind = Literal["scribble", "point", "region"]
+Kind = Literal["scribble", "point"]
 
 # Colours of Okabe and Ito, a little brighter: told apart by colour-blind readers, seen on grey.
-GREEN, ORANGE, WHITE = (0.10, 0.90, 0.65), (1.00, 0.50, 0.15), (0.95, 0.95, 0.95)
+GREEN, ORANGE = (0.10, 0.90, 0.65), (1.00, 0.50, 0.15)
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Tool:
         Object name of its button.
     key : str
         The key that takes it and puts it away.
-    kind : {"scribble", "point", "region"}
-        What its marks are; a region changes exactly what was drawn.
+    kind : {"scribble", "point"}
+        What its marks are.
     include : bool
         Organ or not.
     look : Look
@@ -58,15 +58,13 @@ TOOLS = (
         Look(ORANGE, "-"),
         "Draw a short line over what is wrongly marked in a slice view.",
     ),
-    Tool("paintButton", "3", "region", True, Look(GREEN, "o"), "Paint exactly what belongs to the segment."),
-    Tool("includePointButton", "4", "point", True, Look(GREEN, "+"), "Click into missed organ in a slice view."),
+    Tool("includePointButton", "3", "point", True, Look(GREEN, "+"), "Click into missed organ in a slice view."),
     Tool(
         "excludePointButton",
-        "5",
+        "4",
         "point",
         False,
         Look(ORANGE, "-"),
         "Click into what is wrongly marked in a slice view.",
     ),
-    Tool("eraseButton", "6", "region", False, Look(WHITE, "x"), "Erase exactly what is drawn."),
 )

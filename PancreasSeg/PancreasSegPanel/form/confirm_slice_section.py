@@ -1,4 +1,4 @@
-"""The button and the key that take the slice on the screen as right."""
+"""The button and the key that confirm the slice on the screen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import slicer
 from PancreasSegLib.errors import MarkError
 from PancreasSegPanel.drawing.slice_of_view import slice_of_view
 from PancreasSegPanel.drawing.slice_views import centre_ras
-from PancreasSegPanel.scene.patient_axes import flipped
+from PancreasSegPanel.scene.patient_axes import flip
 from PancreasSegPanel.scene.vtk_matrices import to_numpy
 from PancreasSegPanel.signals import connect
 
@@ -21,8 +21,8 @@ PRIORITY = 11.0  # before the brush, which stops events while it draws; these ar
 EVENTS = ("EnterEvent", "MouseMoveEvent")
 
 
-class RightSliceSection:
-    """Takes as right what the slice view shows in which the pointer is, or was last.
+class ConfirmSliceSection:
+    """Confirms what the slice view shows in which the pointer is, or was last.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class RightSliceSection:
             self._observe()
 
     def confirm(self) -> None:
-        """Take the slice as right."""
+        """Confirm the slice."""
         self._do(self._confirm)
 
     def _clicked(self, _checked: bool = False) -> None:
@@ -88,7 +88,7 @@ class RightSliceSection:
             raise MarkError("There is no slice view.", "Choose a layout with slice views.")
         if self._pointed in shown:
             return self._pointed
-        across = flipped(tuple(session.geometry.matrix[:, 2]))
+        across = flip(tuple(session.geometry.matrix[:, 2]))
 
         def turned(name: str) -> float:
             return -abs(round(float(to_numpy(nodes[name].GetSliceToRAS())[:3, 2] @ across), 3))

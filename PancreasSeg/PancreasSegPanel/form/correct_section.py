@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import slicer
 
 from PancreasSegLib.errors import PancreasSegError
-from PancreasSegPanel.drawing.active_tool import Hand
-from PancreasSegPanel.drawing.brush_marks import mark_of_point, mark_of_stroke
+from PancreasSegPanel.drawing.active_tool import ActiveTool
 from PancreasSegPanel.drawing.slice_brush import WHEEL_STEP, Stroke
 from PancreasSegPanel.drawing.tools import TOOLS, Tool
-from PancreasSegPanel.form.confirm_slice_section import RightSliceSection
-from PancreasSegPanel.form.correction_message import advice, told
+from PancreasSegPanel.form.confirm_slice_section import ConfirmSliceSection
+from PancreasSegPanel.form.correction_message import advise, describe
 from PancreasSegPanel.form.embedded_editor import EmbeddedEditor
 from PancreasSegPanel.form.learn_section import LearnSection
 from PancreasSegPanel.form.segment_selector import SegmentChoice
@@ -21,6 +20,7 @@ from PancreasSegPanel.form.shortcuts import Shortcuts
 from PancreasSegPanel.form.uncertainty_section import DoubtSection
 from PancreasSegPanel.scene.marks_node import find_marks_node
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
+from PancreasSegPanel.scene.patient_axes import lps_from_ras
 from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 
@@ -67,21 +67,21 @@ class CorrectSection:
         self._on_written, self._on_tool = on_written, on_tool
         self._entered = False
         self._known: CorrectionSession | None = None
+        self._observed: tuple[Any, int] | None = None
         self._problem = ""
         self._seen_step: Any = None
-        self.hand = Hand(ui, self._may_take, self._drawn, self._clicked, self._hand_changed)
+        self.active_tool = ActiveTool(ui, self._may_take, self._drawn, self._clicked, self._tool_changed)
         self.choice = SegmentChoice(ui.correctSegmentSelector, self._segment_chosen)
         self.doubt = DoubtSection(ui.nextDoubtButton, ui.doubtLabel, self._session_or_none)
-        self.right_slice = RightSliceSection(ui.sliceRightButton, self._do, lambda: self.hand.brush.drawing)
+        self.confirm = ConfirmSliceSection(ui.confirmSliceButton, self._do, lambda: self.active_tool.brush.drawing)
         self.learn = LearnSection(ui.learnButton, self._do, model_and_device)
-        self.editor = EmbeddedEditor(ui.segmentEditorCollapsibleButton, ui.segmentEditorLabel, self.hand.put_away)
+        self.editor = EmbeddedEditor(ui.segmentEditorCollapsibleButton, ui.segmentEditorLabel, self._editor_taken)
         self.shortcuts = self._make_shortcuts(root)
         self._connect()
         self.update()
 
     def _connect(self) -> None:
         ui = self._ui
-        connect(ui.thresholdCheckBox, "toggled(bool)", self._threshold_toggled)
         connect(ui.autoUpdateCheckBox, "toggled(bool)", self._mode_changed)
         connect(ui.previewCheckBox, "toggled(bool)", self._mode_changed)
         connect(ui.correctCollapsibleButton, "contentsCollapsed(bool)", self._collapsed)
@@ -93,11 +93,12 @@ class CorrectSection:
             (ui.redoCorrectionButton, self.redo),
             (ui.smoothButton, self.smooth),
             (ui.clearMarksButton, self.clear_marks),
+            (ui.paintButton, self.editor.paint),
         ):
             connect(button, "clicked(bool)", lambda _checked=False, act=act: act())
 
     def _make_shortcuts(self, root: Any) -> Shortcuts:
-        hand = self.hand
+        tool_in_hand = self.active_tool
         actions: dict[str, Callable[[], None]] = {
             "Ctrl+Z": self.undo,
             "Z": self.undo,
@@ -105,22 +106,23 @@ class CorrectSection:
             "Y": self.redo,
             "Ctrl+U": self.apply,
             "N": self.doubt.next,
-            "S": self.right_slice.confirm,
+            "5": self._paint,
+            "S": self.confirm.confirm,
             "L": self.learn.start,
-            "+": lambda: hand.resize(WHEEL_STEP),
-            "-": lambda: hand.resize(1 / WHEEL_STEP),
+            "+": lambda: tool_in_hand.resize(WHEEL_STEP),
+            "-": lambda: tool_in_hand.resize(1 / WHEEL_STEP),
             "A": self.accept,
             "R": self.reject,
-            "Escape": hand.escape,
+            "Escape": tool_in_hand.escape,
         }
         for tool in TOOLS:
-            actions[tool.key] = lambda tool=tool: hand.switch(tool)  # type: ignore[misc]
+            actions[tool.key] = lambda tool=tool: tool_in_hand.switch(tool)  # type: ignore[misc]
         wanted: dict[str, Callable[[], bool]] = {
             "A": self._has_preview,
             "R": self._has_preview,
-            "Escape": lambda: hand.tool is not None,
-            "+": lambda: hand.brush.on,
-            "-": lambda: hand.brush.on,
+            "Escape": lambda: tool_in_hand.tool is not None,
+            "+": lambda: tool_in_hand.brush.on,
+            "-": lambda: tool_in_hand.brush.on,
         }
         return Shortcuts(root, actions, wanted)
 
@@ -134,15 +136,15 @@ class CorrectSection:
 
     def exit(self) -> None:
         """The module is left: tools and keys are given back; corrections under way go on."""
-        self.hand.put_away()
+        self.active_tool.put_away()
         self._entered = False
         self.shortcuts.remove()
-        self.right_slice.watch(False)
+        self.confirm.watch(False)
         self.editor.exit()
 
     def scene_closing(self) -> None:
         """The scene goes: what is being drawn is dropped."""
-        self.hand.drop()
+        self.active_tool.drop()
         self._leave_session()
         self.choice.fill([])
         self.editor.scene_closing()
@@ -152,7 +154,7 @@ class CorrectSection:
 
     def close(self) -> None:
         """The module is unloaded."""
-        self.hand.drop()
+        self.active_tool.drop()
         self.exit()
         self._leave_session()
         self.choice.close()
@@ -202,6 +204,8 @@ class CorrectSection:
             session.preview = bool(self._ui.previewCheckBox.checked)
             session.on_change.append(self._session_changed)
             self._known, self._seen_step = session, session.last
+            event = slicer.vtkSegmentation.SourceRepresentationModified
+            self._observed = (segmentation, segmentation.AddObserver(event, self._edited))
         return self._known
 
     def _session_or_none(self) -> CorrectionSession | None:
@@ -213,6 +217,9 @@ class CorrectSection:
 
     def _leave_session(self) -> None:
         known, self._known = self._known, None
+        observed, self._observed = self._observed, None
+        if observed is not None:
+            observed[0].RemoveObserver(observed[1])
         if known is not None and self._session_changed in known.on_change:
             known.on_change.remove(self._session_changed)
 
@@ -256,30 +263,55 @@ class CorrectSection:
         self._do(lambda session: session.prepare())
         return True
 
-    def _hand_changed(self) -> None:
+    def _tool_changed(self) -> None:
         self._problem = ""
-        self._on_tool(self.hand.tool is not None)
+        self._on_tool(self.active_tool.tool is not None)
         self.update()
 
     def _drawn(self, stroke: Stroke, tool: Tool) -> None:
         def record(session: CorrectionSession) -> None:
+            from PancreasSegLib.refine import Mark
+
             sphere = bool(self._ui.sphereBrushCheckBox.checked)
-            mark = mark_of_stroke(stroke, session.geometry, tool, self.hand.brush.radius_mm, sphere)
-            if tool.kind == "region":
-                session.direct(mark, self._hu_range())
-            else:
-                session.add([mark])
+            mark = Mark.stroke(
+                lps_from_ras(stroke.points_ras),
+                session.geometry,
+                include=tool.include,
+                radius_mm=self.active_tool.brush.radius_mm,
+                normal_lps=None if sphere else lps_from_ras(stroke.normal_ras),
+            )
+            session.add([mark])
 
         self._do(record)
 
     def _clicked(self, position_ras: Any, tool: Tool) -> None:
-        self._do(lambda session: session.add([mark_of_point(position_ras, session.geometry, tool)]))
+        def record(session: CorrectionSession) -> None:
+            from PancreasSegLib.refine import Mark
 
-    def _hu_range(self) -> tuple[float, float] | None:
-        if not self._ui.thresholdCheckBox.checked:
-            return None
-        slider = self._ui.thresholdSlider
-        return float(slider.minimumValue), float(slider.maximumValue)
+            session.add([Mark.point(lps_from_ras(position_ras), session.geometry, include=tool.include)])
+
+        self._do(record)
+
+    # ------------------------------------------------------------------ the Segment Editor
+
+    def _paint(self) -> None:
+        if self._ui.paintButton.enabled:
+            self.editor.paint()
+
+    def _editor_taken(self) -> None:
+        """One of its effects was taken: it has the mouse, and its edits are steps here."""
+        self.active_tool.put_away()
+        self._do(lambda session: session.prepare())
+
+    def _edited(self, _caller: Any, _event: str) -> None:
+        if self._known is not None and self.editor.active:
+            try:
+                self._known.notice()
+            except PancreasSegError as error:
+                self._complain(error)
+
+    def _aim_editor(self) -> None:
+        self.editor.edit(self.choice.segmentation, self.choice.segment_id, self._ct())
 
     # ------------------------------------------------------------------ what the buttons do
 
@@ -294,14 +326,14 @@ class CorrectSection:
     def reject(self) -> None:
         """Drop the preview."""
         self._do(lambda session: session.reject())
-        self.hand.renew_points()
+        self.active_tool.renew_points()
 
     def undo(self) -> None:
         """Take the last step back."""
         if self._known is not None and self._known.can_undo:
             self._do(lambda session: session.undo())
             self._on_written()
-            self.hand.renew_points()
+            self.active_tool.renew_points()
 
     def redo(self) -> None:
         """Do a step again."""
@@ -316,10 +348,7 @@ class CorrectSection:
     def clear_marks(self) -> None:
         """Forget all marks."""
         self._do(lambda session: session.clear_marks())
-        self.hand.renew_points()
-
-    def _threshold_toggled(self, on: bool) -> None:
-        self._ui.thresholdSlider.enabled = on
+        self.active_tool.renew_points()
 
     def _mode_changed(self, _on: bool) -> None:
         if self._known is not None:
@@ -329,7 +358,7 @@ class CorrectSection:
 
     def _collapsed(self, collapsed: bool) -> None:
         if collapsed:
-            self.hand.put_away()
+            self.active_tool.put_away()
         self.update()
 
     # ------------------------------------------------------------------ what is shown
@@ -348,8 +377,9 @@ class CorrectSection:
         """Enable what can be clicked now, and say what happened."""
         ui, known = self._ui, self._known
         usable = self.choice.segment_id is not None and self._ct() is not None
-        self.hand.enable(usable)
-        ui.smoothButton.enabled = ui.nextDoubtButton.enabled = ui.sliceRightButton.enabled = usable
+        self.active_tool.enable(usable)
+        for button in (ui.smoothButton, ui.nextDoubtButton, ui.confirmSliceButton, ui.paintButton):
+            button.enabled = usable
         self.learn.show(known, usable and self._has_marks())
         waiting = known is not None and bool(known.queued) and not known.busy
         failed = known is not None and known.can_retry
@@ -360,7 +390,7 @@ class CorrectSection:
         ui.redoCorrectionButton.enabled = known is not None and bool(known.can_redo)
         ui.clearMarksButton.enabled = known is not None and known.marks_node is not None
         in_use = self._entered and usable and not ui.correctCollapsibleButton.collapsed
-        self.right_slice.watch(in_use)
+        self.confirm.watch(in_use)
         if in_use:
             self.shortcuts.install()
             self.shortcuts.update()
@@ -369,9 +399,7 @@ class CorrectSection:
         self._show_status()
 
     def _show_status(self) -> None:
-        known, tool = self._known, self.hand.tool
-        happened = self._problem or (told(known, tool) if known is not None else "")
-        self._ui.correctionStatusLabel.text = happened or advice(tool, self.choice.segment_id is not None)
-
-    def _aim_editor(self) -> None:
-        self.editor.edit(self.choice.segmentation, self.choice.segment_id, self._ct())
+        happened = self._problem or (describe(self._known) if self._known is not None else "")
+        has_segment = self.choice.segment_id is not None
+        advice = advise(self.active_tool.tool, self.editor.active, has_segment)
+        self._ui.correctionStatusLabel.text = happened or advice

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PancreasSegPanel.messages import counted, learning_text
+from PancreasSegPanel.messages import count, learning_text
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession
-    from PancreasSegPanel.correction.step import CorrectionStep
     from PancreasSegPanel.drawing.tools import Tool
 
 NEXT_HINT = "Draw on, or press N for the next doubtful slice."
-PAINTED_HINT = "Press S when the slice is right: the slices beside it follow."
 FIRST_HINT = "Take a tool: a short line over what is missing or wrong is enough. Ctrl+Z takes a correction back."
+EDITING_HINT = "Mend the slice with the Segment Editor, then press S to confirm it: the slices beside it follow."
 
 
-def told(session: CorrectionSession, tool: Tool | None) -> str:
-    """Return what happened last and what comes next, empty where nothing happened yet.
-
-    Parameters
-    ----------
-    session : CorrectionSession
-    tool : Tool or None
-        In hand.
-    """
+def describe(session: CorrectionSession) -> str:
+    """Return what happened last and what comes next, empty where nothing happened yet."""
     if session.can_retry:
         return f"{session.sentence} Nothing is lost: Retry asks again."
     if session.error is not None:
@@ -34,22 +26,29 @@ def told(session: CorrectionSession, tool: Tool | None) -> str:
     if session.busy:
         return "Correcting…"
     if session.queued:
-        return f"{counted(session.queued, 'mark')} recorded; Update (Ctrl+U) corrects by all of them."
+        return f"{count(session.queued, 'mark')} recorded; Update (Ctrl+U) corrects by all of them."
     if session.has_preview:
         return f"{session.sentence} Accept (A) or reject (R) what is outlined in yellow."
     last = session.last
     if last is None or session.sentence != last.sentence:
         return session.sentence
-    return f"{session.sentence} {_hint(last, tool)}"
+    return f"{session.sentence} {NEXT_HINT}"
 
 
-def advice(tool: Tool | None, has_segment: bool) -> str:
-    """Return what can be done while nothing has happened yet."""
+def advise(tool: Tool | None, editing: bool, has_segment: bool) -> str:
+    """Return what can be done now.
+
+    Parameters
+    ----------
+    tool : Tool or None
+        In hand.
+    editing : bool
+        Whether an effect of the Segment Editor is.
+    has_segment : bool
+        Whether there is a segment to correct.
+    """
     if tool is not None:
         return tool.hint
+    if editing:
+        return EDITING_HINT
     return FIRST_HINT if has_segment else ""
-
-
-def _hint(last: CorrectionStep, tool: Tool | None) -> str:
-    by_hand = tool is not None and tool.kind == "region" and not (last.slice_at or last.learnt)
-    return PAINTED_HINT if by_hand else NEXT_HINT

@@ -17,6 +17,7 @@ from PancreasSegPanel.signals import connect
 
 log = logging.getLogger(__name__)
 STEPS = 10
+PAINT = "Paint"
 
 
 class EmbeddedEditor:
@@ -38,11 +39,16 @@ class EmbeddedEditor:
         self._node: Any = None
         self._tag: int | None = None
         self._target: tuple[Any, str, Any] | None = None
-        self._entered = False
+        self._entered, self._effect = False, ""
         label.text = (
             "All effects of the Segment Editor. What is edited here counts as truth in the next correction."
         )
         connect(section, "contentsCollapsed(bool)", self._collapsed)
+
+    @property
+    def active(self) -> bool:
+        """Whether one of its effects is in hand."""
+        return self._node is not None and bool(self._node.GetActiveEffectName())
 
     @property
     def widget(self) -> Any | None:
@@ -66,9 +72,16 @@ class EmbeddedEditor:
         if self._widget is not None:
             self._widget.removeViewObservations()
 
+    def paint(self) -> None:
+        """Take the editor's Paint effect, or put it away; the section opens for it."""
+        self._section.collapsed = False
+        if self._widget is not None:
+            painting = self._node is not None and self._node.GetActiveEffectName() == PAINT
+            self._widget.setActiveEffectByName("" if painting else PAINT)
+
     def drop_effect(self) -> None:
         """Put the editor's effect away."""
-        if self._widget is not None and self._node is not None and self._node.GetActiveEffectName():
+        if self._widget is not None and self.active:
             self._widget.setActiveEffectByName("")
 
     def scene_closing(self) -> None:
@@ -154,5 +167,6 @@ class EmbeddedEditor:
         self._node = self._tag = None
 
     def _modified(self, node: Any, _event: str) -> None:
-        if node.GetActiveEffectName():
+        before, self._effect = self._effect, node.GetActiveEffectName() or ""
+        if self._effect and self._effect != before:
             self._on_effect()

@@ -13,8 +13,8 @@ from PancreasSegPanel.work.problem import sentence_of
 from PancreasSegPanel.work.worker_jobs import WorkerJobs
 
 if TYPE_CHECKING:
+    from PancreasSegLib.worker import Request
     from PancreasSegPanel.work.segmentation_run import Job
-    from PancreasSegPanel.work.worker_protocol import RequestLike
 
 PAUSE_MS = 400
 WAITING = "Preparing the forecast…"
@@ -35,7 +35,7 @@ class ForecastLine:
 
     def __init__(self, label: Any, jobs: WorkerJobs, wanted: Callable[[], Job | None]) -> None:
         self._label, self._jobs, self._wanted = label, jobs, wanted
-        self._request: RequestLike | None = None
+        self._request: Request | None = None
         self._stale = False
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -82,7 +82,7 @@ class ForecastLine:
         except PancreasSegError as error:
             self._show(sentence_of(error))
 
-    def _answered(self, request: RequestLike) -> None:
+    def _answered(self, request: Request) -> None:
         if request is not self._request and self._request is not None:
             return
         self._request = None

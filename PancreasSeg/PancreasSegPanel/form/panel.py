@@ -28,8 +28,8 @@ from PancreasSegPanel.work.segmentation_run import Job, Run
 
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
+    from PancreasSegLib.worker import Request
     from PancreasSegPanel.scene.parameters import PancreasSegParameters
-    from PancreasSegPanel.work.worker_protocol import RequestLike
 
 
 class Panel:
@@ -51,7 +51,7 @@ class Panel:
         self.ui, self.logic = ui, logic
         dialogs = dialogs or Dialogs()
         self._run: Run | None = None
-        self._proposal: RequestLike | None = None
+        self._proposal: Request | None = None
         self._asked_devices = False
         self._entered = False
         self.poller = Poller(logic)
@@ -263,7 +263,7 @@ class Panel:
         self._show_progress(None)
         self.update()
 
-    def _proposed(self, ct: Any, request: RequestLike) -> None:
+    def _proposed(self, ct: Any, request: Request) -> None:
         if request is not self._proposal:
             return
         self._proposal = None
@@ -315,7 +315,7 @@ class Panel:
             self._asked_devices = True
             self.logic.jobs.ask_devices(self._devices_known)
 
-    def _devices_known(self, request: RequestLike) -> None:
+    def _devices_known(self, request: Request) -> None:
         if request.error is None and request.result:
             self.choices.fill_devices(request.result)
         else:

@@ -13,7 +13,7 @@ from PancreasSegPanel.drawing import slice_views
 from PancreasSegPanel.form import results_table
 from PancreasSegPanel.form.dialogs import Dialogs
 from PancreasSegPanel.scene import surface
-from PancreasSegPanel.scene.measurement import all_kept, as_csv, as_text
+from PancreasSegPanel.scene.measurement import as_csv, as_text, find_measurements
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import problem_of, sentence_of
@@ -69,7 +69,7 @@ class ResultsSection:
     def refresh(self) -> None:
         """Show the measurements that the scene's segmentations carry, and what can be done."""
         ui = self._ui
-        measured = all_kept(slicer.mrmlScene)
+        measured = find_measurements(slicer.mrmlScene)
         results_table.fill(ui.resultsTable, measured)
         ui.copyResultsButton.enabled = ui.exportResultsButton.enabled = bool(measured)
         node = self._output()
@@ -93,7 +93,7 @@ class ResultsSection:
         self.jump()
 
     def _copy(self, _checked: bool = False) -> None:
-        slicer.app.clipboard().setText(as_text(all_kept(slicer.mrmlScene)))
+        slicer.app.clipboard().setText(as_text(find_measurements(slicer.mrmlScene)))
         self._say("The table was copied.")
 
     def _export(self, _checked: bool = False) -> None:
@@ -101,7 +101,7 @@ class ResultsSection:
         if path is None:
             return
         path = path if path.suffix else path.with_suffix(".csv")
-        text = as_csv(all_kept(slicer.mrmlScene))
+        text = as_csv(find_measurements(slicer.mrmlScene))
         try:
             path.write_text(text, encoding="utf-8-sig", newline="")  # with a mark: Excel reads names right
         except OSError as error:

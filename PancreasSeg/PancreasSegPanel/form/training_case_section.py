@@ -12,7 +12,7 @@ from PancreasSegLib.data import SavedCase, TrainingCase, check_folder, count_cas
 from PancreasSegLib.errors import CaseExistsError, PancreasSegError
 from PancreasSegPanel.correction.training_case import fine_tuning_command, save_in_background, training_case_of
 from PancreasSegPanel.form.dialogs import Dialogs
-from PancreasSegPanel.messages import counted
+from PancreasSegPanel.messages import count
 from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 
@@ -213,5 +213,5 @@ class TrainingCaseSection:
 def _content_text(accepted: int, rejected: int) -> str:
     if not accepted and not rejected:
         return "No case is in the folder yet."
-    text = f"The folder holds {counted(accepted, 'case')} to learn from"
+    text = f"The folder holds {count(accepted, 'case')} to learn from"
     return f"{text}, {rejected} rejected." if rejected else f"{text}."

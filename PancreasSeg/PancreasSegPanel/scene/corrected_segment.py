@@ -78,6 +78,10 @@ class CorrectionTarget:
             return "CT and segmentation were moved apart; the correction has ended."
         return ""
 
+    def lies_on(self, geometry: Geometry) -> bool:
+        """Whether the segment's voxels are those of the CT's grid."""
+        return lies_on(self._node, self._segment_id, geometry)
+
     def read(self, geometry: Geometry) -> CorrectionState:
         """Return the segment as it is now, as a state without marks."""
         self._stamp = stamp_of(self._node, self._segment_id)
@@ -116,7 +120,7 @@ class CorrectionTarget:
         left_out = int(np.count_nonzero(wanted & kept.voxels))
         written = np.where(kept.voxels, before, mask).astype(np.uint8)
         original = None
-        if not lies_on(self._node, self._segment_id, geometry):
+        if not self.lies_on(geometry):
             original = snapshot(self._node, [self._segment_id])
         if original is not None or not np.array_equal(written, before):
             self._put(geometry, box, written)

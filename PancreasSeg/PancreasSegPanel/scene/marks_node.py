@@ -1,14 +1,14 @@
 """What was marked, as a segmentation of its own: seen in the slice views, saved with the scene, read again.
 
 Include and Exclude hold what was scribbled or pointed at. Painted and Erased hold what the user set voxel by
-voxel, here or in the Segment Editor, and what a slice that is right says: it is truth as well, but would only hide
-the segment and the CT, so it is not shown. Slices outlines the organ in the slices that were taken as right.
-Preview is the segment as a correction would make it.
+voxel in the Segment Editor, and what a confirmed slice says: it is truth as well, but would only hide the segment
+and the CT, so it is not shown. Slices outlines the organ in the confirmed slices. Preview is the segment as a
+correction would make it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import slicer
@@ -17,22 +17,15 @@ from numpy.typing import NDArray
 from PancreasSegLib.refine import EXCLUDED, INCLUDED
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegLib.worker import CorrectionState
+from PancreasSegPanel.scene.mark_map import BY_HAND, CONFIRMED, ERASED, MEANING, PAINTED, plain
 from PancreasSegPanel.scene.oriented_image import oriented_image
 from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, put_labelmap
 from PancreasSegPanel.scene.segment_on_ct import SegmentVoxels, frame_of, read_segment
-
-if TYPE_CHECKING:
-    from PancreasSegLib.refine import Mark
 
 SEGMENTATION_ROLE = "PancreasSeg.MarksOf"
 CT_ROLE = "PancreasSeg.MarksOn"
 SEGMENT_ATTRIBUTE = "PancreasSeg.MarksOfSegment"
 
-BY_HAND = 4
-"""Added to a mark's value where it was not scribbled but set voxel by voxel."""
-OF_SLICE = 8
-"""Added to the organ's voxels of a slice that was taken as right, which are set voxel by voxel."""
-PAINTED, ERASED = BY_HAND | INCLUDED, BY_HAND | EXCLUDED
 SLICES, PREVIEW = "Slices", "Preview"
 
 _VALUES = {"Include": INCLUDED, "Exclude": EXCLUDED, "Painted": PAINTED, "Erased": ERASED}
@@ -44,28 +37,6 @@ _COLOURS = {  # of Okabe and Ito, told apart by colour-blind readers as well
     SLICES: (86, 180, 233),
     PREVIEW: (240, 228, 66),
 }
-
-
-def plain_marks(state: CorrectionState) -> CorrectionState:
-    """Return a state as the library takes it: a mark is a mark, however it was made."""
-    return CorrectionState(state.box, state.mask, state.marks & 3, state.probability)
-
-
-def said_by(mark: Mark) -> list[tuple[Box, NDArray[np.bool_], int]]:
-    """Return what a mark says: where, of which voxels, and the value that a map of marks has for it."""
-    values = mark.values
-    flags = {INCLUDED: BY_HAND | OF_SLICE, EXCLUDED: BY_HAND} if mark.kind == "slice" else {}
-    found = [(mark.box, values == value, value | flags.get(value, 0)) for value in (INCLUDED, EXCLUDED)]
-    return [said for said in found if said[1].any()]
-
-
-def put_on(marks: NDArray[np.uint8], where: NDArray[np.bool_], value: int, before: NDArray[np.uint8]) -> None:
-    """Write what a mark says into a map; what said the same `before`, as a scribble or of a slice, is seen so."""
-    said = np.full(marks.shape, value, np.uint8)
-    same = (before & 3) == value & 3
-    said[same] |= before[same] & OF_SLICE
-    said[same & (before & BY_HAND == 0)] &= ~np.uint8(BY_HAND)
-    marks[where] = said[where]
 
 
 class MarksNode:
@@ -107,8 +78,8 @@ class MarksNode:
         for value, part in parts:
             if part.box is not None:
                 marks[part.box.slices_in(box)][part.mask > 0] = value
-        of_slice = CorrectionState(slices.box, slices.mask, slices.mask).within(box)[0] > 0
-        marks[of_slice & (marks & 3 == INCLUDED)] |= OF_SLICE
+        confirmed = CorrectionState(slices.box, slices.mask, slices.mask).within(box)[0] > 0
+        marks[confirmed & (plain(marks) == INCLUDED)] |= CONFIRMED
         return box, marks
 
     def read_preview(self, geometry: Geometry) -> SegmentVoxels:
@@ -123,8 +94,8 @@ class MarksNode:
     def show_marks(self, box: Box | None, marks: NDArray[np.uint8], geometry: Geometry) -> None:
         """Show a map of marks; segments that stay the same are not touched."""
         for name, value in _VALUES.items():
-            self._show(name, box, (marks & (BY_HAND | 3) == value).view(np.uint8), geometry)
-        self._show(SLICES, box, (marks & OF_SLICE > 0).view(np.uint8), geometry)
+            self._show(name, box, (marks & (BY_HAND | MEANING) == value).view(np.uint8), geometry)
+        self._show(SLICES, box, (marks & CONFIRMED > 0).view(np.uint8), geometry)
 
     def show_preview(self, state: CorrectionState | None, geometry: Geometry) -> None:
         """Show the segment as a correction would make it; None shows none."""
@@ -142,7 +113,7 @@ class MarksNode:
         if node is None:
             if place is None:
                 return
-            node = self._made()
+            node = self._make()
         if self._shown.get(name) == content and node.GetSegmentation().GetSegment(name) is not None:
             return
         self._shown[name] = content
@@ -157,7 +128,7 @@ class MarksNode:
         put_labelmap(node, name, image)
         node.EndModify(changing)
 
-    def _made(self) -> Any:
+    def _make(self) -> Any:
         segment = self._segmentation.GetSegmentation().GetSegment(self._segment_id)
         name = f"{self._segmentation.GetName()} {segment.GetName()} marks"
         node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", self._scene.GenerateUniqueName(name))

@@ -119,19 +119,21 @@ def as_csv(measured: Sequence[Measurement]) -> str:
     return text.getvalue()
 
 
-def keep(node: Any, measured: Measurement) -> None:
+def store_measurement(node: Any, measured: Measurement) -> None:
     """Keep a measurement with its segmentation, so that it is saved with the scene."""
     node.SetAttribute(ATTRIBUTE, measured.to_json())
 
 
-def kept(node: Any | None) -> Measurement | None:
+def find_measurement(node: Any | None) -> Measurement | None:
     """Return the measurement that a segmentation carries, None without one."""
     text = node.GetAttribute(ATTRIBUTE) if node is not None else None
     return Measurement.from_json(text) if text else None
 
 
-def all_kept(scene: Any) -> list[Measurement]:
+def find_measurements(scene: Any) -> list[Measurement]:
     """Return the measurements of all segmentations of a scene, in the scene's order."""
     count = scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
-    found = (kept(scene.GetNthNodeByClass(number, "vtkMRMLSegmentationNode")) for number in range(count))
+    found = (
+        find_measurement(scene.GetNthNodeByClass(number, "vtkMRMLSegmentationNode")) for number in range(count)
+    )
     return [m for m in found if m is not None]

@@ -52,7 +52,7 @@ def lps_from_ras(vectors: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(vectors, dtype=np.float64) * (-1.0, -1.0, 1.0)
 
 
-def flipped(vector: Sequence[float]) -> tuple[float, float, float]:
+def flip(vector: Sequence[float]) -> tuple[float, float, float]:
     """Return a position or direction in RAS that is given in LPS, or the other way round."""
     x, y, z = (float(v) for v in vector)
     return -x, -y, z

@@ -18,7 +18,7 @@ STEP_PIXELS = 4
 
 
 def check_brush(widget: Any, ct: Any, segmentation: Any) -> str:
-    """Erase in the middle of the pancreas and take it back; so with a stroke, a slice that is right, and learning.
+    """Exclude the middle of the pancreas and take it back; then confirm a slice and learn from it.
 
     Parameters
     ----------
@@ -52,24 +52,23 @@ def check_brush(widget: Any, ct: Any, segmentation: Any) -> str:
     slicer.app.processEvents()
     section = widget.panel.correct
     before = _count(segmentation, segment_id)
-    for tool in ("eraseButton", "excludeBrushButton"):
-        getattr(widget.ui, tool).checked = True
-        _draw(view.sliceView(), inside)
-        section.session().wait()
-        assert _count(segmentation, segment_id) < before, f"{tool}: drawing did not change the segment"
-        section.undo()
-        assert _count(segmentation, segment_id) == before, f"{tool}: undo did not bring the segment back"
-    section.hand.put_away()
-    section.right_slice.confirm()
+    widget.ui.excludeBrushButton.checked = True
+    _draw(view.sliceView(), inside)
+    section.session().wait()
+    assert _count(segmentation, segment_id) < before, "drawing did not change the segment"
+    section.undo()
+    assert _count(segmentation, segment_id) == before, "undo did not bring the segment back"
+    section.active_tool.put_away()
+    section.confirm.confirm()
     step = section.session().wait()
-    assert step is not None and step.slice_at, f"no slice as right: {widget.ui.correctionStatusLabel.text}"
+    assert step is not None and step.slice_at, f"no slice was confirmed: {widget.ui.correctionStatusLabel.text}"
     section.learn.start()
     step = section.session().wait()
     assert step is not None and step.learnt, f"nothing was learnt: {widget.ui.correctionStatusLabel.text}"
     section.undo()
     section.undo()
     assert _count(segmentation, segment_id) == before, "undo did not bring back what slice and learning changed"
-    return "The brush erased and excluded, a slice was taken as right and learnt from, and all was taken back."
+    return "The brush excluded, a slice was confirmed and learnt from, and all was taken back."
 
 
 def _draw(view: Any, middle: tuple[float, float, float]) -> None:

@@ -13,7 +13,7 @@ from PancreasSegLib.errors import CancelledError, NoPancreasError, PancreasSegEr
 from PancreasSegLib.volume import Volume
 from PancreasSegPanel.scene.confidence_map import write_confidence_map
 from PancreasSegPanel.scene.ct_node import crop_of, same_grid
-from PancreasSegPanel.scene.measurement import Measurement, keep
+from PancreasSegPanel.scene.measurement import Measurement, store_measurement
 from PancreasSegPanel.scene.pancreas_segment import Snapshot
 from PancreasSegPanel.scene.segment_editor_history import save_state
 from PancreasSegPanel.scene.segment_writing import Written, new_segmentation, write_segments
@@ -21,7 +21,7 @@ from PancreasSegPanel.work.problem import problem_of
 
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
-    from PancreasSegPanel.work.worker_protocol import ReplyLike, RequestLike
+    from PancreasSegLib.worker import Request, SegmentReply
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Run:
         What was asked.
     ct_id, output_id : str
         Ids, which outlive the nodes.
-    request : RequestLike or None
+    request : Request or None
         The worker's request.
     done, cancelled : bool
         How it ended.
@@ -82,7 +82,7 @@ class Run:
     geometry: Any
     on_done: Callable[[Run], None] | None = None
     on_progress: Callable[[ProgressEvent], None] | None = None
-    request: RequestLike | None = None
+    request: Request | None = None
     done: bool = False
     cancelled: bool = False
     segmentation: Any | None = None
@@ -100,7 +100,7 @@ class Run:
         self.ct_id = self.job.ct.GetID()
         self.output_id = self.job.output.GetID() if self.job.output is not None else ""
 
-    def finish(self, scene: Any, request: RequestLike) -> None:
+    def finish(self, scene: Any, request: Request) -> None:
         """Take the worker's answer; whatever goes wrong becomes `error`."""
         if self.done:
             return
@@ -120,7 +120,7 @@ class Run:
             self.done = self.cancelled = True
             self.error = error
 
-    def _write(self, scene: Any, reply: ReplyLike) -> None:
+    def _write(self, scene: Any, reply: SegmentReply) -> None:
         ct = scene.GetNodeByID(self.ct_id)
         if ct is not self.job.ct:
             raise CancelledError("The CT was removed while it was segmented; nothing was written.")
@@ -148,18 +148,18 @@ class Run:
             organ = "pancreas" if "pancreas" in reply.probability else next(iter(reply.probability))
             self.confidence_map = write_confidence_map(scene, ct, reply.probability[organ])
         self.measurement = self._measured(ct, reply, written)
-        keep(node, self.measurement)
+        store_measurement(node, self.measurement)
         self.segment_ids, self.probability = dict(written.segment_ids), dict(reply.probability)
         self.segmentation, self.undo = node, replace(written.undo, fresh=fresh)
 
-    def _write_labels(self, scene: Any, ct: Any, node: Any, reply: ReplyLike) -> Written:
+    def _write_labels(self, scene: Any, ct: Any, node: Any, reply: SegmentReply) -> Written:
         box = reply.box_ijk
         assert box is not None
         return write_segments(
             scene, ct, node, reply.mask, box, self.geometry, reply.labels, crop_of(ct, box.slices_zyx)
         )
 
-    def _measured(self, ct: Any, reply: ReplyLike, written: Written) -> Measurement:
+    def _measured(self, ct: Any, reply: SegmentReply, written: Written) -> Measurement:
         label = "pancreas" if "pancreas" in reply.labels else next(iter(reply.labels))
         figures = dict(reply.statistics.get(label, {}))
         notes = [warning.sentence for warning in reply.warnings]
@@ -185,7 +185,7 @@ class Run:
             notes=notes,
         )
 
-    def _measured_again(self, ct: Any, reply: ReplyLike, written: Written, label: str) -> dict[str, Any]:
+    def _measured_again(self, ct: Any, reply: SegmentReply, written: Written, label: str) -> dict[str, Any]:
         """Measure what was written, where it is less than what the worker found."""
         from PancreasSegLib.postprocess.statistics import label_statistics
 

@@ -13,8 +13,8 @@ from PancreasSegPanel.work.background import Background
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
     from PancreasSegLib.volume import Box, Geometry
+    from PancreasSegLib.worker import Request, WorkerClient
     from PancreasSegPanel.work.background import BackgroundJob
-    from PancreasSegPanel.work.worker_protocol import ClientLike, RequestLike
 
 POLL_S = 0.01
 
@@ -36,18 +36,18 @@ class WorkerJobs:
     """
 
     def __init__(
-        self, make_client: Callable[[], ClientLike], process_events: Callable[[], None] | None = None
+        self, make_client: Callable[[], WorkerClient], process_events: Callable[[], None] | None = None
     ) -> None:
         self._make_client = make_client
         self._process_events = process_events or (lambda: None)
-        self._client: ClientLike | None = None
-        self._open: list[RequestLike] = []
+        self._client: WorkerClient | None = None
+        self._open: list[Request] = []
         self._keys: dict[str, str] = {}
         self.background = Background()
         self.on_work: Callable[[], None] = lambda: None
 
     @property
-    def client(self) -> ClientLike:
+    def client(self) -> WorkerClient:
         """The worker's client; nothing starts before its first request."""
         if self._client is None:
             self._client = self._make_client()
@@ -95,13 +95,13 @@ class WorkerJobs:
         self.on_work()
         return job
 
-    def await_answer(self, request: RequestLike) -> RequestLike:
+    def await_answer(self, request: Request) -> Request:
         """Await the answer to what the client was asked."""
         self._open.append(request)
         self.on_work()
         return request
 
-    def cancel(self, request: RequestLike) -> None:
+    def cancel(self, request: Request) -> None:
         """Give up a request."""
         if not request.done and self._client is not None:
             self._client.cancel(request)
@@ -136,13 +136,13 @@ class WorkerJobs:
 
     # ------------------------------------------------------------------ questions
 
-    def ask_devices(self, on_done: Callable[[RequestLike], None]) -> RequestLike:
+    def ask_devices(self, on_done: Callable[[Request], None]) -> Request:
         """Ask for the devices."""
         return self.await_answer(self.client.devices(on_done=on_done))
 
     def forecast(
-        self, ct: Any, model: str, device: str, region: Any | None, on_done: Callable[[RequestLike], None]
-    ) -> RequestLike:
+        self, ct: Any, model: str, device: str, region: Any | None, on_done: Callable[[Request], None]
+    ) -> Request:
         """Ask what a run will take; the model is loaded on the way, so that the first click is a warm one.
 
         Raises
@@ -157,9 +157,9 @@ class WorkerJobs:
     def propose_region(
         self,
         ct: Any,
-        on_done: Callable[[RequestLike], None],
+        on_done: Callable[[Request], None],
         on_progress: Callable[[ProgressEvent], None] | None = None,
-    ) -> RequestLike:
+    ) -> Request:
         """Ask for the region from HU thresholds."""
         request = self.client.propose_roi(self.scan(ct), on_done=on_done, on_progress=on_progress)
         return self.await_answer(request)
@@ -170,11 +170,11 @@ class WorkerJobs:
         model: str,
         device: str,
         roi: Box | str,
-        on_done: Callable[[RequestLike], None],
+        on_done: Callable[[Request], None],
         on_progress: Callable[[ProgressEvent], None] | None = None,
         *,
         probability: bool = True,
-    ) -> RequestLike:
+    ) -> Request:
         """Ask for a mask; the reply goes to `on_done` as it is."""
         request = self.client.segment(
             scan, model, device, roi, probability=probability, on_done=on_done, on_progress=on_progress

@@ -36,7 +36,7 @@ class RefinerRecipe(Part):
     brush_mm: tuple[float, float] = Field(default=(1.5, 4.0), description="radius")
     point_share: float = Field(default=0.08, ge=0, le=1, description="marks that are points")
     outline_share: float = Field(default=0.07, ge=0, le=1, description="marks that fill a wrong region in a slice")
-    slice_share: float = Field(default=0.4, ge=0, le=1, description="marks that say a slice is right")
+    slice_share: float = Field(default=0.4, ge=0, le=1, description="marks that are confirmed slices")
     spoilt_share: float = Field(default=0.3, ge=0, le=1, description="sessions whose mask is spoilt further")
     mask_only_share: float = Field(default=0.15, ge=0, le=1, description="sessions without a probability")
     empty_share: float = Field(default=0.04, ge=0, le=1, description="sessions that begin with nothing")

@@ -123,7 +123,7 @@ class Reader:
 
 
 def _grown(plane: Array, spacing: list[float]) -> tuple[slice, ...]:
-    """Return the box around a plane's pixels with the margin of a slice that is right."""
+    """Return the box around a plane's pixels with the margin of a confirmed slice."""
     pixels = np.argwhere(plane)
     margin = np.round(np.divide(SLICE_MARGIN_MM, spacing)).astype(int)
     lower, upper = np.maximum(pixels.min(0) - margin, 0), pixels.max(0) + 1 + margin

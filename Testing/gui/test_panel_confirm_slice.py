@@ -1,4 +1,4 @@
-"""*Slice is right* in the form: the slice on the screen becomes a mark, the slices beside it follow."""
+"""*Confirm slice* in the form: the slice on the screen becomes a mark, the slices beside it follow."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ def key_s(host):
     host.press(Qt.Key_S)
 
 
-def mend(reader, row=31):
-    """Paint over all that is missing in the axial slice of the organ's middle."""
-    reader.host.find("brushSizeSlider").value = 36.0
-    reader.host.find("thresholdCheckBox").checked = True
-    reader.host.find("thresholdSlider").setValues(50, 200)
-    reader.take("paint")
-    reader.draw("Red", reader.way((34, row, 19), (50, row, 19)))
+def mend(reader):
+    """Mend the axial slice of the organ's middle with the Segment Editor."""
+    mended = reader.now()
+    mended[19] = inside(GRID, ORGAN)[19]
+    reader.edit(mended)
 
 
 def asked(reader):
@@ -48,7 +46,7 @@ def test_after_painting_a_slice_s_lets_the_slices_beside_it_follow(reader, host)
     truth = inside(GRID, ORGAN)
     reader.start()
     mend(reader)
-    assert "Press S" in reader.told
+    assert "press S" in reader.told
     painted = reader.now()
     assert dice(painted[19], truth[19]) > 0.99
     key_s(host)
@@ -57,7 +55,7 @@ def test_after_painting_a_slice_s_lets_the_slices_beside_it_follow(reader, host)
     after = reader.now()
     assert (after[19] == painted[19]).all() and asked(reader) == [(2, 19)]
     assert dice(after, truth) > dice(painted, truth) + 0.01
-    assert "slice S 957.0 mm is taken as right" in reader.told and "next doubtful slice" in reader.told
+    assert "slice S 957.0 mm is confirmed" in reader.told and "next doubtful slice" in reader.told
     assert (reader.marked("Slices")[19] == painted[19]).all()
     host.click("undoCorrectionButton")
     assert (reader.now() == painted).all() and not reader.marked("Slices").any()
@@ -73,14 +71,14 @@ def test_the_slice_is_that_of_the_view_in_which_the_pointer_was_last(reader, hos
     for other in ("Green", "Red", "Yellow", view):
         host.mouse.move(other, middle)
     host.mouse.leave()  # to the button
-    host.click("sliceRightButton")
+    host.click("confirmSliceButton")
     reader.let_correct()
     assert asked(reader) == [place]
 
 
 def test_without_a_pointer_it_is_the_view_of_the_cts_own_slices(reader, host):
     reader.start()
-    host.click("sliceRightButton")
+    host.click("confirmSliceButton")
     reader.let_correct()
     assert asked(reader) == [(2, 19)]
 
@@ -144,7 +142,7 @@ def test_a_completed_neighbour_keeps_every_voxel(reader, host):
     key_s(host)
     reader.let_correct()
     assert (reader.now("Vein") == vein).all() and not (reader.now() & vein).any()
-    assert "taken as right" in reader.told and "Splenic vein" in reader.told
+    assert "confirmed" in reader.told and "Splenic vein" in reader.told
 
 
 def test_s_while_an_answer_is_awaited_confirms_only_what_was_seen(reader, host):
@@ -162,18 +160,19 @@ def test_s_while_an_answer_is_awaited_confirms_only_what_was_seen(reader, host):
     assert host.find("updateButton").text == "Update"
     key_s(host)
     reader.let_correct()
-    assert asked(reader) == [(2, 20)] and "taken as right" in reader.told
+    assert asked(reader) == [(2, 20)] and "confirmed" in reader.told
 
 
 def test_s_while_a_line_is_drawn_is_refused(reader, host):
     reader.start()
     line = reader.way((36, 31, 19), (46, 31, 19))
-    reader.take("paint")
+    reader.take("include")
     host.mouse.press("Red", line[0])
     host.mouse.draw("Red", line)
     key_s(host)
     assert "being drawn" in reader.told and not asked(reader)
     host.mouse.release("Red", line[-1])
+    reader.let_correct()
     key_s(host)
     reader.let_correct()
     assert asked(reader) == [(2, 19)]
@@ -207,10 +206,10 @@ def test_the_button_and_the_key_are_there_while_there_is_something_to_correct(re
         return {s.key.toString() for s in found if s.parent() is host.window and s.enabled}
 
     reader.start(segment=False)
-    assert not host.find("sliceRightButton").enabled and "S" not in keys()
+    assert not host.find("confirmSliceButton").enabled and "S" not in keys()
     reader.find_half()
-    assert host.find("sliceRightButton").enabled and "S" in keys()
-    watched = reader.section.right_slice
+    assert host.find("confirmSliceButton").enabled and "S" in keys()
+    watched = reader.section.confirm
     assert watched._tags
     host.leave_module()
     assert not watched._tags and "S" not in keys()

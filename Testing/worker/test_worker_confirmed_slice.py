@@ -1,4 +1,4 @@
-"""A slice that is right on its way to the worker: its organ, and what it says is none."""
+"""A confirmed slice on its way to the worker: its organ, and what it says is none."""
 
 from __future__ import annotations
 
