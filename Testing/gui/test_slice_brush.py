@@ -56,6 +56,16 @@ def test_a_stroke_is_the_way_of_the_pointer_on_the_slice(slices, host, brush, vi
     assert np.allclose((stroke.points_ras - way[0]) @ normal, 0, atol=1e-3)
 
 
+def test_a_pen_that_lands_elsewhere_without_hovering_begins_a_stroke_there(slices, host, brush):
+    brush.on()  # Qt makes a press of a pen's touch, and nothing before it
+    host.mouse.drag("Red", slices.line("Red", (-10, 0), (10, 0)))
+    (far,) = slices.line("Red", (20, 25))
+    host.mouse.press("Red", far)
+    host.mouse.release("Red", far)
+    assert len(brush.strokes) == 2
+    assert np.allclose(brush.strokes[1].points_ras, far, atol=1.0)
+
+
 def test_what_is_not_drawing_stays_the_applications(slices, host, brush):
     brush.on()
     assert slices.changes_by(lambda: slices.drag("Red", button="Right")) == {"field of view"}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import qt
 import slicer
 
-from PancreasSegPanel.batch.batch import Batch, Task
+from PancreasSegPanel.batch.batch import Batch, Line, State, Task
 from PancreasSegPanel.batch.folder_task import OUTPUT_FOLDER, SUMMARY, FolderTask, plan_folder
 from PancreasSegPanel.batch.scene_task import LoadedTask, loaded_cts
-from PancreasSegPanel.form import batch_table
 from PancreasSegPanel.form.dialogs import Dialogs
+from PancreasSegPanel.form.results_section import ROW_HEIGHT
 from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import sentence_of
 from PancreasSegPanel.work.segmentation_run import Job
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from PancreasSegPanel.logic import PanelLogic
     from PancreasSegPanel.work.background import BackgroundJob
+
+HEADINGS = ("CT", "State", "mL", "Confidence", "Remark")
 
 
 class BatchSection:
@@ -75,7 +78,7 @@ class BatchSection:
 
     def show(self) -> None:
         """Show the lines as they are."""
-        batch_table.fill(self._ui.batchTable, self.batch.lines if self.batch is not None else [])
+        show_lines(self._ui.batchTable, self.batch.lines if self.batch is not None else [])
 
     def _cancel(self, _checked: bool = False) -> None:
         self.cancel()
@@ -121,3 +124,38 @@ class BatchSection:
     def _ended(self, batch: Batch) -> None:
         self._say(batch.summary())
         self._on_change()
+
+
+def show_lines(table: Any, lines: Sequence[Line]) -> None:
+    """Show the lines of a batch."""
+    if table.columnCount != len(HEADINGS):
+        table.setColumnCount(len(HEADINGS))
+        table.setHorizontalHeaderLabels(list(HEADINGS))
+        table.horizontalHeader().setStretchLastSection(True)
+        for column in range(len(HEADINGS) - 1):
+            table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+        table.verticalHeader().visible = False
+        table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+    if table.rowCount != len(lines):
+        table.setRowCount(len(lines))
+    for row, line in enumerate(lines):
+        for column, text in enumerate(_texts(line)):
+            item = table.item(row, column)
+            if item is None:
+                item = qt.QTableWidgetItem(text)
+                if column in (2, 3):
+                    item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+                table.setItem(row, column, item)
+            elif item.text() != text:
+                item.setText(text)
+            item.setToolTip(line.remark or line.name)
+
+
+def _texts(line: Line) -> tuple[str, ...]:
+    state = line.state.value
+    if line.state is State.RUNNING:
+        state = f"running, {line.fraction:.0%}"
+    m = line.measurement
+    volume = f"{m.volume_ml:.1f}" if m is not None else ""
+    confidence = f"{m.confidence:.2f}" if m is not None and m.confidence is not None else ""
+    return line.name, state, volume, confidence, line.remark

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 import slicer
@@ -87,18 +88,18 @@ class CorrectSection:
         connect(ui.correctCollapsibleButton, "contentsCollapsed(bool)", self._collapsed)
         for button, act in (
             (ui.updateButton, self.apply),
-            (ui.acceptButton, self.accept),
-            (ui.rejectButton, self.reject),
+            (ui.acceptButton, lambda: self._act("accept")),
+            (ui.rejectButton, lambda: self._act("reject")),
             (ui.undoCorrectionButton, self.undo),
             (ui.redoCorrectionButton, self.redo),
-            (ui.smoothButton, self.smooth),
-            (ui.clearMarksButton, self.clear_marks),
+            (ui.smoothButton, lambda: self._act("smooth")),
+            (ui.clearMarksButton, lambda: self._act("clear_marks")),
             (ui.paintButton, self.editor.paint),
         ):
             connect(button, "clicked(bool)", lambda _checked=False, act=act: act())
 
     def _make_shortcuts(self, root: Any) -> Shortcuts:
-        tool_in_hand = self.active_tool
+        tool = self.active_tool
         actions: dict[str, Callable[[], None]] = {
             "Ctrl+Z": self.undo,
             "Z": self.undo,
@@ -109,20 +110,20 @@ class CorrectSection:
             "5": self._paint,
             "S": self.confirm.confirm,
             "L": self.learn.start,
-            "+": lambda: tool_in_hand.resize(WHEEL_STEP),
-            "-": lambda: tool_in_hand.resize(1 / WHEEL_STEP),
-            "A": self.accept,
-            "R": self.reject,
-            "Escape": tool_in_hand.escape,
+            "+": lambda: tool.resize(WHEEL_STEP),
+            "-": lambda: tool.resize(1 / WHEEL_STEP),
+            "A": lambda: self._act("accept"),
+            "R": lambda: self._act("reject"),
+            "Escape": tool.escape,
         }
-        for tool in TOOLS:
-            actions[tool.key] = lambda tool=tool: tool_in_hand.switch(tool)  # type: ignore[misc]
+        for each in TOOLS:
+            actions[each.key] = lambda each=each: tool.switch(each)  # type: ignore[misc]
         wanted: dict[str, Callable[[], bool]] = {
             "A": self._has_preview,
             "R": self._has_preview,
-            "Escape": lambda: tool_in_hand.tool is not None,
-            "+": lambda: tool_in_hand.brush.on,
-            "-": lambda: tool_in_hand.brush.on,
+            "Escape": lambda: tool.tool is not None,
+            "+": lambda: tool.brush.on,
+            "-": lambda: tool.brush.on,
         }
         return Shortcuts(root, actions, wanted)
 
@@ -133,6 +134,8 @@ class CorrectSection:
         self._entered = True
         self.editor.enter()
         self.refresh()
+        if self._known is not None:  # it may have been edited in another module
+            self._do(lambda session: session.notice())
 
     def exit(self) -> None:
         """The module is left: tools and keys are given back; corrections under way go on."""
@@ -305,10 +308,7 @@ class CorrectSection:
 
     def _edited(self, _caller: Any, _event: str) -> None:
         if self._known is not None and self.editor.active:
-            try:
-                self._known.notice()
-            except PancreasSegError as error:
-                self._complain(error)
+            self._do(lambda session: session.notice())
 
     def _aim_editor(self) -> None:
         self.editor.edit(self.choice.segmentation, self.choice.segment_id, self._ct())
@@ -319,35 +319,21 @@ class CorrectSection:
         """Correct by what waits; after a failure, ask again."""
         self._do(lambda session: self.learn.retry(session) if session.can_retry else session.apply())
 
-    def accept(self) -> None:
-        """Write the preview."""
-        self._do(lambda session: session.accept())
-
-    def reject(self) -> None:
-        """Drop the preview."""
-        self._do(lambda session: session.reject())
-        self.active_tool.renew_points()
-
     def undo(self) -> None:
         """Take the last step back."""
         if self._known is not None and self._known.can_undo:
-            self._do(lambda session: session.undo())
+            self._act("undo")
             self._on_written()
-            self.active_tool.renew_points()
 
     def redo(self) -> None:
         """Do a step again."""
         if self._known is not None and self._known.can_redo:
-            self._do(lambda session: session.redo())
+            self._act("redo")
             self._on_written()
 
-    def smooth(self) -> None:
-        """Smooth the segment."""
-        self._do(lambda session: session.smooth())
-
-    def clear_marks(self) -> None:
-        """Forget all marks."""
-        self._do(lambda session: session.clear_marks())
+    def _act(self, name: str) -> None:
+        """Let the session do what needs nothing else, by the method's name."""
+        self._do(methodcaller(name))
         self.active_tool.renew_points()
 
     def _mode_changed(self, _on: bool) -> None:

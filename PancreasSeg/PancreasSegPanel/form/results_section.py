@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import qt
@@ -10,10 +10,9 @@ import slicer
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.drawing import slice_views
-from PancreasSegPanel.form import results_table
 from PancreasSegPanel.form.dialogs import Dialogs
 from PancreasSegPanel.scene import surface
-from PancreasSegPanel.scene.measurement import as_csv, as_text, find_measurements
+from PancreasSegPanel.scene.measurement import ROWS, Measurement, as_csv, as_text, cell, figures, find_measurements
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.signals import connect
 from PancreasSegPanel.work.problem import problem_of, sentence_of
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from PancreasSegPanel.logic import PanelLogic
 
 PAUSE_MS = 200
+ROW_HEIGHT = 22
 
 
 class ResultsSection:
@@ -70,7 +70,7 @@ class ResultsSection:
         """Show the measurements that the scene's segmentations carry, and what can be done."""
         ui = self._ui
         measured = find_measurements(slicer.mrmlScene)
-        results_table.fill(ui.resultsTable, measured)
+        show_figures(ui.resultsTable, measured)
         ui.copyResultsButton.enabled = ui.exportResultsButton.enabled = bool(measured)
         node = self._output()
         has_organ = node is not None and find_own_segment(node, "pancreas") is not None
@@ -139,3 +139,21 @@ class ResultsSection:
     def close(self) -> None:
         """Leave no timer behind."""
         self._smoothing_pause.stop()
+
+
+def show_figures(table: Any, measured: Sequence[Measurement]) -> None:
+    """Show measurements; a single one takes the whole width."""
+    table.setRowCount(len(ROWS) if measured else 0)
+    table.setColumnCount(len(measured))
+    table.setVerticalHeaderLabels([heading for _, heading, _ in ROWS] if measured else [])
+    table.setHorizontalHeaderLabels([m.ct for m in measured])
+    for column, m in enumerate(measured):
+        values = figures(m)
+        for row, (key, _, digits) in enumerate(ROWS):
+            item = qt.QTableWidgetItem(cell(values[key], digits))
+            item.setTextAlignment(qt.Qt.AlignCenter)
+            item.setToolTip("\n".join([f"{m.ct}: {m.model} on {m.device}", *m.notes]))
+            table.setItem(row, column, item)
+    table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+    table.horizontalHeader().setStretchLastSection(len(measured) == 1)
+    table.resizeColumnsToContents()
