@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -174,7 +173,7 @@ class Mark:
         *,
         include: bool,
         radius_mm: float,
-        normal_lps: Sequence[float] | None = None,
+        normal_lps: ArrayLike | None = None,
         kind: Kind = "scribble",
     ) -> Mark:
         """Return the mark of a brush that was drawn along a line.
@@ -189,7 +188,7 @@ class Mark:
             Organ or not.
         radius_mm : float
             Of the brush. The voxel under each point is marked however small the brush is.
-        normal_lps : sequence of 3 float, optional
+        normal_lps : array_like, shape (3,), optional
             Normal of the slice that was drawn on, at any angle: the brush is a disc in it, one voxel thick; else a
             ball.
         kind : {"scribble", "point", "region"}

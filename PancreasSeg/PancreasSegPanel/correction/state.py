@@ -22,7 +22,7 @@ from PancreasSegPanel.correction.history import Entry, History
 from PancreasSegPanel.correction.step import CorrectionStep
 from PancreasSegPanel.scene.corrected_segment import CorrectionTarget, PartWritten
 from PancreasSegPanel.scene.ct_node import geometry_of
-from PancreasSegPanel.scene.mark_map import ERASED, PAINTED, Drawn, plain, put_on
+from PancreasSegPanel.scene.mark_map import ERASED, MEANING, PAINTED, Drawn, plain, put_on
 from PancreasSegPanel.scene.marks_node import MarksNode
 
 _VOXEL = Box((0, 0, 0), (1, 1, 1))
@@ -180,7 +180,7 @@ class SegmentCorrection:
         marks[said] = answered_marks[said]
         for place, voxels, value in drawn:
             inner = place.slices_in(box)
-            drawn_here = voxels & (plain(marks[inner]) == plain(np.uint8(value)))
+            drawn_here = voxels & (plain(marks[inner]) == value & MEANING)
             put_on(marks[inner], drawn_here, value, before[inner])
             before[inner][drawn_here] = marks[inner][drawn_here]
         return CorrectionChange(box, mask, marks, probability=change.probability)
@@ -318,17 +318,18 @@ def _entry(
     if inner is None and probability is before.probability:
         return None
     inner = inner if inner is not None else _VOXEL
-    arrays = [
+    mask, mask_before, marks, marks_before = (
         np.ascontiguousarray(array[inner.slices_zyx])
         for array in (change.mask, mask_before, change.marks, marks_before)
-    ]
+    )
     ml = geometry.voxel_volume_ml
     step = CorrectionStep(
-        float(np.count_nonzero(arrays[0] > arrays[1])) * ml,
-        float(np.count_nonzero(arrays[0] < arrays[1])) * ml,
+        float(np.count_nonzero(mask > mask_before)) * ml,
+        float(np.count_nonzero(mask < mask_before)) * ml,
         time.monotonic() - since,
         part.left_out * ml if part is not None else 0.0,
         list(part.reasons) if part is not None else [],
     )
     original = part.original if part is not None else None
-    return Entry(step, change.box.part(inner), *arrays, original, probability, before.probability)
+    place = change.box.part(inner)
+    return Entry(step, place, mask, mask_before, marks, marks_before, original, probability, before.probability)

@@ -69,9 +69,9 @@ def training_case_of(
         raise PancreasSegError(f"It is not known on which CT {segmentation.GetName()} lies.", "Choose the CT.")
     segment_id = segment_id or find_own_segment(segmentation, ORGAN)
     segment = segmentation.GetSegmentation().GetSegment(segment_id) if segment_id else None
-    if segment is None:
+    if segment is None or segment_id is None:
         raise PancreasSegError("There is no segment to save.", "Segment first, or choose one under Correct.")
-    _check_organ(segment, segment_id or "")
+    _check_organ(segment, segment_id)
     session = corrections.correct(slicer.mrmlScene, segmentation, segment_id, ct)
     _check_settled(session)
     geometry = geometry_of(ct)

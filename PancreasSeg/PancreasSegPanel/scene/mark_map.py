@@ -32,7 +32,7 @@ Drawn = Sequence[tuple[Box, NDArray[np.bool_], int]]
 
 def plain(marks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return what the library takes: a mark is a mark, however it was made."""
-    return marks & MEANING
+    return marks & np.uint8(MEANING)
 
 
 def drawn_by(mark: Mark) -> Drawn:

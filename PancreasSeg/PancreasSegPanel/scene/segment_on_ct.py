@@ -126,10 +126,10 @@ def write_segment(node: Any, segment_id: str, geometry: Geometry, box: Box, mask
         value = node.GetSegmentation().GetSegment(segment_id).GetLabelValue()
         voxels = array_of(labelmap) if labelmap is not None else None
         if voxels is None:
-            present, first = EMPTY, None
+            present = EMPTY
         else:
             shift = whole_shift(labelmap, _corner(frame))
-            first = np.subtract(origin_index(labelmap), shift)
+            first = np.subtract(origin_index(labelmap), shift).tolist()
             present = _tight((voxels == value).view(np.uint8), first)
     else:
         present = read_segment(node, segment_id, geometry)
