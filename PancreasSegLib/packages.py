@@ -107,12 +107,12 @@ WORKER = (
 COMMAND_LINE = (Package("typer", "0.12"), Package("rich", "13"), Package("matplotlib", "3.7"))
 """What the command line and its pictures need beside that."""
 
-TORCH = Package("torch", "2.4")
+TORCH = Package("torch", "2.8")
 _ALL = (
     Extra(
         "torch",
         "GPUs, for a model that learns a patient, and for the import and export of models",
-        (TORCH, Package("monai", "1.4"), Package("safetensors", "0.4.3"), Package("onnx", "1.17")),
+        (TORCH, Package("monai", "1.5"), Package("safetensors", "0.4.3"), Package("onnx", "1.17")),
     ),
     Extra(
         "train",

@@ -9,7 +9,17 @@ import re
 import pytest
 
 from PancreasSegLib.errors import MissingPackageError
-from PancreasSegLib.packages import COMMAND_LINE, ENGINE, EXTRAS, WORKER, missing, require, sentence_for
+from PancreasSegLib.packages import (
+    COMMAND_LINE,
+    ENGINE,
+    EXTRAS,
+    TORCH,
+    WORKER,
+    _numbers,
+    missing,
+    require,
+    sentence_for,
+)
 
 
 def requirements(project, name: str) -> set[str]:
@@ -25,6 +35,12 @@ def test_the_table_is_what_pip_installs(project):
         wanted = {package.requirement for package in extra.packages}
         wanted |= {f"PancreasSegLib[{other}]" for other in extra.builds_on}
         assert wanted == requirements(project, name)
+
+
+def test_the_lowest_torch_is_enough_for_the_newest_monai():
+    asked = next(text for text in importlib.metadata.requires("monai") if re.match(r"torch\b", text))
+    least = re.search(r">=([\d.]+)", asked).group(1)
+    assert _numbers(TORCH.least) >= _numbers(least)
 
 
 @pytest.fixture

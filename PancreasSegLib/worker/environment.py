@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _KEPT_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"}
+_IMPORT_S = 300.0  # seconds; PyTorch on a busy machine whose virus scanner reads every file for the first time
 _PATH_LISTS = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "QT_PLUGIN_PATH")
 
 
@@ -15,16 +17,15 @@ def worker_command(python: str | Path | None) -> list[str]:
     """Return the command of a worker that serves this process.
 
     The library is loaded from where it lies, without its folder on ``sys.path``: that folder may hold packages for
-    another Python. With this process's own interpreter, modules are found where they are found here.
+    another Python.
 
     Parameters
     ----------
     python : str or Path, optional
-        The interpreter; this process's own by default.
+        The interpreter. By default this process's own, and modules are found where they are found here.
     """
-    own = python is None or _same_file(python, sys.executable)
     library = Path(__file__).absolute().parents[1]
-    more = [str(Path(path).absolute()) for path in sys.path if path] if own else []
+    more = [str(Path(path).absolute()) for path in sys.path if path] if python is None else []
     interpreter = str(python or sys.executable)
     # -s: packages that a user once installed for another Python of this version must not get in the way.
     return [interpreter, "-s", str(library / "worker" / "bootstrap.py"), str(library), str(os.getpid()), *more]
@@ -65,6 +66,36 @@ def _is_inside(path: str, folder: str) -> bool:
     return Path(os.path.normcase(path)).is_relative_to(os.path.normcase(folder))
 
 
-def _same_file(a: str | Path, b: str | Path) -> bool:
-    # Not Path.samefile: the pythons of virtual environments are links to the same file.
-    return os.path.normcase(Path(a).absolute()) == os.path.normcase(Path(b).absolute())
+def import_problem(python: str | Path | None, modules: Sequence[str]) -> str:
+    """Return why a worker's interpreter cannot import modules; empty if it can.
+
+    Parameters
+    ----------
+    python : str or Path, optional
+        The interpreter, as :func:`worker_command` takes it.
+    modules : sequence of str
+        What is imported, in this order.
+
+    Returns
+    -------
+    str
+        The last line that Python wrote, e.g. ``ImportError: libtbb.so.12: cannot open shared object file``.
+    """
+    interpreter = str(python or sys.executable)
+    try:
+        done = subprocess.run(
+            [interpreter, "-s", "-c", f"import {', '.join(modules)}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=worker_environment(),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            timeout=_IMPORT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    said = done.stderr.strip().splitlines()
+    return (said[-1] if said else f"exit status {done.returncode}") if done.returncode else ""

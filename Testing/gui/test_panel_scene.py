@@ -5,10 +5,8 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
-import pytest
 from panel_in_host import BOX, body, reply
 
-from PancreasSegLib.packages import ENGINE
 from PancreasSegLib.volume import Box
 
 pytest_plugins = ["panel_in_host"]  # its fixtures
@@ -103,6 +101,33 @@ def test_reloading_and_unloading_end_the_worker_and_the_timers(user, add_ct, axi
     host.unload_module()
     add_ct(axial, "another")  # the old module's observers would raise
     host.close_scene()
+
+
+def test_a_reloaded_panel_works_without_being_entered_anew(user, add_ct, axial, host):
+    from PySide6.QtCore import Qt
+
+    add_ct(axial)
+    user.open()
+    user.segment()
+    host.reload_module()
+    assert host.find("forecastLabel").text == "Preparing the forecast…"
+    host.find("correctCollapsibleButton").collapsed = False
+    host.press(Qt.Key_1)
+    assert host.find("includeBrushButton").checked
+
+
+def test_a_panel_reloaded_while_another_module_is_shown_stays_quiet(user, add_ct, axial, host):
+    from PySide6.QtCore import Qt
+
+    add_ct(axial)
+    user.open()
+    user.segment()
+    host.leave_module()
+    host.reload_module()
+    assert not host.find("forecastLabel").text
+    host.find("correctCollapsibleButton").collapsed = False
+    host.press(Qt.Key_1)
+    assert not host.find("includeBrushButton").checked
 
 
 def test_a_choice_made_in_python_is_shown(user, add_ct, axial, host):
@@ -221,48 +246,6 @@ def test_a_model_is_imported_chosen_and_removed(user, host, tmp_path, monkeypatc
     host.click("removeModelButton")
     assert not (tmp_path / "Modelle ä" / "mine").exists()
     assert host.widget.logic.getParameterNode().model == "default"
-
-
-@pytest.fixture
-def without_engine(monkeypatch):
-    """An installation that lacks the CPU engine until it is installed."""
-    from PancreasSegPanel.form import install_section
-    from PancreasSegPanel.setup import installation
-
-    missing = [ENGINE]
-    monkeypatch.setattr(installation, "missing", lambda wanted: [p for p in missing if p in wanted])
-    look = install_section.InstallSection.__init__
-    monkeypatch.setattr(look, "__defaults__", (lambda: list(missing),))
-    return missing
-
-
-def test_missing_packages_are_offered_with_one_button(user, add_ct, axial, host, without_engine):
-    add_ct(axial)
-    user.open()
-    assert host.find("installFrame").isVisible()
-    assert "openvino" in host.find("installLabel").text
-    assert not user.can_segment
-    assert not user.client.requests  # the worker would not run
-    host.click("installButton")
-    assert host.installations.requests == [[ENGINE.requirement]]
-    assert "Still missing: openvino" in host.message_boxes[-1].text  # the host records, it does not install
-    without_engine.clear()
-    host.click("installButton")
-    assert not host.find("installFrame").isVisible()
-    assert user.can_segment
-    user.asked("devices")
-
-
-def test_an_installation_that_fails_says_what_to_do(user, host, without_engine, tmp_path):
-    user.open()
-    host.installations.fails = True
-    host.click("installButton")
-    said = host.message_boxes[-1].text
-    assert "could not be installed" in said and "exit status" not in said
-    host.dialogs.paths.append(str(tmp_path))
-    host.click("installFolderButton")
-    assert "no wheel files" in host.message_boxes[-1].text
-    host.installations.fails = False
 
 
 def test_the_sample_data_is_offered(user, host, monkeypatch):

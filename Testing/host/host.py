@@ -148,13 +148,25 @@ class Host:
         self.widget.onReload()
         self.process_events()
 
-    def run_module_tests(self, path: str | Path, log: Any = None) -> unittest.TestResult:
-        """Run a module's own tests as its CTest does: found by unittest, each alone, the panel never opened."""
+    def run_module_tests(self, path: str | Path, log: Any = None, only: str = "test") -> unittest.TestResult:
+        """Run a module's own tests as its CTest does: found by unittest, each alone, the panel never opened.
+
+        Parameters
+        ----------
+        path : str or Path
+            The module's file.
+        log : text file, optional
+            Where unittest writes what it writes; stderr by default.
+        only : str
+            What the names of the tests contain.
+        """
         self.unload_module()
         self._module = qSlicerScriptedLoadableModule(Path(path).resolve())
         self._module.load()
         self.run.testing = True
-        suite = unittest.TestLoader().loadTestsFromName(self._module.name)
+        loader = unittest.TestLoader()
+        loader.testNamePatterns = [f"*.{only}*"]
+        suite = loader.loadTestsFromName(self._module.name)
         return unittest.TextTestRunner(log, verbosity=2).run(suite)
 
     def _loaded_module(self) -> qSlicerScriptedLoadableModule:

@@ -5,6 +5,7 @@ Only the standard library is used: the worker's interpreter runs the lower half 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import json
@@ -23,7 +24,7 @@ dateutil typing_extensions six certifi charset_normalizer idna urllib3 cffi _cff
 STAND_INS = """
 slicer slicer_core vtk vtkmodules PySide6 shiboken6
 pytest _pytest py pluggy iniconfig hypothesis execnet xdist pytest_timeout sortedcontainers attr exceptiongroup
-tomli pygments psutil
+tomli pygments psutil __main__
 """
 """What stands in for the application here, and what runs the tests."""
 _ALLOWED = frozenset(f"{SHIPPED} {STAND_INS}".split())
@@ -47,11 +48,16 @@ class SlicerPython:
     ----------
     folder : Path
         Where the interpreter and the list of what is installed are written.
+
+    Attributes
+    ----------
+    folder : Path
+        Of this interpreter; modules in it are found by it first.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "SlicerPython"
-        self._list = self._folder / "installed.json"
+        self.folder = folder / "SlicerPython"
+        self._list = self.folder / "installed.json"
         self._saved: tuple[list[Any], dict[str, Any], dict[str, str]] | None = None
         self._hidden: set[str] = set()
 
@@ -69,7 +75,7 @@ class SlicerPython:
             del sys.modules[name]
         for name in [name for name in os.environ if name.startswith("PANCREASSEG_")]:
             del os.environ[name]
-        os.environ["PATH"] = os.pathsep.join([str(self._folder), os.environ.get("PATH", "")])
+        os.environ["PATH"] = os.pathsep.join([str(self.folder), os.environ.get("PATH", "")])
         hide_what_is_missing(str(self._list))
 
     def install(self, requirements: Iterable[str]) -> None:
@@ -98,14 +104,14 @@ class SlicerPython:
         os.environ.update(environment)
 
     def _write_interpreter(self) -> None:
-        self._folder.mkdir(exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
         self._list.write_text("[]", "utf-8")
-        launcher = self._folder / "PythonSlicer"
-        launcher.write_text(_LAUNCHER.format(folder=self._folder, python=sys.executable), "utf-8")
+        launcher = self.folder / "PythonSlicer"
+        launcher.write_text(_LAUNCHER.format(folder=self.folder, python=sys.executable), "utf-8")
         launcher.chmod(0o755)
         testing = str(Path(__file__).resolve().parents[1])
         at_start = _AT_START.format(testing=testing, installed=str(self._list))
-        (self._folder / "sitecustomize.py").write_text(at_start, "utf-8")
+        (self.folder / "sitecustomize.py").write_text(at_start, "utf-8")
 
 
 def hide_what_is_missing(installed: str) -> None:
@@ -127,11 +133,16 @@ class _Filter:
     def _is_installed(self, module: str) -> bool:
         if module in _ALLOWED:
             return True
-        distributions = importlib.metadata.packages_distributions().get(module, [])
+        distributions = _distributions().get(module, [])
         return bool({_name(each) for each in distributions} & set(json.loads(self._installed.read_text("utf-8"))))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._finder, name)
+
+
+@functools.cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(importlib.metadata.packages_distributions())
 
 
 def _is_package(spec: Any) -> bool:

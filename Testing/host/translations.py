@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 import types
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Translations:
         """Return the Python module."""
 
         def tr(text: str) -> str:
-            caller = Path(inspect.stack()[1].filename)
+            caller = Path(sys._getframe(1).f_code.co_filename)
             package = f"{caller.parent.name}." if (caller.parent / "__init__.py").is_file() else ""
             return self.translate(package + caller.stem, text)
 

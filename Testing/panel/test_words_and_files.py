@@ -119,23 +119,6 @@ def test_a_broken_package_is_listed_last_with_the_reason(models):
     assert broken.details
 
 
-def test_the_size_is_said_before_an_installation():
-    from PancreasSegLib.packages import ENGINE
-    from PancreasSegPanel.setup import installation
-
-    assert "openvino" in installation.sentence_about([ENGINE]) and "60 MB" in installation.sentence_about([ENGINE])
-
-
-def test_a_wheel_folder_without_wheels_says_how_to_fill_it(scene, tmp_path):
-    from PancreasSegLib.errors import MissingPackageError
-    from PancreasSegLib.packages import ENGINE
-    from PancreasSegPanel.setup import installation
-
-    with pytest.raises(MissingPackageError) as said:
-        installation.install_from_folder([ENGINE], tmp_path)
-    assert "pip download" in said.value.hint and "openvino" in said.value.hint
-
-
 def test_resources_are_found_in_both_layouts(tmp_path, project):
     from PancreasSegPanel.resources import resource
 

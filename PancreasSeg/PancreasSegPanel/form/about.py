@@ -1,7 +1,5 @@
 """Who made the module, what it is for and how to cite it."""
 
-TITLE = "PancreasSeg"
-CATEGORIES = ["Segmentation"]
 CONTRIBUTORS = ["The PancreasSeg developers"]
 
 HELP = """

@@ -47,6 +47,8 @@ class CorrectSection:
         Returns the segmentations whose segments can be corrected.
     model_and_device : callable
         Returns what is chosen to learn with.
+    may_learn : callable
+        Returns whether a model can learn here, after it has offered to install what is missing.
     on_written : callable
         Called when a segment was changed by a correction.
     on_tool : callable
@@ -61,6 +63,7 @@ class CorrectSection:
         ct: Callable[[], Any | None],
         segmentations: Callable[[], list[Any]],
         model_and_device: Callable[[], tuple[str, str]],
+        may_learn: Callable[[], bool],
         on_written: Callable[[], None],
         on_tool: Callable[[bool], None],
     ) -> None:
@@ -75,7 +78,7 @@ class CorrectSection:
         self.choice = SegmentChoice(ui.correctSegmentSelector, self._segment_chosen)
         self.doubt = DoubtSection(ui.nextDoubtButton, ui.doubtLabel, self._session_or_none)
         self.confirm = ConfirmSliceSection(ui.confirmSliceButton, self._do, lambda: self.active_tool.brush.drawing)
-        self.learn = LearnSection(ui.learnButton, self._do, model_and_device)
+        self.learn = LearnSection(ui.learnButton, self._do, model_and_device, may_learn)
         self.editor = EmbeddedEditor(ui.segmentEditorCollapsibleButton, ui.segmentEditorLabel, self._editor_taken)
         self.shortcuts = self._make_shortcuts(root)
         self._connect()

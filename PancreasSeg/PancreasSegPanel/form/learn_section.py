@@ -24,6 +24,8 @@ class LearnSection:
         Does something with the session of the chosen segment, and says what cannot be done.
     choice : callable
         Returns the chosen model and device.
+    may_learn : callable
+        Returns whether a model can learn here, after it has offered to install what is missing.
     """
 
     def __init__(
@@ -31,8 +33,9 @@ class LearnSection:
         button: Any,
         do: Callable[[Callable[[CorrectionSession], Any]], None],
         choice: Callable[[], tuple[str, str]],
+        may_learn: Callable[[], bool],
     ) -> None:
-        self._button, self._do, self._choice = button, do, choice
+        self._button, self._do, self._choice, self._may_learn = button, do, choice, may_learn
         connect(button, "clicked(bool)", self._clicked)
 
     def start(self) -> None:
@@ -68,6 +71,6 @@ class LearnSection:
             self._start(session)
 
     def _start(self, session: CorrectionSession) -> None:
-        if not session.learning.wanted:
+        if not session.learning.wanted and self._may_learn():
             session.learning.model, session.learning.device = self._choice()
             session.learn()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import qt
 import slicer
 
-from PancreasSegLib.errors import PancreasSegError
+from PancreasSegLib.errors import MissingPackageError, PancreasSegError
 from PancreasSegPanel.drawing import slice_views
 from PancreasSegPanel.form.batch_section import BatchSection
 from PancreasSegPanel.form.choices_section import ChoicesSection
@@ -77,6 +77,7 @@ class Panel:
             lambda: self.choices.ct,
             self._correctable,
             self._model_and_device,
+            self.install.prepare_learning,
             self.results.refresh,
             self._tool_taken,
         )
@@ -171,8 +172,8 @@ class Panel:
 
     def update(self) -> None:
         """Enable what can be clicked now, and say why Segment cannot."""
-        problem = self.choices.problem()
-        installed = not self.install.missing
+        problem = self.install.obstacle or self.choices.problem()
+        installed = not self.install.obstacle
         batch = self.batch.running
         idle = not self.busy and not batch
         ui = self.ui
@@ -287,7 +288,7 @@ class Panel:
         self.refresh()
 
     def _job_to_forecast(self) -> Job | None:
-        usable = self._entered and not self.install.missing and not self.choices.problem() and not self.busy
+        usable = self._entered and not self.install.obstacle and not self.choices.problem() and not self.busy
         return self.choices.job() if usable else None
 
     def _batch_settings(self) -> tuple[str, str, bool]:
@@ -311,15 +312,21 @@ class Panel:
         self.forecast.renew()
 
     def _ask_devices(self) -> None:
-        if not self._asked_devices and not self.install.missing:
+        if not self._asked_devices and not self.install.obstacle:
             self._asked_devices = True
             self.logic.jobs.ask_devices(self._devices_known)
 
     def _devices_known(self, request: Request) -> None:
         if request.error is None and request.result:
             self.choices.fill_devices(request.result)
-        else:
-            self._asked_devices = False
+            return
+        self._asked_devices = False
+        if isinstance(request.error, MissingPackageError):
+            self.install.show_broken(request.error)
+            self.forecast.stop()
+            self.update()
+        elif request.error is not None and not request.cancelled:
+            self.say(sentence_of(request.error))
 
     def _correctable(self) -> list[Any]:
         """Return the chosen segmentation; while none is chosen, those of the scene that lie on the chosen CT."""

@@ -1,132 +1,159 @@
-"""Install what the worker lacks through Slicer's own pip or from a folder; torch through PyTorchUtils."""
+"""Install Python packages by Slicer's own pip or from a folder; PyTorch by the extension of that name."""
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import os
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import CancelledError, MissingPackageError
-from PancreasSegLib.packages import ENGINE, TORCH, WORKER, Package, missing
+from PancreasSegLib.packages import EXTRAS, TORCH, Package, missing
+from PancreasSegLib.worker.environment import import_problem
+from PancreasSegPanel.work.worker_client import worker_python
 
-_SHIPPED = ("torch", "numpy", "SimpleITK")
-"""Never replaced by an installation: Slicer's own builds, and torch, which PyTorchUtils chooses."""
-
-_MEGABYTES = {ENGINE: 60}
-"""What is fetched for a package of its own, about."""
-
-
-def missing_packages() -> list[Package]:
-    """Return what the worker lacks for segmenting and correcting."""
-    return missing(WORKER)
+EXTENSION = "PyTorch"
+_KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "torch")
+"""Slicer's own builds, and the torch that suits the graphics card: pip keeps them; the others must suit them."""
+_MEGABYTES = {"openvino": 60, "torch": 200, "monai": 2, "safetensors": 1, "onnx": 18}
+"""What is downloaded for a package, about; PyTorch for a graphics card is :data:`CUDA_MEGABYTES`."""
+CUDA_MEGABYTES = 3000
 
 
-def sentence_about(lacking: Sequence[Package]) -> str:
-    """Say what is missing, in words; empty if nothing is."""
-    if not lacking:
-        return ""
-    names = ", ".join(package.distribution for package in lacking)
-    size = f" About {_MEGABYTES[ENGINE]} MB are fetched." if ENGINE in lacking else ""
-    return f"Before the first use, Python packages must be installed: {names}.{size}"
+def missing_for_learning() -> list[Package]:
+    """Return what the worker lacks for GPUs and for learning."""
+    return EXTRAS["torch"].missing()
 
 
-def install(lacking: Sequence[Package]) -> None:
-    """Download and install packages; blocks, with Slicer's own windows.
-
-    Raises
-    ------
-    MissingPackageError
-        If something could not be installed; the hint says what to do.
-    CancelledError
-        If the user declined.
-    """
-    if TORCH in lacking:
-        _install_torch()
-    rest = [package.requirement for package in lacking if package != TORCH]
-    if rest:
-        _pip(rest)
-    _check(lacking)
+def has_gpu() -> bool:
+    """Whether the driver of an NVIDIA GPU is installed; nothing is loaded to find out."""
+    if sys.platform == "win32":
+        return (Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvcuda.dll").is_file()
+    return Path("/proc/driver/nvidia/version").is_file() or shutil.which("nvidia-smi") is not None
 
 
-def install_from_folder(lacking: Sequence[Package], folder: Path) -> None:
-    """Install packages from wheel files, without network.
+def list_with_size(packages: Sequence[Package]) -> str:
+    """Name packages and what is downloaded for them, e.g. "openvino (about 60 MB)"."""
+    names = ", ".join(package.distribution for package in packages)
+    size = sum(_MEGABYTES.get(package.distribution, 0) for package in packages)
+    if TORCH in packages and has_gpu():
+        size += CUDA_MEGABYTES
+    text = f"{size / 1000:.0f} GB" if size >= 1000 else f"{size} MB"
+    return _("{names} (about {size})").format(names=names, size=text) if size else names
+
+
+def install(packages: Sequence[Package], folder: Path | None = None) -> None:
+    """Install packages; blocks, with Slicer's own progress, and with its window about pip's log if pip fails.
 
     Parameters
     ----------
-    lacking : sequence of Package
+    packages : sequence of Package
         What to install.
-    folder : Path
-        Holds the wheels of the packages and of what they need.
+    folder : Path, optional
+        Wheel files of the packages and of what they need; nothing is downloaded then.
 
     Raises
     ------
     MissingPackageError
-        If there are no wheels in it, or something could not be installed.
+        If something could not be installed, or cannot be imported by the worker's interpreter.
+    CancelledError
+        If the user was asked by the extension PyTorch, and declined.
     """
-    if not any(folder.glob("*.whl")):
+    if folder is not None:
+        _check_folder(folder, packages)
+    elif TORCH in packages:
+        _install_torch()
+        packages = [package for package in packages if package != TORCH]
+    _pip(packages, folder)
+    _check(packages)
+
+
+def has_extension() -> bool:
+    """Whether the modules of the extension PyTorch are loaded."""
+    return importlib.util.find_spec("PyTorchUtils") is not None
+
+
+def install_extension() -> None:
+    """Install the extension that installs the right build of PyTorch; it can be used after a restart.
+
+    Raises
+    ------
+    MissingPackageError
+        If the extensions' server has none for this version of Slicer, or cannot be reached.
+    """
+    model = slicer.app.extensionsManagerModel()
+    if model.isExtensionInstalled(EXTENSION):
+        return
+    model.interactive = False  # no questions about what it needs
+    if not model.installExtensionFromServer(EXTENSION, False):
         raise MissingPackageError(
-            f"The folder {folder} holds no wheel files.",
-            "Fill it on another computer: pip download --only-binary=:all: -d FOLDER "
-            f"{' '.join(package.distribution for package in lacking)} (same system and Python version).",
+            _("The extension PyTorch could not be installed."),
+            _("Check the network, try the Extensions Manager, or install PyTorch from a wheel folder."),
         )
-    requirements = [package.requirement for package in lacking]
-    try:
-        slicer.util.pip_install(["--no-index", "--find-links", str(folder), *requirements])
-    except Exception as error:
-        raise MissingPackageError(
-            f"The packages could not be installed from {folder}.",
-            "A wheel is missing or is for another system or Python version; the application's log names it.",
-        ) from error
-    _check(lacking)
 
 
 def _install_torch() -> None:
-    try:
-        import PyTorchUtils
-    except ImportError as error:
-        raise MissingPackageError(
-            "PyTorch is missing, and the extension that installs the right build of it.",
-            "Install the extension PyTorch in the Extensions Manager and restart Slicer, or use a wheel folder.",
-        ) from error
+    import PyTorchUtils
+
     try:
         torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
-            askConfirmation=True, torchVersionRequirement=f">={TORCH.least}"
+            askConfirmation=False, torchVersionRequirement=f">={TORCH.least}"
         )
     except Exception as error:
         raise MissingPackageError(
-            "PyTorch could not be installed.",
-            "Check the network and the free disk space, or use a wheel folder; the application's log says why.",
+            _("PyTorch could not be installed."),
+            _("Check the network and the free disk space; the application's log says why."),
         ) from error
     if torch is None:
-        raise CancelledError("PyTorch was not installed.")
+        raise CancelledError(_("PyTorch was not installed."))
 
 
-def _pip(requirements: list[str]) -> None:
-    """Install through slicer.packaging (Slicer 5.12), or through slicer.util (5.10)."""
+def _pip(packages: Sequence[Package], folder: Path | None) -> None:
+    if not packages:
+        return
+    arguments = [] if folder is None else ["--no-index", "--find-links", str(folder)]
+    arguments += [package.requirement for package in packages]
+    asked = {package.distribution for package in packages}
+    kept = {name: Package(name, "0").version for name in _KEPT if name not in asked}
+    arguments += [f"{name}=={version}" for name, version in kept.items() if version]
     try:
-        slicer_packaging = importlib.import_module("slicer.packaging")
-    except ImportError:
-        slicer_packaging = None
-    try:
-        if slicer_packaging is not None and hasattr(slicer_packaging, "pip_ensure"):
-            from packaging.requirements import Requirement
-
-            wanted = [Requirement(text) for text in requirements]
-            slicer_packaging.pip_ensure(wanted, requester="PancreasSeg", skip_packages=list(_SHIPPED))
-        else:
-            slicer.util.pip_install(requirements)
+        slicer.util.pip_install(arguments)
     except Exception as error:
+        names = ", ".join(package.distribution for package in packages)
         raise MissingPackageError(
-            f"{', '.join(requirements)} could not be installed.",
-            "Check the network, or use a wheel folder; the application's log has the reason.",
+            _("{names} could not be installed.").format(names=names),
+            _("Check the network, or use a wheel folder; the application's log has the reason.")
+            if folder is None
+            else _("A wheel is missing, or is for another system or Python version; the log names it."),
         ) from error
 
 
-def _check(wanted: Sequence[Package]) -> None:
-    left = [package.distribution for package in missing(tuple(wanted))]
+def _check_folder(folder: Path, packages: Sequence[Package]) -> None:
+    if not any(folder.glob("*.whl")):
+        names = " ".join(package.distribution for package in packages)
+        raise MissingPackageError(
+            _("The folder {folder} holds no wheel files.").format(folder=folder),
+            _("Fill it on another computer with the same system and Python version: {command}").format(
+                command=f"pip download --only-binary=:all: -d FOLDER {names}"
+            ),
+        )
+
+
+def _check(packages: Sequence[Package]) -> None:
+    """Import the packages as the worker will: what is there may still lack something of its own."""
+    left = [package.distribution for package in missing(tuple(packages))]
     if left:
         raise MissingPackageError(
-            f"Still missing: {', '.join(left)}.", "Restart Slicer and look again, or install from a wheel folder."
+            _("Still missing: {names}.").format(names=", ".join(left)), _("Restart Slicer and look again.")
+        )
+    reason = import_problem(worker_python(), [package.root for package in packages])
+    if reason:
+        raise MissingPackageError(
+            _("What was installed cannot be used: {reason}.").format(reason=reason.rstrip(".")),
+            _("Install again; if it stays, report this line with Slicer's version."),
         )

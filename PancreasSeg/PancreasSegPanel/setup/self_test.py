@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
@@ -14,6 +14,9 @@ from PancreasSegPanel.scene.oriented_image import oriented_image, values_on
 from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, find_own_segment
 from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 from PancreasSegPanel.scene.vtk_matrices import to_vtk
+
+if TYPE_CHECKING:
+    from PancreasSegLib.phantom.phantom import Phantom
 
 LEAST_DICE = 0.2
 """A phantom is no patient: the model finds its pancreas, but need not outline it well."""
@@ -33,25 +36,31 @@ def add_volume(scene: Any, volume: Volume, name: str) -> Any:
     return node
 
 
-def check_phantom(logic: Any) -> tuple[float, float]:
-    """Segment a phantom; return the volume in mL and the Dice against what was built in.
+def segment_phantom(logic: Any) -> tuple[Any, Any, Phantom]:
+    """Add a generated CT to the scene and segment it; return the CT, the segmentation and what was built in."""
+    from PancreasSegLib.phantom import make_phantom
+
+    phantom = make_phantom(seed=0, spacing_mm=(2.5, 2.5, 4.0))
+    ct = add_volume(slicer.mrmlScene, phantom.ct, "PancreasSeg phantom")
+    return ct, logic.segment(ct), phantom
+
+
+def check_dice(segmentation: Any, phantom: Phantom) -> float:
+    """Return the Dice of the segment Pancreas against what was built in.
 
     Raises
     ------
     AssertionError
         If there is no segment, or it is somewhere else.
     """
-    from PancreasSegLib.phantom import PHANTOM_LABELS, make_phantom
+    from PancreasSegLib.phantom import PHANTOM_LABELS
 
-    phantom = make_phantom(seed=0, spacing_mm=(2.5, 2.5, 4.0))
-    ct = add_volume(slicer.mrmlScene, phantom.ct, "PancreasSeg phantom")
-    node = logic.segment(ct)
-    segment_id = find_own_segment(node, "pancreas")
+    segment_id = find_own_segment(segmentation, "pancreas")
     assert segment_id is not None, "there is no segment Pancreas"
-    segment = node.GetSegmentation().GetSegment(segment_id)
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
     truth = (phantom.labels.voxels == PHANTOM_LABELS["pancreas"]).astype(np.uint8)
     like = oriented_image(truth, (0, 0, 0), ras_from_geometry(phantom.ct.geometry))
     found = values_on(segment.GetRepresentation(BINARY_LABELMAP), like) == segment.GetLabelValue()
     dice = 2.0 * np.count_nonzero(found & (truth > 0)) / (np.count_nonzero(found) + np.count_nonzero(truth))
     assert dice >= LEAST_DICE, f"the segment is not where the pancreas was built in (Dice {dice:.2f})"
-    return float(logic.measurement(node).volume_ml), float(dice)
+    return float(dice)

@@ -18,7 +18,7 @@ STEP_PIXELS = 4
 
 
 def check_brush(widget: Any, ct: Any, segmentation: Any) -> str:
-    """Exclude the middle of the pancreas and take it back; then confirm a slice and learn from it.
+    """Exclude the middle of the pancreas and take it back.
 
     Parameters
     ----------
@@ -41,15 +41,7 @@ def check_brush(widget: Any, ct: Any, segmentation: Any) -> str:
     view = layout.sliceWidget(VIEW) if layout is not None else None
     if view is None:
         return "There is no slice view: the brush was not tried."
-    parameters = widget.logic.getParameterNode()
-    parameters.inputVolume, parameters.outputSegmentation = ct, segmentation
-    widget.panel.refresh()
-    segment_id = find_own_segment(segmentation, "pancreas")
-    assert segment_id is not None, "there is nothing to correct"
-    inside = _inside(segmentation, segment_id)
-    slice_views.show_ct(slicer.mrmlScene, ct)
-    slice_views.jump_to(slicer.mrmlScene, inside)
-    slicer.app.processEvents()
+    segment_id, inside = _show(widget, ct, segmentation)
     section = widget.panel.correct
     before = _count(segmentation, segment_id)
     widget.ui.excludeBrushButton.checked = True
@@ -59,6 +51,14 @@ def check_brush(widget: Any, ct: Any, segmentation: Any) -> str:
     section.undo()
     assert _count(segmentation, segment_id) == before, "undo did not bring the segment back"
     section.active_tool.put_away()
+    return "The brush excluded, and all was taken back."
+
+
+def check_learning(widget: Any, ct: Any, segmentation: Any) -> str:
+    """Confirm a slice, learn from it, and take both back; as :func:`check_brush`."""
+    segment_id, _inside_it = _show(widget, ct, segmentation)
+    section = widget.panel.correct
+    before = _count(segmentation, segment_id)
     section.confirm.confirm()
     step = section.session().wait()
     assert step is not None and step.slice_at, f"no slice was confirmed: {widget.ui.correctionStatusLabel.text}"
@@ -68,7 +68,21 @@ def check_brush(widget: Any, ct: Any, segmentation: Any) -> str:
     section.undo()
     section.undo()
     assert _count(segmentation, segment_id) == before, "undo did not bring back what slice and learning changed"
-    return "The brush excluded, a slice was confirmed and learnt from, and all was taken back."
+    return "A slice was confirmed and learnt from, and both were taken back."
+
+
+def _show(widget: Any, ct: Any, segmentation: Any) -> tuple[str, tuple[float, float, float]]:
+    """Choose a segmentation in the panel and show it; return its segment and a position inside."""
+    parameters = widget.logic.getParameterNode()
+    parameters.inputVolume, parameters.outputSegmentation = ct, segmentation
+    widget.panel.refresh()
+    segment_id = find_own_segment(segmentation, "pancreas")
+    assert segment_id is not None, "there is nothing to correct"
+    inside = _inside(segmentation, segment_id)
+    slice_views.show_ct(slicer.mrmlScene, ct)
+    slice_views.jump_to(slicer.mrmlScene, inside)
+    slicer.app.processEvents()
+    return segment_id, inside
 
 
 def _draw(view: Any, middle: tuple[float, float, float]) -> None:
