@@ -14,11 +14,11 @@ from PancreasSegPanel.drawing.slice_brush import WHEEL_STEP, Stroke
 from PancreasSegPanel.drawing.tools import TOOLS, Tool
 from PancreasSegPanel.form.confirm_slice_section import ConfirmSliceSection
 from PancreasSegPanel.form.correction_message import advise, describe
+from PancreasSegPanel.form.doubtful_slices_section import DoubtfulSlicesSection
 from PancreasSegPanel.form.embedded_editor import EmbeddedEditor
 from PancreasSegPanel.form.learn_section import LearnSection
-from PancreasSegPanel.form.segment_selector import SegmentChoice
+from PancreasSegPanel.form.segment_selector import SegmentSelector
 from PancreasSegPanel.form.shortcuts import Shortcuts
-from PancreasSegPanel.form.uncertainty_section import DoubtSection
 from PancreasSegPanel.scene.marks_node import find_marks_node
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.scene.patient_axes import lps_from_ras
@@ -75,8 +75,8 @@ class CorrectSection:
         self._problem = ""
         self._seen_step: Any = None
         self.active_tool = ActiveTool(ui, self._may_take, self._drawn, self._clicked, self._tool_changed)
-        self.choice = SegmentChoice(ui.correctSegmentSelector, self._segment_chosen)
-        self.doubt = DoubtSection(ui.nextDoubtButton, ui.doubtLabel, self._session_or_none)
+        self.choice = SegmentSelector(ui.correctSegmentSelector, self._segment_chosen)
+        self.doubt = DoubtfulSlicesSection(ui.nextDoubtButton, ui.doubtLabel, self._session_or_none)
         self.confirm = ConfirmSliceSection(ui.confirmSliceButton, self._do, lambda: self.active_tool.brush.drawing)
         self.learn = LearnSection(ui.learnButton, self._do, model_and_device, may_learn)
         self.editor = EmbeddedEditor(ui.segmentEditorCollapsibleButton, ui.segmentEditorLabel, self._editor_taken)

@@ -13,7 +13,7 @@ from PancreasSegPanel.signals import connect
 EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified")
 
 
-class SegmentChoice:
+class SegmentSelector:
     """A combo box with the segments of some segmentations; follows them as segments come, go and are renamed.
 
     Parameters

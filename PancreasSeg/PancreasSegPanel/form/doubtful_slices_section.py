@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NEAR_MM = 1.0
 
 
-class DoubtSection:
+class DoubtfulSlicesSection:
     """A button that goes through the doubtful slices, and a line that says where one is.
 
     Parameters
