@@ -215,11 +215,11 @@ def test_the_command_is_one_that_the_program_knows():
 
     import typer
 
-    from PancreasSegLib.cli.app import app
+    from PancreasSegLib.cli.app import program
 
     words = shlex.split(fine_tuning_command("C D/cases", "default"))
     assert words == ["pancreasseg", "train", "--finetune", "default", "C D/cases"]
-    train = typer.main.get_command(app).commands["train"]
+    train = typer.main.get_command(program(["train"])).commands["train"]
     assert any("--finetune" in parameter.opts for parameter in train.params)
 
 
