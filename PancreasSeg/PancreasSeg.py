@@ -171,12 +171,16 @@ class PancreasSegLogic(ScriptedLoadableModuleLogic):
         from PancreasSegPanel.work.worker_client import make_client
 
         self.panel_logic = PanelLogic(make_client, slicer.app.processEvents)
+        self._parameters = None
 
     def getParameterNode(self):  # noqa: ANN201
         """Return the choices that the scene keeps."""
         from PancreasSegPanel.scene.parameters import PancreasSegParameters
 
-        return PancreasSegParameters(super().getParameterNode())
+        node = super().getParameterNode()
+        if self._parameters is None or self._parameters.parameterNode is not node:
+            self._parameters = PancreasSegParameters(node)  # Slicer keeps each one until the module is unloaded
+        return self._parameters
 
     def segment(self, volume_node, segmentation_node=None, **options):  # noqa: ANN001, ANN003, ANN201
         """Segment a CT, wait, return the segmentation node; see :meth:`PanelLogic.segment`."""

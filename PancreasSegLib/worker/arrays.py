@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,12 @@ from PancreasSegLib.errors import NotACTError, WorkerError
 from PancreasSegLib.volume import Geometry, Volume
 
 _DISAGREE = "Client and worker disagree: restart the application, and please report it if that does not help."
+_PART_BYTES = 1 << 25
+"""Of a scan, hashed or written in one call, during which other threads run: a tenth of a second.
+
+3D Slicer's main thread keeps Python's interpreter lock while it waits for events. Whenever a thread needs the lock
+back, it may wait for the tick of a timer: it must not need it for each slice.
+"""
 REPLY_PREFIX = "reply-"
 """Names of files that the worker writes and the client deletes."""
 
@@ -25,11 +31,11 @@ def content_hash(voxels: NDArray, geometry: Geometry, on_share: Callable[[float]
     Parameters
     ----------
     voxels : ndarray, shape (z, y, x)
-        Read slice by slice; never copied as a whole.
+        Read in parts; never copied as a whole.
     geometry : Geometry
         Its grid.
     on_share : callable
-        Called after each slice with the share that is done; may raise to stop.
+        Called after each part with the share that is done; may raise to stop.
 
     Raises
     ------
@@ -38,14 +44,14 @@ def content_hash(voxels: NDArray, geometry: Geometry, on_share: Callable[[float]
     """
     dtype = _native(voxels)
     digest = hashlib.sha256(json.dumps([dtype.str, voxels.shape, geometry.to_json()]).encode())
-    for number, part in enumerate(voxels, 1):
-        digest.update(np.ascontiguousarray(part, dtype=dtype).data.cast("B"))
-        on_share(number / len(voxels))
+    for part, share in _parts(voxels, dtype):
+        digest.update(part)
+        on_share(share)
     return digest.hexdigest()
 
 
 def write_array(path: Path, voxels: NDArray, on_share: Callable[[float], None]) -> None:
-    """Write an array slice by slice, in C order and the machine's byte order; nothing is left where that fails.
+    """Write an array in parts, in C order and the machine's byte order; nothing is left where that fails.
 
     Raises
     ------
@@ -57,12 +63,20 @@ def write_array(path: Path, voxels: NDArray, on_share: Callable[[float], None]) 
     try:
         with path.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for number, part in enumerate(voxels, 1):
-                file.write(np.ascontiguousarray(part, dtype=dtype).data.cast("B"))
-                on_share(number / len(voxels))
+            for part, share in _parts(voxels, dtype):
+                file.write(part)
+                on_share(share)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def _parts(voxels: NDArray, dtype: np.dtype[Any]) -> Iterator[tuple[memoryview, float]]:
+    """Yield the bytes of a few slices at a time, and the share of the scan that ends with them."""
+    count = max(1, _PART_BYTES // max(1, voxels[:1].size * dtype.itemsize))
+    for first in range(0, len(voxels), count):
+        part = np.ascontiguousarray(voxels[first : first + count], dtype=dtype)
+        yield part.data.cast("B"), min(1.0, (first + count) / len(voxels))
 
 
 def _native(voxels: NDArray) -> np.dtype[Any]:

@@ -68,7 +68,7 @@ class ScanStore:
         ----------
         scan : Scan
         on_share : callable
-            Receives the share that is done, a slice at a time; may raise to stop, which leaves nothing.
+            Receives the share that is done, a few slices at a time; may raise to stop, which leaves nothing.
 
         Raises
         ------

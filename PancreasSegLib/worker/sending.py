@@ -1,4 +1,4 @@
-"""Progress of hashing and writing a scan, which can be stopped at each slice."""
+"""Progress of hashing and writing a scan, which can be stopped every few slices."""
 
 from __future__ import annotations
 

@@ -193,6 +193,24 @@ def test_points_are_placed_with_the_applications_own_markups(reader, host):
     assert not slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")
 
 
+def test_points_are_placed_in_slice_views_only(reader, host):
+    import slicer
+
+    reader.start()
+    reader.take("includePoint")
+    (points,) = slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")
+    display = points.GetDisplayNode()
+    views = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    assert len(views) == 3 and all(display.IsDisplayableInView(view.GetID()) for view in views)
+    (solid,) = slicer.util.getNodesByClass("vtkMRMLViewNode")
+    assert not display.IsDisplayableInView(solid.GetID())
+    later = slicer.vtkMRMLSliceNode()
+    later.SetLayoutName("Slice4")
+    host.scene.AddNode(later)  # as another layout does
+    assert display.IsDisplayableInView(later.GetID())
+    host.scene.RemoveNode(later)
+
+
 def test_placing_that_is_ended_by_the_application_puts_the_tool_away(reader, host):
     import slicer
 

@@ -68,6 +68,28 @@ def test_escape_forgets_the_stroke_then_puts_the_tool_away_then_cancels_a_run(re
     assert reader.status.startswith("Cancelled")
 
 
+def test_keys_work_beside_those_of_another_extension_which_gets_them_back(reader, host):
+    from PySide6.QtCore import Qt
+
+    heard = host.add_foreign_shortcuts()  # nnInteractive's, which stay on the main window
+    reader.start()
+    before = reader.now()
+    reader.take("paint")
+    for column in (40, 46):
+        reader.draw("Red", line(reader, column))
+    for _ in range(2):
+        host.press(Qt.Key_Z, Qt.ControlModifier)
+    assert (reader.now() == before).all() and heard == []
+    host.press(Qt.Key_R)  # ours only while there is a preview
+    assert len(heard) == 1
+    host.leave_module()
+    host.press(Qt.Key_S)
+    assert len(heard) == 2
+    host.enter_module()
+    host.press(Qt.Key_S)
+    assert len(heard) == 2
+
+
 def test_keys_are_letters_in_a_text_field(reader, host):
     from PySide6.QtCore import Qt
     from PySide6.QtWidgets import QDoubleSpinBox, QLineEdit

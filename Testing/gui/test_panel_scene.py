@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import threading
+import time
 
 import numpy as np
+import pytest
 from panel_in_host import BOX, body, reply
 
 from PancreasSegLib.volume import Box
@@ -128,6 +132,78 @@ def test_a_panel_reloaded_while_another_module_is_shown_stays_quiet(user, add_ct
     host.find("correctCollapsibleButton").collapsed = False
     host.press(Qt.Key_1)
     assert not host.find("includeBrushButton").checked
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the host's loop keeps the lock on Linux only")
+def test_while_an_answer_is_awaited_the_threads_get_time_as_slicers_loop_gives_them_none(
+    user, add_ct, axial, host
+):
+    host.keeps_gil = True
+    add_ct(axial)
+    user.open()
+    assert user.asked("devices") and user.logic.pending
+    steps, ended = [0], threading.Event()
+
+    def work() -> None:
+        while not ended.is_set():
+            steps[0] += 1
+            time.sleep(0)  # gives the lock away, as each slice did that was hashed
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    until = time.monotonic() + 1.0
+    user.wait(lambda: time.monotonic() > until)
+    ended.set()
+    host.keeps_gil = False
+    thread.join()
+    assert steps[0] > 200  # one a tick would be 40
+
+
+def test_the_timer_runs_until_the_worker_has_ended_what_was_given_up(user, add_ct, axial, host):
+    add_ct(axial)
+    user.open()
+    user.answer("devices", [])
+    user.client.state = "stopping"
+    host.click("segmentButton")
+    host.click("cancelButton")
+    host.process_events()
+    for request in [request for request in user.client.requests if not request.done]:  # a forecast
+        user.client.cancel(request)
+    user.wait(lambda: all(request.done for request in user.client.requests), 10)
+    assert user.logic.pending
+    user.client.state = "ready"
+    user.wait(lambda: not user.panel.poller.timer.active, 10)
+
+
+def test_the_module_keeps_one_wrapper_of_the_parameter_node(user, add_ct, axial, host):
+    add_ct(axial)
+    user.open()
+    first = host.widget._parameters
+    for _ in range(3):
+        host.leave_module()
+        host.enter_module()
+    assert host.widget._parameters is first is host.widget.logic.getParameterNode()
+
+
+def test_what_is_made_lies_with_its_ct_in_the_data_module(user, add_ct, axial, host):
+    import slicer
+    from PySide6.QtCore import Qt
+
+    ct = add_ct(axial)
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.scene)
+    study = tree.CreateStudyItem(tree.CreateSubjectItem(tree.GetSceneItemID(), "Patient"), "Study")
+    tree.SetItemParent(tree.GetItemByDataNode(ct), study)
+    user.open()
+    host.widget.logic.getParameterNode().confidenceMap = True
+    user.segment()
+    host.click("proposeRegionButton")
+    proposed = {"geometry": axial.to_json(), "box_ijk": BOX.to_json(), "volume_fraction": 0.2, "reasons": []}
+    user.answer("propose_roi", proposed)
+    host.press(Qt.Key_S)  # makes the marks
+    kinds = ("vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode", "vtkMRMLMarkupsROINode")
+    made = [node for kind in kinds for node in slicer.util.getNodesByClass(kind) if node is not ct]
+    assert len(made) == 4, [node.GetName() for node in made]
+    assert {tree.GetItemParent(tree.GetItemByDataNode(node)) for node in made} == {study}
 
 
 def test_a_choice_made_in_python_is_shown(user, add_ct, axial, host):

@@ -10,6 +10,8 @@ from pathlib import Path
 import slicer
 import vtk
 
+from .subject_hierarchy import SubjectHierarchy
+
 # Layout name, orientation, label and colour, as the application has them.
 SLICE_VIEWS = (
     ("Red", "Axial", "R", (0.95, 0.29, 0.24)),
@@ -62,6 +64,7 @@ class MrmlApplication:
         vtk.vtkObject.GlobalWarningDisplayOn()
         self.logic.SetColorLogic(self.module_logics["Colors"])
         self._add_views()
+        self.subject_hierarchy = SubjectHierarchy(self.scene)
 
     def _connect_file_transfer(self) -> None:
         """Create what reading a scene bundle (.mrb) needs."""

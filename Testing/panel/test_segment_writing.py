@@ -4,6 +4,7 @@ import fake_worker
 import numpy as np
 import pytest
 import slicer
+import vtk
 from fake_worker import BOX, blob, reply
 from test_patient_axes import move
 
@@ -62,8 +63,6 @@ def test_the_mask_lies_on_the_cts_voxels(logic, client, add_ct, grid):
 
 
 def test_the_segment_has_name_terminology_colour_and_reference(logic, client, add_ct, axial):
-    import vtk
-
     ct = add_ct(axial)
     node = segment(logic, client, ct).segmentation
     made = node.GetSegmentation().GetSegment(find_own_segment(node, "pancreas"))
@@ -221,6 +220,38 @@ def test_a_new_segmentation_moves_with_its_ct(logic, client, add_ct, axial, scen
     ct = add_ct(axial)
     transform = move(scene, ct, (10.0, 0.0, 0.0))
     assert segment(logic, client, ct).segmentation.GetParentTransformNode() is transform
+
+
+def status_of(node, segment_id="Pancreas"):
+    return slicer.vtkSlicerSegmentationsModuleLogic.GetSegmentStatus(node.GetSegmentation().GetSegment(segment_id))
+
+
+def test_the_first_write_says_that_work_has_begun(logic, client, add_ct, axial):
+    status = slicer.vtkSlicerSegmentationsModuleLogic
+    ct = add_ct(axial)
+    node = segment(logic, client, ct).segmentation
+    assert status_of(node) == status.InProgress
+    for kept in (status.Completed, status.Flagged):
+        status.SetSegmentStatus(node.GetSegmentation().GetSegment("Pancreas"), kept)
+        segment(logic, client, ct, node)
+        assert status_of(node) == kept
+
+
+def test_a_result_lies_with_its_ct_in_the_data_module(logic, client, add_ct, axial, scene):
+    ct = add_ct(axial)
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    study = tree.CreateStudyItem(tree.CreateSubjectItem(tree.GetSceneItemID(), "Patient"), "Study")
+    tree.CreateItem(study, ct)
+    added = slicer.vtkMRMLScene.NodeAddedEvent  # the application gives each new node an item at the top
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def give_item(_scene, _event, node):
+        tree.CreateItem(tree.GetSceneItemID(), node)
+
+    tag = scene.AddObserver(added, give_item)
+    node = segment(logic, client, ct).segmentation
+    scene.RemoveObserver(tag)
+    assert tree.GetItemParent(tree.GetItemByDataNode(node)) == study
 
 
 def test_a_segmentation_kept_as_surfaces_is_refused_before_the_run(logic, client, add_ct, axial, scene):

@@ -227,6 +227,16 @@ def test_the_hash_tells_contents_apart():
     assert len({name(voxels), name(voxels + 1), name(voxels.astype(np.int32)), name(voxels, other)}) == 4
 
 
+def test_a_long_scan_is_handed_over_in_a_few_calls(tmp_path):
+    voxels, geometry = np.ones((400, 256, 256), np.int16), Geometry((256, 256, 400), (1.0, 1.0, 1.0))
+    hashed: list[float] = []
+    written: list[float] = []
+    content_hash(voxels, geometry, hashed.append)
+    write_array(tmp_path / "a.npy", voxels, written.append)
+    assert 1 < len(hashed) == len(written) < 8  # a thread may have to wait for the interpreter after each
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), voxels)
+
+
 def test_a_full_disk_leaves_nothing(tmp_path):
     def full(share):
         raise OSError(28, "No space left on device")

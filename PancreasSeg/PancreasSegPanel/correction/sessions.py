@@ -63,11 +63,6 @@ class OpenCorrections:
         self._open = {key: session for key, session in self._open.items() if not session.ended}
         return list(self._open.values())
 
-    @property
-    def busy(self) -> bool:
-        """Whether a stroke is awaited."""
-        return any(session.busy for session in self._open.values() if not session.ended)
-
     def result_written(self, run: Run) -> None:
         """A run has filled segments: their corrections begin anew, their probabilities are kept."""
         node = run.segmentation

@@ -63,6 +63,8 @@ class PointMarks:
         selection.SetActivePlaceNodeID(node.GetID())
         interaction.SetPlaceModePersistence(1)
         interaction.SetCurrentInteractionMode(interaction.Place)
+        self._keep_to_slices()
+        self._observe(scene, scene.NodeAddedEvent, self._keep_to_slices)  # another layout brings other views
         self._observe(node, node.PointPositionDefinedEvent, self._placed)
         self._observe(interaction, interaction.InteractionModeChangedEvent, self._mode_changed)
 
@@ -80,6 +82,11 @@ class PointMarks:
             interaction.SetPlaceModePersistence(0)
         if node.GetScene() is not None and not slicer.mrmlScene.IsClosing():
             slicer.mrmlScene.RemoveNode(node)
+
+    def _keep_to_slices(self, *_event: Any) -> None:
+        """Let a click in a 3D view mark nothing: on a surface nobody sees which voxel is meant."""
+        for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            self._node.GetDisplayNode().AddViewNodeID(view.GetID())
 
     def _observe(self, sender: Any, event: Any, slot: Callable[..., None]) -> None:
         self._observed.append((sender, sender.AddObserver(event, slot)))

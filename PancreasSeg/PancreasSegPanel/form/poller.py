@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 import qt
 
 from PancreasSegPanel.logic import PanelLogic
 from PancreasSegPanel.signals import connect
 
-INTERVAL_MS = 50
-HURRIED_MS = 10
-"""While a stroke is awaited: half of 50 ms on average would be a tenth of its time."""
+INTERVAL_MS = 10
+GIVEN_S = 0.005
+"""Of each interval, for the threads that talk to the worker.
+
+Slicer's event loop keeps Python's interpreter lock while it waits: without this a thread makes one step a tick.
+"""
 
 
 class Poller:
-    """Calls ``logic.poll()`` every 50 ms as long as there is something to wait for, for a stroke every 10 ms.
+    """Calls ``logic.poll()`` every 10 ms as long as there is something to wait for.
 
     Parameters
     ----------
@@ -30,10 +35,8 @@ class Poller:
 
     def wake(self) -> None:
         """Start the timer if it rests."""
-        if self._logic.pending:
-            self._set_pace()
-            if not self.timer.active:
-                self.timer.start()
+        if self._logic.pending and not self.timer.active:
+            self.timer.start()
 
     def stop(self) -> None:
         """Stop for good."""
@@ -41,13 +44,7 @@ class Poller:
         self._logic.jobs.on_work = lambda: None
 
     def _tick(self) -> None:
+        time.sleep(GIVEN_S)  # what arrives meanwhile is taken at once
         self._logic.poll()
-        if self._logic.pending:
-            self._set_pace()
-        else:
+        if not self._logic.pending:
             self.timer.stop()
-
-    def _set_pace(self) -> None:
-        wanted = HURRIED_MS if self._logic.corrections.busy else INTERVAL_MS
-        if self.timer.interval != wanted:
-            self.timer.setInterval(wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import qt
@@ -15,6 +16,9 @@ TYPING = ("QLineEdit", "QTextEdit", "QPlainTextEdit", "QAbstractSpinBox")  # the
 
 class Shortcuts:
     """Some keys and what they do; they exist from :meth:`install` to :meth:`remove`.
+
+    Other extensions leave shortcuts on the main window (nnInteractive takes S, L, R and Ctrl+Z). Of two with the
+    same key Qt fires each in turn, as ambiguous: those of others rest while the key is ours.
 
     Parameters
     ----------
@@ -34,6 +38,8 @@ class Shortcuts:
     ) -> None:
         self._root, self._actions, self._wanted = root, actions, wanted or {}
         self._shortcuts: dict[str, Any] = {}
+        self._resting: list[Any] = []
+        self._parent: Any = None
 
     @property
     def installed(self) -> bool:
@@ -44,10 +50,11 @@ class Shortcuts:
         """Take the keys."""
         if self._shortcuts:
             return
-        parent = slicer.util.mainWindow() or self._root
+        self._parent = slicer.util.mainWindow() or self._root
         for keys, action in self._actions.items():
-            shortcut = qt.QShortcut(qt.QKeySequence(keys), parent)
-            connect(shortcut, "activated()", _unless_typing(action))
+            shortcut = qt.QShortcut(qt.QKeySequence(keys), self._parent)
+            for signal in ("activated()", "activatedAmbiguously()"):  # the second beside the key of a menu
+                connect(shortcut, signal, _unless_typing(action))
             self._shortcuts[keys] = shortcut
         self.update()
 
@@ -55,6 +62,19 @@ class Shortcuts:
         """Ask anew which keys are wanted."""
         for keys, shortcut in self._shortcuts.items():
             shortcut.enabled = keys not in self._wanted or bool(self._wanted[keys]())
+        self._wake_others()
+        taken = {keys for keys, shortcut in self._shortcuts.items() if shortcut.enabled}
+        for other in self._parent.children() if taken else []:
+            foreign = other.inherits("QShortcut") and other not in self._shortcuts.values()
+            if foreign and other.enabled and other.key.toString() in taken:
+                other.enabled = False
+                self._resting.append(other)
+
+    def _wake_others(self) -> None:
+        for other in self._resting:
+            with suppress(ValueError, RuntimeError):  # its owner has deleted it meanwhile
+                other.enabled = True
+        self._resting = []
 
     def remove(self) -> None:
         """Give the keys back."""
@@ -63,6 +83,7 @@ class Shortcuts:
             shortcut.setParent(None)
             shortcut.deleteLater()
         self._shortcuts = {}
+        self._wake_others()
 
 
 def _unless_typing(action: Callable[[], None]) -> Callable[[], None]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vtk.util.numpy_support import numpy_to_vtk
 
 from PancreasSegLib.volume import Volume
+from PancreasSegPanel.scene.ct_node import place_with_ct
 from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 from PancreasSegPanel.scene.vtk_matrices import node_to_world, to_vtk
 
@@ -33,8 +34,7 @@ def write_confidence_map(scene: Any, ct: Any, probability: Volume) -> Any:
         name = scene.GenerateUniqueName(f"{ct.GetName()} pancreas confidence")
         node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
         node.SetNodeReferenceID(CT_ROLE, ct.GetID())
-        parent = ct.GetParentTransformNode()
-        node.SetAndObserveTransformNodeID(parent.GetID() if parent is not None else None)
+        place_with_ct(node, ct)
     matrix = np.linalg.inv(node_to_world(node)) @ ras_from_geometry(probability.geometry)
     changing = node.StartModify()
     node.SetIJKToRASMatrix(to_vtk(matrix))

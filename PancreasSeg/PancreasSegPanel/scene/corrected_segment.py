@@ -13,7 +13,7 @@ from PancreasSegLib.worker import CorrectionState
 from PancreasSegPanel.scene.ct_node import crop_of, geometry_of
 from PancreasSegPanel.scene.masking import protection
 from PancreasSegPanel.scene.oriented_image import oriented_image
-from PancreasSegPanel.scene.pancreas_segment import Snapshot, restore, snapshot
+from PancreasSegPanel.scene.pancreas_segment import Snapshot, begin_work, restore, snapshot
 from PancreasSegPanel.scene.segment_editor_history import save_state
 from PancreasSegPanel.scene.segment_on_ct import frame_of, lies_on, read_segment, stamp_of, write_segment
 
@@ -140,6 +140,7 @@ class CorrectionTarget:
         changing = self._node.StartModify()
         try:
             write_segment(self._node, self._segment_id, geometry, box, mask)
+            begin_work(self._node, self._segment_id)
         finally:
             self._node.EndModify(changing)
         self._stamp = stamp_of(self._node, self._segment_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import slicer
 from numpy.typing import NDArray
 from vtk.util.numpy_support import vtk_to_numpy
 
@@ -97,6 +98,16 @@ def scan_of(node: Any) -> Scan:
     """
     voxels = voxels_of(node)
     return Scan(voxels, geometry_of(node), content_key(node))
+
+
+def place_with_ct(node: Any, ct: Any) -> None:
+    """Put a new node under the CT's transform, so that both move together, and into its patient and study."""
+    transform = ct.GetParentTransformNode()
+    node.SetAndObserveTransformNodeID(transform.GetID() if transform is not None else None)
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(ct.GetScene())
+    item, beside = tree.GetItemByDataNode(node), tree.GetItemByDataNode(ct)
+    if item and beside:
+        tree.SetItemParent(item, tree.GetItemParent(beside))
 
 
 def check_node(node: Any) -> CTCheck:

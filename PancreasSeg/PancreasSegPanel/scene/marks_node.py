@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.refine import EXCLUDED, INCLUDED
 from PancreasSegLib.volume import Box, Geometry
 from PancreasSegLib.worker import CorrectionState
+from PancreasSegPanel.scene.ct_node import place_with_ct
 from PancreasSegPanel.scene.mark_map import BY_HAND, CONFIRMED, ERASED, MEANING, PAINTED, plain
 from PancreasSegPanel.scene.oriented_image import oriented_image
 from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, put_labelmap
@@ -135,8 +136,7 @@ class MarksNode:
         node.SetNodeReferenceID(SEGMENTATION_ROLE, self._segmentation.GetID())
         node.SetNodeReferenceID(CT_ROLE, self._ct.GetID())
         node.SetAttribute(SEGMENT_ATTRIBUTE, self._segment_id)
-        parent = self._ct.GetParentTransformNode()
-        node.SetAndObserveTransformNodeID(parent.GetID() if parent is not None else None)
+        place_with_ct(node, self._ct)
         node.GetSegmentation().SetSourceRepresentationName(BINARY_LABELMAP)
         node.SetReferenceImageGeometryParameterFromVolumeNode(self._ct)
         node.CreateDefaultDisplayNodes()

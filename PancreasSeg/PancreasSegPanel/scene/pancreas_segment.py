@@ -119,6 +119,14 @@ def put_labelmap(segmentation_node: Any, segment_id: str, labelmap: Any) -> None
         )
 
 
+def begin_work(segmentation_node: Any, segment_id: str) -> None:
+    """Say that a segment is in progress, as the Segment Editor does; what is completed or flagged stays so."""
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    segment = segmentation_node.GetSegmentation().GetSegment(segment_id)
+    if logic.GetSegmentStatus(segment) == logic.NotStarted:
+        logic.SetSegmentStatus(segment, logic.InProgress)
+
+
 def _copy(segment: Any) -> Any:
     """Return a copy of a segment with a labelmap of its own, cut to its voxels' layer and label 1."""
     copied = slicer.vtkSegment()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.errors import RegionError
 from PancreasSegLib.volume import Box, Geometry
+from PancreasSegPanel.scene.ct_node import place_with_ct
 from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 from PancreasSegPanel.scene.vtk_matrices import node_to_world, to_numpy, to_vtk
 
@@ -36,8 +37,7 @@ def show_region(scene: Any, ct: Any, box: Box, geometry: Geometry, node: Any | N
         name = scene.GenerateUniqueName(f"{ct.GetName()} region")
         node = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", name)
         node.CreateDefaultDisplayNodes()
-        parent = ct.GetParentTransformNode()
-        node.SetAndObserveTransformNodeID(parent.GetID() if parent is not None else None)
+        place_with_ct(node, ct)
         _style(node.GetDisplayNode())
     node.SetNodeReferenceID(CT_ROLE, ct.GetID())
     world = ras_from_geometry(geometry)

@@ -129,6 +129,7 @@ def write_segment(node: Any, segment_id: str, geometry: Geometry, box: Box, mask
             present = EMPTY
         else:
             shift = whole_shift(labelmap, _corner(frame))
+            assert shift is not None  # it lies on the grid
             first = np.subtract(origin_index(labelmap), shift).tolist()
             present = _tight((voxels == value).view(np.uint8), first)
     else:

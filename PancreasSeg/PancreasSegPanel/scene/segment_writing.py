@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.errors import OutputError
 from PancreasSegLib.io.terminology import term_of
 from PancreasSegLib.volume import Box, Geometry
+from PancreasSegPanel.scene.ct_node import place_with_ct
 from PancreasSegPanel.scene.marks_node import is_marks_node
 from PancreasSegPanel.scene.masking import protection
 from PancreasSegPanel.scene.measurement import ATTRIBUTE
@@ -21,6 +22,7 @@ from PancreasSegPanel.scene.pancreas_segment import (
     BINARY_LABELMAP,
     TAG,
     Snapshot,
+    begin_work,
     find_own_segment,
     put_labelmap,
     snapshot,
@@ -58,12 +60,11 @@ class Written:
 
 
 def new_segmentation(scene: Any, ct: Any) -> Any:
-    """Add a segmentation node for a CT, under the same transform, so that both move together."""
+    """Add a segmentation node for a CT, with it in the world and in the Data module."""
     name = scene.GenerateUniqueName(f"{ct.GetName()} segmentation")
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
-    parent = ct.GetParentTransformNode()
-    node.SetAndObserveTransformNodeID(parent.GetID() if parent is not None else None)
+    place_with_ct(node, ct)
     return node
 
 
@@ -145,6 +146,7 @@ def write_segments(
                 node.GetSegmentation().AddSegment(_new_segment(node, label, labelmap), ids[label])
             else:
                 put_labelmap(node, ids[label], labelmap)
+            begin_work(node, ids[label])
     finally:
         node.EndModify(changing)
     left_out = int(np.count_nonzero(mask) - np.count_nonzero(written))

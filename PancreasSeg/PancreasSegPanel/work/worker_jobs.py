@@ -55,8 +55,9 @@ class WorkerJobs:
 
     @property
     def pending(self) -> bool:
-        """Whether answers are awaited."""
-        return bool(self._open or self.background.open)
+        """Whether answers are awaited, or the client still ends what was given up."""
+        at_work = self._client is not None and self._client.state in ("starting", "busy", "stopping")
+        return bool(self._open or self.background.open or at_work)
 
     def poll(self) -> None:
         """Take what has arrived; never blocks."""
