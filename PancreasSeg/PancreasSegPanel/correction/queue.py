@@ -125,7 +125,7 @@ class CorrectionQueue:
     def _finish(self, item: Item, answer: Any, error: PancreasSegError | None) -> None:
         if self.sent is not item:
             return  # it was taken back meanwhile
-        self.sent = None
+        self.sent, self._give_up = None, _do_nothing  # the answer may be large: nothing holds it any longer
         if error is None:
             try:
                 self._take(item, answer)
