@@ -87,6 +87,7 @@ def test_one_wheel_is_installed_and_everything_works_without_leaving_the_module(
     person.segment_and_wait()
     assert person.status.startswith("Pancreas: "), person.status
     assert not {"torch", "monai", "openvino"} & set(sys.modules)
+    assert person.logic.jobs.client.log_path.is_relative_to(host.application.temporaryPath)
 
 
 def test_cancel_is_quiet(newcomer, host):

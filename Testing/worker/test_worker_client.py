@@ -18,7 +18,7 @@ from worker_processes import PROJECT, private_folders, scan_of, wait_until
 from PancreasSegLib.errors import OutputError
 from PancreasSegLib.volume import Geometry
 from PancreasSegLib.worker import Scan, WorkerClient
-from PancreasSegLib.worker.environment import worker_command, worker_environment
+from PancreasSegLib.worker.environment import import_problem, worker_command, worker_environment
 
 LONGEST_CALL_S = 0.5  # what is promised is 50 ms, on a machine that is not busy
 
@@ -142,7 +142,14 @@ def test_slicers_library_folders_are_left_out(tmp_path):
 def test_another_interpreter_gets_no_paths_of_this_one(tmp_path):
     other = worker_command(tmp_path / "python")
     assert other[0] == str(tmp_path / "python") and len(other) == 5
+    assert len(worker_command(sys.executable)) == 5  # named, it finds its own: a long list is too long for Windows
     assert set(worker_command(None)[5:]) == {str(Path(p).absolute()) for p in sys.path if p}
+
+
+def test_what_an_interpreter_cannot_import_is_said_in_pythons_words(tmp_path):
+    assert import_problem(None, ["json", "numpy"]) == ""
+    assert import_problem(sys.executable, ["json", "no_such_module"]).endswith("No module named 'no_such_module'")
+    assert "no-such-python" in import_problem(tmp_path / "no-such-python", ["json"])
 
 
 def test_a_library_that_lies_elsewhere(tmp_path, abdomen):
