@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from PancreasSegPanel.batch.batch import Batch, Line, State, Task
 from PancreasSegPanel.batch.folder_task import OUTPUT_FOLDER, SUMMARY, FolderTask, plan_folder
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from PancreasSegPanel.logic import PanelLogic
     from PancreasSegPanel.work.background import BackgroundJob
 
-HEADINGS = ("CT", "State", "mL", "Confidence", "Remark")
+HEADINGS = ("CT", _("State"), "mL", _("Confidence"), _("Remark"))
 
 
 class BatchSection:
@@ -88,15 +89,15 @@ class BatchSection:
         scene = slicer.mrmlScene
         jobs = [Job(ct, None, model, device, None, maps) for ct in loaded_cts(scene)]
         if not jobs:
-            self._say("No CT is loaded.")
+            self._say(_("No CT is loaded."))
             return
         self._start([LoadedTask(self._logic, scene, job) for job in jobs])
 
     def _folder(self, _checked: bool = False) -> None:
-        folder = self._dialogs.open_folder("Folder of CTs")
+        folder = self._dialogs.open_folder(_("Folder of CTs"))
         if folder is None:
             return
-        self._say(f"Looking for CTs in {folder}…")
+        self._say(_("Looking for CTs in {folder}…").format(folder=folder))
         self._looking = self._logic.jobs.do(lambda: plan_folder(folder), lambda job: self._planned(folder, job))
         self._on_change()
 
@@ -106,7 +107,7 @@ class BatchSection:
             self._say(sentence_of(job.error))
             self._on_change()
             return
-        model, device, _ = self._settings()
+        model, device, _maps = self._settings()
         summary = folder / OUTPUT_FOLDER / SUMMARY
         self._start(
             [

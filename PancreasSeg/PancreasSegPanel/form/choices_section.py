@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.models.registry import DEFAULT
@@ -22,7 +23,8 @@ from PancreasSegPanel.work.segmentation_run import Job
 if TYPE_CHECKING:
     from PancreasSegPanel.scene.parameters import PancreasSegParameters
 
-FIRST_DEVICES = ({"name": "auto", "label": "Automatic"}, {"name": "cpu", "label": "CPU"})
+FIRST_DEVICES = ({"name": "auto", "label": _("Automatic")}, {"name": "cpu", "label": "CPU"})
+NO_CT = _("Choose a CT.")
 _NO_CT = CTCheck("", False)
 
 
@@ -84,16 +86,19 @@ class ChoicesSection:
     def problem(self) -> str:
         """Return why nothing can be segmented, empty if all is well."""
         if self.ct is None:
-            return "Choose a CT."
+            return NO_CT
         if not self.check.usable:
             return self.check.sentence
         if self.output is not None and is_marks_node(self.output):
-            return f"{self.output.GetName()} holds marks of a correction. Choose another output."
+            text = _("{name} holds marks of a correction. Choose another output.")
+            return text.format(name=self.output.GetName())
         model = self.model
         if model is None:
             name = self._parameters.model if self._parameters is not None else ""
-            return f"The model {name} is not on this computer. Choose another one."
-        return "" if model.usable else f"The model {model.name} cannot be used: {model.details}"
+            return _("The model {name} is not on this computer. Choose another one.").format(name=name)
+        if model.usable:
+            return ""
+        return _("The model {name} cannot be used: {reason}").format(name=model.name, reason=model.details)
 
     def choose_output(self, node: Any | None) -> None:
         """Choose a segmentation."""
@@ -171,7 +176,7 @@ class ChoicesSection:
                 return
         if combo.count and name:  # a scene from another computer: shown as it is, never replaced in silence
             self._filling = True
-            combo.addItem(f"{name} (not here)", name)
+            combo.addItem(_("{name} (not here)").format(name=name), name)
             combo.currentIndex = combo.count - 1
             self._filling = False
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from PancreasSegPanel.scene import segment_editor_history
 from PancreasSegPanel.signals import connect
@@ -40,7 +41,7 @@ class EmbeddedEditor:
         self._tag: int | None = None
         self._target: tuple[Any, str, Any] | None = None
         self._entered, self._effect = False, ""
-        label.text = (
+        label.text = _(
             "All effects of the Segment Editor. What is edited here counts as truth in the next correction."
         )
         connect(section, "contentsCollapsed(bool)", self._collapsed)
@@ -114,7 +115,7 @@ class EmbeddedEditor:
             widget = slicer.qMRMLSegmentEditorWidget()
         except AttributeError as error:
             log.warning("The Segment Editor's widget is not here: %s", error)
-            self._label.text = "The Segment Editor cannot be shown here; use the module Segment Editor."
+            self._label.text = _("The Segment Editor cannot be shown here; use the module Segment Editor.")
             return
         widget.objectName = "segmentEditorWidget"
         widget.setMaximumNumberOfUndoStates(STEPS)

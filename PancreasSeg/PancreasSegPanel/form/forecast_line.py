@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import qt
+from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.signals import connect
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from PancreasSegPanel.work.segmentation_run import Job
 
 PAUSE_MS = 400
-WAITING = "Preparing the forecast…"
+WAITING = _("Preparing the forecast…")
 
 
 class ForecastLine:

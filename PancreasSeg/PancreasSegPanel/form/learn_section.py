@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from slicer.i18n import tr as _
+
 from PancreasSegPanel.signals import connect
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession
 
-LEARN, CANCEL = "Learn from marks", "Cancel learning"
+LEARN, CANCEL = _("Learn from marks"), _("Cancel learning")
 
 
 class LearnSection:

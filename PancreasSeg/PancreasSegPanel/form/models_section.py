@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slicer.i18n import tr as _
+
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.form.choices_section import ChoicesSection
 from PancreasSegPanel.form.dialogs import Dialogs
@@ -59,7 +61,7 @@ class ModelsSection:
     def _import(self, source: Path | None) -> None:
         if source is None:
             return
-        self._say(f"Checking and copying {source.name}…")
+        self._say(_("Checking and copying {name}…").format(name=source.name))
         self._jobs.do(lambda: add_model(source), self._imported)
 
     def _imported(self, job: BackgroundJob) -> None:
@@ -75,7 +77,9 @@ class ModelsSection:
 
     def _remove(self, _checked: bool = False) -> None:
         model = self._choices.model
-        if model is None or not self._dialogs.confirm(f"Delete the model {model.name} from this computer?"):
+        if model is None:
+            return
+        if not self._dialogs.confirm(_("Delete the model {name} from this computer?").format(name=model.name)):
             return
         try:
             remove_model(model.name)
@@ -86,4 +90,4 @@ class ModelsSection:
         self._choices.fill_models()
         self._choices.refresh()
         self.refresh()
-        self._say(f"The model {model.name} was deleted.")
+        self._say(_("The model {name} was deleted.").format(name=model.name))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import MissingPackageError, PancreasSegError
 from PancreasSegPanel.drawing import slice_views
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
     from PancreasSegLib.worker import Request
     from PancreasSegPanel.scene.parameters import PancreasSegParameters
+
+TIP = _("Find the pancreas in the CT (Ctrl+Return). The application stays usable meanwhile.")
 
 
 class Panel:
@@ -182,8 +185,7 @@ class Panel:
         ui.cancelButton.enabled = self.busy
         ui.batchLoadedButton.enabled = ui.batchFolderButton.enabled = idle and installed
         ui.batchCancelButton.enabled = batch
-        tip = "Find the pancreas in the CT (Ctrl+Return). The application stays usable meanwhile."
-        ui.segmentButton.toolTip = problem or tip
+        ui.segmentButton.toolTip = problem or TIP
         self.batch.show()
 
     def _show_progress(self, event: ProgressEvent | None) -> None:
@@ -215,7 +217,7 @@ class Panel:
             self._run = None
             self.say(sentence_of(problem_of(error)))
         else:
-            self.say("Starting…")
+            self.say(_("Starting…"))
         self._show_progress(None)
         self.update()
 
@@ -247,7 +249,7 @@ class Panel:
         if self._proposal is not None:
             self.logic.jobs.cancel(self._proposal)
             self._proposal = None
-            self.say("Cancelled.")
+            self.say(_("Cancelled."))
             self._show_progress(None)
             self.update()
 
@@ -260,7 +262,7 @@ class Panel:
         except PancreasSegError as error:
             self.say(sentence_of(error))
             return
-        self.say("Looking for the abdomen…")
+        self.say(_("Looking for the abdomen…"))
         self._show_progress(None)
         self.update()
 
@@ -272,14 +274,13 @@ class Panel:
         if request.error is not None:
             self.say(sentence_of(request.error))
         elif ct is not self.choices.ct:
-            self.say("Another CT was chosen meanwhile; propose again.")
+            self.say(_("Another CT was chosen meanwhile; propose again."))
         else:
             self.choices.choose_region(self.logic.show_proposal(ct, request.result, self.choices.region))
             reasons = request.result.get("reasons") or [""]
             share = request.result["volume_fraction"]
-            self.say(
-                f"The region holds {share:.0%} of the scan; move its handles to change it. {reasons[0]}".strip()
-            )
+            text = _("The region holds {share} of the scan; move its handles to change it.")
+            self.say(f"{text.format(share=f'{share:.0%}')} {reasons[0]}".strip())
         self.update()
 
     # ------------------------------------------------------------------ what the parts ask

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.drawing import slice_views
@@ -94,10 +95,10 @@ class ResultsSection:
 
     def _copy(self, _checked: bool = False) -> None:
         slicer.app.clipboard().setText(as_text(find_measurements(slicer.mrmlScene)))
-        self._say("The table was copied.")
+        self._say(_("The table was copied."))
 
     def _export(self, _checked: bool = False) -> None:
-        path = self._dialogs.save_file("Export the results", "pancreas.csv", "CSV (*.csv)")
+        path = self._dialogs.save_file(_("Export the results"), "pancreas.csv", "CSV (*.csv)")
         if path is None:
             return
         path = path if path.suffix else path.with_suffix(".csv")
@@ -107,11 +108,11 @@ class ResultsSection:
         except OSError as error:
             self._dialogs.error(sentence_of(problem_of(error)))
             return
-        self._say(f"The results were saved as {path}.")
+        self._say(_("The results were saved as {path}.").format(path=path))
 
     def _undo(self, _checked: bool = False) -> None:
         done = self._logic.undo()
-        self._say("The last step was taken back." if done else "There is nothing left to take back.")
+        self._say(_("The last step was taken back.") if done else _("There is nothing left to take back."))
         self.refresh()
 
     def _show_3d(self, on: bool) -> None:
@@ -145,11 +146,11 @@ def show_figures(table: Any, measured: Sequence[Measurement]) -> None:
     """Show measurements; a single one takes the whole width."""
     table.setRowCount(len(ROWS) if measured else 0)
     table.setColumnCount(len(measured))
-    table.setVerticalHeaderLabels([heading for _, heading, _ in ROWS] if measured else [])
+    table.setVerticalHeaderLabels([heading for _key, heading, _digits in ROWS] if measured else [])
     table.setHorizontalHeaderLabels([m.ct for m in measured])
     for column, m in enumerate(measured):
         values = figures(m)
-        for row, (key, _, digits) in enumerate(ROWS):
+        for row, (key, _heading, digits) in enumerate(ROWS):
             item = qt.QTableWidgetItem(cell(values[key], digits))
             item.setTextAlignment(qt.Qt.AlignCenter)
             item.setToolTip("\n".join([f"{m.ct}: {m.model} on {m.device}", *m.notes]))
