@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.machinery
+import importlib
 import pkgutil
 import sys
 import types
@@ -167,7 +167,6 @@ def extension(with_engine, host, monkeypatch):
 
     module = types.ModuleType("PyTorchUtils")
     module.PyTorchUtilsLogic = PyTorchUtilsLogic
-    module.__spec__ = importlib.machinery.ModuleSpec("PyTorchUtils", None)
     monkeypatch.setitem(sys.modules, "PyTorchUtils", module)
     monkeypatch.setattr("PancreasSegPanel.setup.installation.import_problem", lambda python, modules: "")
     return asked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import sys
@@ -75,7 +74,11 @@ def install(packages: Sequence[Package], folder: Path | None = None) -> None:
 
 def has_extension() -> bool:
     """Whether the modules of the extension PyTorch are loaded."""
-    return importlib.util.find_spec("PyTorchUtils") is not None
+    try:
+        import PyTorchUtils  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def install_extension() -> None:
