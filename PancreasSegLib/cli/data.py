@@ -67,7 +67,7 @@ def add_command(
     name, _, version = model.partition(":")
     case = TrainingCase(
         volume,
-        _organ(read_labels(mask), volume, mask, value),
+        _organ(read_labels(mask), volume, mask, label, value),
         {label: 1},
         _on_grid(read_labels(marks), volume, marks) if marks else None,
         state=REJECTED if rejected else ACCEPTED,
@@ -130,12 +130,18 @@ def _on_grid(part: Volume, ct: Volume, path: Path) -> NDArray[np.uint8]:
     return np.clip(part.voxels, 0, 255).astype(np.uint8)
 
 
-def _organ(part: Volume, ct: Volume, path: Path, value: int | None) -> NDArray[np.uint8]:
+def _organ(part: Volume, ct: Volume, path: Path, label: str, value: int | None) -> NDArray[np.uint8]:
     """Return 1 where the mask holds the organ."""
     import numpy as np
 
+    from PancreasSegLib.data.adapters.label_grid import on_grid
+    from PancreasSegLib.data.reference import segment_values
     from PancreasSegLib.errors import DatasetError
+    from PancreasSegLib.io.segmentation_file import SEGMENTS
 
+    if SEGMENTS in part.source:
+        value = segment_values(part, (label,), path.name)[label]
+        return (on_grid(part, ct, path.name) == value).astype(np.uint8)
     labels = _on_grid(part, ct, path)
     found = sorted(set(np.unique(labels).tolist()) - {0})
     if value is None and len(found) > 1:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.data.adapters.source_case import Remark, SourceCase
 from PancreasSegLib.data.label_selection import LabelSelection
+from PancreasSegLib.data.provenance import ASSUMED_CT
 from PancreasSegLib.errors import DatasetError
+from PancreasSegLib.io.hounsfield import ASSUMED
 from PancreasSegLib.volume import Volume
 
 
@@ -86,7 +88,10 @@ def compose(
         for name in read
         if size[values[name]] and not (mask == values[name]).any()
     ]
-    return ComposedCase(ct, mask, {name: values[name] for name in read}, tuple(remarks), dict(reading.facts))
+    facts = dict(reading.facts)
+    if any(warning["code"] == ASSUMED for warning in ct.source.get("warnings", [])):
+        facts[ASSUMED_CT] = "yes"
+    return ComposedCase(ct, mask, {name: values[name] for name in read}, tuple(remarks), facts)
 
 
 def _union(structures: Sequence[str], mask_of: Callable[[str], NDArray[np.bool_]]) -> NDArray[np.bool_]:

@@ -98,9 +98,21 @@ def read_dataset(root: str | Path) -> Dataset:
             "Give a folder in the style of the Medical Segmentation Decathlon (dataset.json, imagesTr, labelsTr).",
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        if any(isinstance(value, list) for value in content["labels"].values()):
+            raise DatasetError(
+                f"{path} has regions, labels of several values, which only nnU-Net's format knows.",
+                "Prepare it first: pancreasseg data prepare nnunet.",
+            )
         labels = labels_of(content["labels"])
-        entries = [(entry["image"], entry["label"]) for entry in content["training"]]
+        if "training" not in content and (folder / "labelsTr").is_dir():
+            raise DatasetError(
+                f"{path} lists no cases, as nnU-Net's does not.",
+                "Prepare it first: pancreasseg data prepare nnunet.",
+            )
+        entries = [
+            (entry["image"].replace("\\", "/"), entry["label"].replace("\\", "/")) for entry in content["training"]
+        ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
             f"{path} is not a dataset description: {error!r}.", 'It needs "labels" and "training".'

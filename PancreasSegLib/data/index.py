@@ -26,7 +26,7 @@ def read_index(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / DATASET_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         labels_of(content["labels"])
         if not all(isinstance(entry["image"], str) for entry in content.get("training", [])):
             raise TypeError("training")

@@ -11,6 +11,9 @@ from typing import Any
 from PancreasSegLib.errors import DatasetError
 from PancreasSegLib.io.atomic import atomic_path
 
+ASSUMED_CT = "assumed_ct"
+"""In a case's source: ``"yes"`` where it was prepared with ``--assume-ct``."""
+
 PROVENANCE_FILE = "provenance.json"
 FORMAT_VERSION = 1
 ACCEPTED, REJECTED = "accepted", "rejected"

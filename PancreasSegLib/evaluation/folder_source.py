@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.data import Case
+from PancreasSegLib.data.reference import segment_values
 from PancreasSegLib.errors import DatasetError, GeometryError
 from PancreasSegLib.evaluation.prediction import Prediction, empty_prediction
 from PancreasSegLib.evaluation.prediction_files import PredictionFiles, same_labels, stem_of
 from PancreasSegLib.io import read_labels
+from PancreasSegLib.io.segmentation_file import SEGMENTS
 from PancreasSegLib.models.checksums import sha256
 from PancreasSegLib.progress import CancelToken
 from PancreasSegLib.volume import Geometry, Volume, labels_on_grid
@@ -79,6 +81,7 @@ class FolderSource:
             "missing_files": missing,
         }
         self._binary: bool | None = None
+        self._several = False  # whether a file was seen that holds more than one mask
 
     def labels(self, known: Mapping[str, int]) -> tuple[str, ...]:
         """Return which labels the files hold, as far as that can be told without reading all of them."""
@@ -158,12 +161,13 @@ class FolderSource:
         notes: list[str] = []
         masks = {name: np.zeros(ct.geometry.shape_zyx, dtype=bool) for name in labels}
         if "" in paths:
-            read = self._aligned(paths[""], ct.geometry, notes)
-            values = self._values_in(read, labels, paths[""])
+            read, segments = self._aligned(paths[""], ct.geometry, tuple(labels), notes)
+            values = segments or self._values_in(read, labels, paths[""])
             masks = {name: np.isin(read, found) for name, found in values.items()}
         else:
             for name, path in paths.items():
-                masks[name] = self._aligned(path, ct.geometry, notes) != 0
+                read, segments = self._aligned(path, ct.geometry, (name,), notes)
+                masks[name] = np.isin(read, segments[name]) if segments else read != 0
         confidence = _reported_confidence(next(iter(paths.values())), tuple(labels))
         return Prediction(masks, confidence, notes=tuple(notes))
 
@@ -172,11 +176,14 @@ class FolderSource:
         path = self.files.label_map(case.name)
         return {"": path} if path is not None else self.files.label_masks(case.name, labels)
 
-    def _aligned(self, path: Path, grid: Geometry, notes: list[str]) -> NDArray:
-        """Return the values of a file on the reference's grid."""
+    def _aligned(
+        self, path: Path, grid: Geometry, labels: Sequence[str], notes: list[str]
+    ) -> tuple[NDArray, dict[str, list[int]]]:
+        """Return a file's values on the reference's grid, and those of each label where segments are named."""
         found = read_labels(path)
+        named = self._named(found, labels, path)
         if found.geometry.matches(grid, _SAME_MM):
-            return found.voxels
+            return found.voxels, named
         if self.strict_grid:
             raise DatasetError(
                 f"{path} does not lie on the grid of its reference.",
@@ -188,8 +195,18 @@ class FolderSource:
             raise DatasetError(
                 f"{path} cannot be compared with its reference. {error.message}", error.hint
             ) from error
-        notes.append(f"{path.name} lies on another grid and was resampled to the nearest voxel.")
-        return moved
+        if not named:  # Slicer cuts its segmentations, which is no other grid
+            notes.append(f"{path.name} lies on another grid and was resampled to the nearest voxel.")
+        return moved, named
+
+    def _named(self, found: Volume, labels: Sequence[str], path: Path) -> dict[str, list[int]]:
+        """Return the values of each label in a segmentation of 3D Slicer, by its segments' names."""
+        if SEGMENTS not in found.source:
+            return {}
+        members = {name: self._parts.get(name, (name,)) for name in labels}
+        every = tuple(dict.fromkeys(part for parts in members.values() for part in parts))
+        values = segment_values(found, every, path.name)
+        return {name: [values[part] for part in parts if part in values] for name, parts in members.items()}
 
     def _stated(self, label: str) -> list[int]:
         """Return the values that the files are said to have for a label: its own, or those of its parts."""
@@ -211,6 +228,8 @@ class FolderSource:
             for name, value in labels.items()
         }
         present = {int(value) for value in np.unique(read)} - {0}
+        if len(labels) > 1:
+            self._refuse_binary(present, labels)
         if len(labels) > 1 or not present:
             return known
         (name, values), *_ = known.items()
@@ -229,6 +248,21 @@ class FolderSource:
         if 1 not in values:
             self._binary = binary
         return {name: sorted(present)} if binary else known
+
+    def _refuse_binary(self, present: set[int], labels: Mapping[str, int]) -> None:
+        """Refuse files that all hold one and the same value where several labels are compared."""
+        if self._several or len(present) != 1 or not present <= {1, 255}:
+            self._several = self._several or bool(present)
+            return
+        for paths in self.files.paths:
+            if {int(value) for value in np.unique(read_labels(paths).voxels)} - {0} - present:
+                self._several = True
+                return
+        raise DatasetError(
+            f"The files in {self.files.folder} are masks of one thing, and {len(labels)} labels are compared:"
+            f" {_some(list(labels))}.",
+            "Say what they outline: --label NAME, or --label NAME=ONE+OTHER for several together.",
+        )
 
 
 def _reported_confidence(path: Path, labels: Sequence[str]) -> dict[str, float]:

@@ -66,6 +66,11 @@ class PredictionFiles:
                 f"It should hold one file a case, such as NAME.nii.gz ({', '.join(READABLE_IMAGES)}).",
             )
 
+    @property
+    def paths(self) -> list[Path]:
+        """All images in it."""
+        return [path for paths in self._files.values() for path in paths]
+
     def declared_labels(self) -> dict[str, int] | None:
         """Return the label values that a ``dataset.json`` among the predictions states (as nnU-Net writes it)."""
         path = self.folder / "dataset.json"

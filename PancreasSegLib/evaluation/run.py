@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.data import Case
-from PancreasSegLib.errors import DatasetError
+from PancreasSegLib.data.reference import read_case
 from PancreasSegLib.evaluation.case_score import CaseScore
 from PancreasSegLib.evaluation.cohort import Cohort
 from PancreasSegLib.evaluation.label_choice import LabelChoice
 from PancreasSegLib.evaluation.model import in_plane
 from PancreasSegLib.evaluation.prediction import Prediction, PredictionSource
 from PancreasSegLib.evaluation.traits import Traits, phase_of, traits_of
-from PancreasSegLib.io import atomic_path, read_labels, read_volume, write_mask
+from PancreasSegLib.io import atomic_path, read_labels, write_mask
 from PancreasSegLib.models.checksums import sha256
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
 from PancreasSegLib.volume import Volume
@@ -138,9 +138,7 @@ class EvaluationRun:
         DatasetError
             If they do not lie on one.
         """
-        ct, reference = read_volume(case.image, assume_ct=True), read_labels(case.label)
-        if not reference.geometry.matches(ct.geometry, 0.1):
-            raise DatasetError(f"{case.label} does not lie on the grid of its CT.", "Resample it to the CT.")
+        ct, reference = read_case(case, self.choice.known)
         reference = Volume(self.choice.merged(reference.voxels), reference.geometry)
         return (ct, reference) if self.in_plane_mm is None else in_plane(ct, reference, self.in_plane_mm)
 

@@ -184,13 +184,21 @@ class CaseCache:
         organ = 1 + self.data.labels.index(self.data.organ)
         cases = [case for case in dataset.cases if case.name not in self.data.exclude]
         self.folder.mkdir(parents=True, exist_ok=True)
-        entries = []
+        entries: list[dict[str, Any]] = []
+        seen = False
         total = len(cases) + self.data.phantoms
         for number, case in enumerate(cases):
             prepared = prepare_of(case, dataset, self.data.labels, self.data.organ, self.stage, sources)
+            _refuse_same_scan(prepared, entries)
+            seen = seen or bool((prepared.label == organ).any())
             entries.append(save_case(self.folder, prepared) | {"reading": _reading(case)})
             if progress:
                 progress((number + 1) / total, case.name)
+        if cases and not seen:
+            raise DatasetError(
+                f"None of the {len(cases)} cases of {dataset.name} holds a voxel of the {self.data.organ}.",
+                "Check the label values in dataset.json.",
+            )
         for seed in range(self.data.phantoms):
             entries.append(save_case(self.folder, _prepare_phantom(seed, self.data.labels, self.stage, organ)))
             if progress:
@@ -233,7 +241,8 @@ def prepare_of(
     DatasetError
         If the organ was not read, or the files do not fit together.
     """
-    from PancreasSegLib.io import read_labels, read_volume
+    from PancreasSegLib.data.reference import read_case
+    from PancreasSegLib.data.training_case import content_sha256
 
     present = set(dataset.labels) if case.labels_present is None else set(case.labels_present)
     groups = {name: (sources or {}).get(name, (name,)) for name in labels}
@@ -246,10 +255,25 @@ def prepare_of(
         if name in known
         for source in groups[name]
     }
-    ct = read_volume(case.image, assume_ct=True)
-    prepared = prepare_case(case.name, ct, read_labels(case.label), values, stage, 1 + labels.index(organ))
+    ct, reference = read_case(case, dataset.labels)
+    prepared = prepare_case(case.name, ct, reference, values, stage, 1 + labels.index(organ))
     read = tuple(sorted(set(values.values())))
-    return replace(prepared, read=None if len(read) == len(labels) else read, patient=case.patient)
+    return replace(
+        prepared,
+        read=None if len(read) == len(labels) else read,
+        patient=case.patient,
+        content_sha256=content_sha256(ct),
+    )
+
+
+def _refuse_same_scan(case: PreparedCase, entries: list[dict[str, Any]]) -> None:
+    """Refuse a scan that is there under another patient's name: it could be learnt from and measured on."""
+    for entry in entries:
+        if entry["content_sha256"] == case.content_sha256 and entry["patient"] != case.patient:
+            raise DatasetError(
+                f"{case.name} and {entry['name']} hold the same scan, voxel for voxel, under two patients' names.",
+                "Leave one out under data.exclude.",
+            )
 
 
 def _reading(case: Case) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from PancreasSegLib.data import Case, Dataset
+from PancreasSegLib.data.reference import read_case
 from PancreasSegLib.errors import RecipeError
 from PancreasSegLib.evaluation import CaseScore
 from PancreasSegLib.evaluation.model import in_plane
 from PancreasSegLib.evaluation.model_source import predict_by_model
 from PancreasSegLib.evaluation.traits import traits_of
 from PancreasSegLib.inference import Segmenter
-from PancreasSegLib.io import read_labels, read_volume
 from PancreasSegLib.progress import CancelToken
 from PancreasSegLib.training.division import patient_split
 from PancreasSegLib.training.recipe import DataRecipe, Recipe
@@ -83,7 +83,7 @@ def score_held_out(
         read = [label for label, parts in sources.items() if set(parts) <= known]
         if not read:
             continue
-        ct, reference = read_volume(case.image, assume_ct=True), read_labels(case.label)
+        ct, reference = read_case(case, dataset.labels)
         classes = np.zeros(reference.voxels.shape, dtype=np.uint8)
         for index, label in enumerate(read, 1):
             classes[np.isin(reference.voxels, [dataset.labels[part] for part in sources[label]])] = index

@@ -39,6 +39,8 @@ class PreparedCase:
         Whether it is there against forgetting, beside what is to be learnt.
     morph : bool
         Whether it is another case in the shape of a third patient.
+    content_sha256 : str
+        Of the CT's voxels, where they were read.
     """
 
     name: str
@@ -50,6 +52,7 @@ class PreparedCase:
     patient: str = ""
     base: bool = False
     morph: bool = False
+    content_sha256: str = ""
 
     def __post_init__(self) -> None:
         if not self.patient:
@@ -134,6 +137,7 @@ def save_case(folder: Path, case: PreparedCase) -> dict[str, Any]:
         "phantom": case.phantom,
         "read": case.read,
         "patient": case.patient,
+        "content_sha256": case.content_sha256,
     } | ({"morph": True} if case.morph else {})
 
 

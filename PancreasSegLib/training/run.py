@@ -25,7 +25,7 @@ from PancreasSegLib.training.monitor.monitors import monitored
 from PancreasSegLib.training.observer import TrainingObserver
 from PancreasSegLib.training.plan import as_run, planned
 from PancreasSegLib.training.prepared import PreparedCase, StoredCase
-from PancreasSegLib.training.recipe import Recipe
+from PancreasSegLib.training.recipe import Recipe, load_recipe
 
 __all__ = [
     "missing_networks",
@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+_MADE_OF = ("data", "stages", "seed", "fold")
+"""What of a recipe decides what a network becomes."""
 
 
 def network_tasks(recipe: Recipe) -> list[NetworkTask]:
@@ -133,10 +135,39 @@ def _checked(recipe: Recipe, resume: bool) -> Recipe:
     if unknown:
         raise RecipeError(f"only: there is no network {', '.join(sorted(unknown))} in the recipe {recipe.name}.")
     todo = [task for task in tasks if not recipe.only or task.name in recipe.only]
+    if resume:
+        _refuse_other_recipe(recipe)
     begun = [task.folder for task in todo if (task.folder / "checkpoint.pt").is_file()]
     if begun and not resume:
         raise RecipeError(f"{begun[0]} already holds a run.", "Add --resume, or choose another output or name.")
     return as_run(recipe) if resume else recipe
+
+
+def _refuse_other_recipe(recipe: Recipe) -> None:
+    """Refuse to go on with a run that was finished, or partly so, by another recipe: its networks would stay."""
+    file = recipe.run_folder / "recipe.yaml"
+    if not file.is_file() or not any(network_file(recipe, task.name).is_file() for task in network_tasks(recipe)):
+        return
+    made = load_recipe(file).model_dump(mode="json")
+    wanted = as_run(recipe).model_dump(mode="json")
+    changed = sorted(
+        _differences({key: made.get(key) for key in _MADE_OF}, {key: wanted[key] for key in _MADE_OF})
+    )
+    if changed:
+        raise RecipeError(
+            f"The run in {recipe.run_folder} was made with another recipe: {', '.join(changed[:4])}"
+            f"{' and more' if len(changed) > 4 else ''} differ{'s' if len(changed) == 1 else ''}.",
+            "Choose another name or output, or give the recipe that it was begun with.",
+        )
+
+
+def _differences(one: object, other: object, path: str = "") -> Iterable[str]:
+    """Yield the fields in which two recipes differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in {**one, **other}:
+            yield from _differences(one.get(key), other.get(key), f"{path}.{key}" if path else str(key))
+    elif one != other:
+        yield path
 
 
 def _watched(

@@ -74,5 +74,5 @@ def write_dataset(root: Path, names=("a", "b", "c")) -> Path:
 def write_predictions(folder: Path, names=("a", "b", "c"), form: str = "{}.nii.gz", **options) -> Path:
     """A label map a case; each next case is one voxel further off."""
     for number, name in enumerate(names):
-        write_mask(folder / form.format(name), labels(shift=number, **options), GRID)
+        write_mask(folder / form.format(name), labels(shift=number, **options), GRID, labels=ORGANS)
     return folder

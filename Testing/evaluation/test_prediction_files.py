@@ -174,3 +174,36 @@ def test_the_confidence_of_our_own_reports_is_taken(dataset, tmp_path):
     source = FolderSource("x", tmp_path, dataset.labels)
     assert predict(source, dataset.cases[0]).confidence == {"pancreas": 0.81}
     assert predict(source, dataset.cases[1]).confidence == {}
+
+
+# Masks of one thing, and segments that have names
+
+
+@pytest.mark.parametrize("value", [1, 255])
+def test_masks_of_one_thing_are_not_scored_as_several(dataset, tmp_path, value):
+    for number, name in enumerate(("a", "b", "c")):
+        write_mask(tmp_path / f"{name}.nii.gz", (labels(shift=number) > 0).astype(np.uint8) * value, GRID)
+    with pytest.raises(DatasetError, match="masks of one thing, and 2 labels are compared") as caught:
+        predict(FolderSource("x", tmp_path, dataset.labels), dataset.cases[0])
+    assert "--label" in caught.value.hint
+
+
+def test_a_map_in_which_one_label_was_found_is_none_of_these(dataset, tmp_path):
+    first = next(iter(ORGANS))
+    write_mask(tmp_path / "a.nii.gz", block(first, 0).astype(np.uint8), GRID)
+    for name in ("b", "c"):
+        write_mask(tmp_path / f"{name}.nii.gz", labels(), GRID)
+    masks = predict(FolderSource("x", tmp_path, dataset.labels), dataset.cases[0]).masks
+    assert np.array_equal(masks[first], block(first, 0))
+
+
+def test_segments_are_told_by_their_names(dataset, tmp_path):
+    mask = block("pancreas", 0).astype(np.uint8)
+    write_mask(tmp_path / "a.seg.nrrd", mask, GRID, labels={"liver": 1})
+    source = FolderSource("x", tmp_path, dataset.labels, missing="skip")
+    with pytest.raises(DatasetError, match="holds the segment liver"):
+        predict(source, dataset.cases[0], {"pancreas": ORGANS["pancreas"]})
+    write_mask(tmp_path / "a.seg.nrrd", mask * 5, GRID, labels={"liver": 1, "Pancreas": 5})
+    source = FolderSource("x", tmp_path, dataset.labels, missing="skip")
+    found = predict(source, dataset.cases[0], {"pancreas": ORGANS["pancreas"]})
+    assert np.array_equal(found.masks["pancreas"], block("pancreas", 0))

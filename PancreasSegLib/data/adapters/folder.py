@@ -9,7 +9,15 @@ from pathlib import Path
 
 from PancreasSegLib.data.adapters.source_case import LabelMapCase
 from PancreasSegLib.data.adapters.survey import LeftOut, SourceOptions, Survey
-from PancreasSegLib.data.adapters.tree import checked_root, image_files, inner_root, stem, wrong_tree
+from PancreasSegLib.data.adapters.tree import (
+    checked_root,
+    image_files,
+    inner_root,
+    is_segmentation,
+    label_files,
+    stem,
+    wrong_tree,
+)
 from PancreasSegLib.errors import DatasetError
 
 _IMAGE_FOLDERS = ("imagesTr", "images", "image", "img", "ct", "cts", "scans")
@@ -67,11 +75,11 @@ def _files(root: Path, label_folder: Path | None) -> tuple[Mapping[str, Path], M
     folders = (home / name for name in _LABEL_FOLDERS)
     masks = label_folder or next((folder for folder in folders if folder.is_dir()), None)
     if masks is not None and place is not None:
-        return _by_name(image_files(home / place), _IMAGE_MARK), _by_name(image_files(masks), _LABEL_MARK)
+        return _by_name(image_files(home / place), _IMAGE_MARK), _by_name(label_files(masks), _LABEL_MARK)
     if masks is not None:
-        return _by_name(image_files(root), _IMAGE_MARK), _by_name(image_files(masks), _LABEL_MARK)
-    files = image_files(home / place) if place else image_files(root)
-    are_masks = [path for path in files if _LABEL_MARK.search(stem(path))]
+        return _by_name(image_files(root), _IMAGE_MARK), _by_name(label_files(masks), _LABEL_MARK)
+    files = label_files(home / place if place else root)
+    are_masks = [path for path in files if _LABEL_MARK.search(stem(path)) or is_segmentation(path)]
     are_images = [path for path in files if path not in are_masks]
     return _by_name(are_images, _IMAGE_MARK), _by_name(are_masks, _LABEL_MARK)
 

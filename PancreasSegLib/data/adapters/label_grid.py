@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.errors import DatasetError
-from PancreasSegLib.volume import AxisMap, Geometry, Volume
+from PancreasSegLib.io.segmentation_file import SEGMENTS
+from PancreasSegLib.volume import AxisMap, Box, Geometry, Volume
 
 _TOLERANCE = 0.25
 """Of a voxel: headers of CT and label that differ by less were rounded differently."""
@@ -17,7 +19,8 @@ def on_grid(labels: Volume, ct: Volume, what: str) -> NDArray:
     Parameters
     ----------
     labels, ct : Volume
-        On the same points of space; order and direction of the axes may differ.
+        On the same points of space; order and direction of the axes may differ. A segmentation of 3D Slicer may
+        be cut to its segments.
     what : str
         Names the label map in sentences.
 
@@ -46,10 +49,22 @@ def on_grid(labels: Volume, ct: Volume, what: str) -> NDArray:
     own, canonical = AxisMap.to_canonical(labels.geometry), AxisMap.to_canonical(ct.geometry)
     if own.target.matches(canonical.target, tolerance_mm):
         return canonical.invert(own.apply(labels.voxels))
+    if SEGMENTS in labels.source and (place := _inside(own.target, canonical.target)) is not None:
+        whole = np.zeros(canonical.target.shape_zyx, labels.voxels.dtype)
+        whole[place.slices_zyx] = own.apply(labels.voxels)
+        return canonical.invert(whole)
     raise DatasetError(
         f"{what} does not lie on its CT: {_described(labels.geometry)} instead of {_described(ct.geometry)}.",
         "Resample it to the CT, or correct its header.",
     )
+
+
+def _inside(part: Geometry, whole: Geometry) -> Box | None:
+    """Return which voxels of a grid another one is; None if it is no part of it."""
+    first = np.round(whole.lps_to_index(part.origin_lps)).astype(int)
+    box = Box(tuple(first.tolist()), tuple((first + np.array(part.size_ijk)).tolist()))
+    fits = not box.is_empty and box.clipped(whole) == box
+    return box if fits and box.geometry(whole).matches(part, _TOLERANCE * min(whole.spacing_mm)) else None
 
 
 def _described(geometry: Geometry) -> str:

@@ -84,7 +84,7 @@ def read_json(path: Path) -> dict[str, Any]:
         If it cannot be read.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read: {error}.", "Download it again.") from error
     if not isinstance(content, dict):

@@ -34,12 +34,14 @@ class NnunetAdapter:
         content = read_json(folder / DATASET_FILE)
         values = _values(content, folder)
         channel = _ct_channel(content, folder)
-        images = {
-            stem(path).removesuffix(channel): path
-            for path in image_files(folder / "imagesTr")
-            if stem(path).endswith(channel)
-        }
-        labels = {stem(path): path for path in image_files(folder / "labelsTr")}
+        images, labels = _listed(content, folder, channel) or (
+            {
+                stem(path).removesuffix(channel): path
+                for path in image_files(folder / "imagesTr")
+                if stem(path).endswith(channel)
+            },
+            {stem(path): path for path in image_files(folder / "labelsTr")},
+        )
         if not images.keys() & labels.keys():
             raise wrong_tree(self, folder, f"image CASE{channel}.nii.gz with a label CASE.nii.gz")
         structures = tuple(values)
@@ -54,6 +56,24 @@ class NnunetAdapter:
         licence = str(content.get("licence", content.get("license", "")))
         title = str(content.get("name", folder.name))
         return Survey(title, licence, str(content.get("reference", "")), structures, cases, tuple(left_out))
+
+
+def _listed(
+    content: Mapping[str, Any], folder: Path, channel: str
+) -> tuple[dict[str, Path], dict[str, Path]] | None:
+    """Return images and labels by case of a description that lists them under "dataset", wherever they are."""
+    listed = content.get("dataset")
+    if not isinstance(listed, dict) or not listed:
+        return None
+    images, labels = {}, {}
+    try:
+        for name, entry in listed.items():
+            paths = [folder / text.replace("\\", "/") for text in entry["images"]]
+            images[name] = next((path for path in paths if stem(path).endswith(channel)), paths[0])
+            labels[name] = folder / entry["label"].replace("\\", "/")
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise DatasetError(f"The cases in {folder / DATASET_FILE} are not understood: {error!r}.") from error
+    return images, labels
 
 
 def _values(content: Mapping[str, Any], folder: Path) -> dict[str, tuple[int, ...]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PancreasSegLib.data.adapters.label_grid import on_grid
 from PancreasSegLib.errors import DatasetError
 from PancreasSegLib.io import read_labels, read_volume
+from PancreasSegLib.io.segmentation_file import SEGMENTS
 from PancreasSegLib.volume import Volume
 
 
@@ -125,6 +126,8 @@ class LabelMapCase(SourceCase):
     def read_labels(self, ct: Volume) -> LabelReading:
         """Read the label map; refuse one with values that no structure has."""
         labels = read_labels(self.label)
+        if SEGMENTS in labels.source:
+            return self._by_name(labels, ct)
         self._check_values(labels.voxels)
         array, remarks, facts = self._placed(labels, ct)
 
@@ -134,6 +137,14 @@ class LabelMapCase(SourceCase):
             return inside
 
         return LabelReading(mask, remarks, facts)
+
+    def _by_name(self, labels: Volume, ct: Volume) -> LabelReading:
+        """Tell the structures by the names of a segmentation's segments, whatever values they have."""
+        from PancreasSegLib.data.reference import segment_values
+
+        values = segment_values(labels, self.structures, self.label.name)
+        array = on_grid(labels, ct, self.label.name)
+        return LabelReading(lambda structure: array == values.get(structure, -1))
 
     def _placed(self, labels: Volume, ct: Volume) -> tuple[NDArray, tuple[Remark, ...], dict[str, str]]:
         """Return the label map on the CT's grid, by what both headers say."""

@@ -22,6 +22,19 @@ def entries(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
+def label_files(folder: Path) -> list[Path]:
+    """Return the label files in a folder, sorted: images, and segmentations of 3D Slicer."""
+    if not folder.is_dir():
+        return []
+    slicer = [path for path in entries(folder) if is_segmentation(path) and path.is_file()]
+    return sorted([*image_files(folder), *slicer])
+
+
+def is_segmentation(path: Path) -> bool:
+    """Whether a file's name is that of a segmentation of 3D Slicer."""
+    return extension_of(path) == ".seg.nrrd"
+
+
 def image_files(folder: Path) -> list[Path]:
     """Return the image files (NIfTI, NRRD, MetaImage) in a folder, sorted; none where there is no folder."""
     if not folder.is_dir():
@@ -44,7 +57,7 @@ def stem(path: Path) -> str:
     ('label0001', 'PANCREAS_0001')
     """
     extension = extension_of(path)
-    return path.name[: -len(extension)] if extension in READABLE_IMAGES else path.name
+    return path.name[: -len(extension)] if extension in READABLE_IMAGES or is_segmentation(path) else path.name
 
 
 def number_in(name: str) -> int | None:

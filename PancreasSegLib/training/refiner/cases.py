@@ -90,9 +90,10 @@ def _segmenter(package: Path, fold: int, recipe: Recipe) -> Segmenter:
 def _of_patient(
     case: Case, dataset: Dataset, recipe: Recipe, segmenter: Segmenter, cancel: CancelToken | None
 ) -> RefinerCase:
-    from PancreasSegLib.io import read_labels, read_volume
+    from PancreasSegLib.data.reference import read_case
 
-    ct, read = read_volume(case.image, assume_ct=True), read_labels(case.label).voxels
+    ct, reference = read_case(case, dataset.labels)
+    read = reference.voxels
     labels = np.zeros(read.shape, dtype=np.uint8)
     for value, label in enumerate(_organ_first(recipe), ORGAN):
         parts = [dataset.labels[part] for part in recipe.data.sources_of(label)]
