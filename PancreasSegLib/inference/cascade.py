@@ -207,6 +207,9 @@ class Cascade:
                 outcome.reason = error.message
                 return None
         outcome.proposal = proposal
+        if proposal.landmarks.get("liver_side") == "left":
+            sentence = "The liver seems to lie on the left: left and right of the scan may be exchanged. Check it."
+            outcome.warnings.append(SegmentationWarning("mirrored", sentence))
         return self.axes.apply_box(proposal.box)
 
     def _body_box(self) -> Box:

@@ -10,6 +10,7 @@ from PancreasSegLib.errors import NoPancreasError
 from PancreasSegLib.roi.coarse import CoarseScan
 from PancreasSegLib.roi.extent import predicted_extent
 from PancreasSegLib.roi.landmarks import Interval, Landmarks
+from PancreasSegLib.roi.sides import liver_side
 from PancreasSegLib.roi.statistics import LocationStatistics, location_statistics
 from PancreasSegLib.volume import Box, Geometry, Volume
 
@@ -137,6 +138,7 @@ def _described(marks: Landmarks, abdomen_in_view: bool) -> dict[str, Any]:
     right, left = marks.right_lung, marks.left_lung
     return {
         "abdomen_in_view": abdomen_in_view,
+        "liver_side": liver_side(marks.scan, marks.body, marks.spine) or None,
         "intensities_clipped": marks.scan.intensities.clipped_low,
         "body_centre_lps": point(*middle, 0.5 * (z[0] + z[1])),
         "body_size_mm": [round(high - low, 1) for low, high in (x, y, z)],
