@@ -146,7 +146,7 @@ def test_a_reference_on_another_grid_is_refused(dataset, tmp_path):
 
     other = Geometry(GRID.size_ijk, GRID.spacing_mm, (0.0, 0.0, 0.0))
     write_mask(dataset.cases[2].label, block("pancreas").astype(np.uint8), other)
-    with pytest.raises(DatasetError, match="does not lie on the grid of its CT"):
+    with pytest.raises(DatasetError, match="does not lie on its CT"):
         run_of(dataset, tmp_path / "out", Model()).score()
 
 
