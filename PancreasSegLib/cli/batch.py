@@ -16,7 +16,7 @@ from PancreasSegLib.cli.output_files import MASK_EXTENSION, OutputFiles, scan_na
 from PancreasSegLib.cli.problem import problem_of
 from PancreasSegLib.cli.progress_bar import ProgressBar
 from PancreasSegLib.cli.scan import RunSettings, load_early, result_name, segment_scan
-from PancreasSegLib.cli.terminal import note, show, verbosity
+from PancreasSegLib.cli.terminal import note, printable, show, verbosity
 from PancreasSegLib.errors import CancelledError, OutputError, PancreasSegError, UnreadableFileError
 from PancreasSegLib.io import atomic_path
 
@@ -58,7 +58,8 @@ class Outcome:
     def row(self) -> dict[str, str]:
         """Return the line of the summary."""
         figures = {key: f"{value:.6g}" for key, value in self.figures.items() if key in COLUMNS}
-        return {"scan": self.name, "outcome": self.outcome, **figures, "sentence": self.sentence}
+        texts = {"scan": printable(self.name), "outcome": self.outcome, "sentence": printable(self.sentence)}
+        return {**{key: _no_formula(text) for key, text in texts.items()}, **figures}
 
     def said(self) -> str:
         """Return the outcome as a few words."""
@@ -109,7 +110,7 @@ def segment_folder(
     plan = _plan(scans, source, output, wanted, result_name(settings.model))
     outcomes: list[Outcome] = []
     try:
-        _segment_all(plan, settings, outcomes, overwrite=overwrite)
+        _segment_all(plan, settings, outcomes, output / SUMMARY_NAME, overwrite=overwrite)
     except KeyboardInterrupt:
         raise CancelledError(
             f"Cancelled after {len(outcomes)} of {len(plan)} scans; the finished masks are kept.",
@@ -144,25 +145,36 @@ def _segment_all(
     plan: Sequence[tuple[str, Path, OutputFiles]],
     settings: RunSettings,
     outcomes: list[Outcome],
+    summary: Path,
     *,
     overwrite: bool,
 ) -> None:
+    """Segment what is not done; the table on the disk is kept as it goes."""
     done = [not overwrite and files.are_done() for _, _, files in plan]
     todo = [(scan, files) for (_, scan, files), skip in zip(plan, done, strict=True) if not skip]
     with ProgressBar() as bar:
         model = None
         if todo:
-            scan, files = todo[0]
-            files.check(scan)  # a folder that cannot be written is told once, before the model is loaded
+            _check_folders(todo[0][1])  # a folder that cannot be written is told once, before the model is loaded
             bar.stage("loading the model")
             model = load_early(settings).result()
         for number, ((name, scan, files), skip) in enumerate(zip(plan, done, strict=True), start=1):
             if model is None or skip:
                 outcomes.append(Outcome(name, outcome="skipped", sentence="there already"))
                 continue
-            bar.begin(f"{number}/{len(plan)} {name}")
+            bar.begin(printable(f"{number}/{len(plan)} {name}"))
             outcomes.append(_segment_one(name, scan, files, settings, model, bar))
+            with contextlib.suppress(OutputError):  # a full disk is told at the end
+                _write_summary(summary, outcomes)
             note(f"{number}/{len(plan)} {name}: {outcomes[-1].said()}")
+
+
+def _check_folders(files: OutputFiles) -> None:
+    """Refuse folders that cannot be written; what is wrong with the name of one scan is that scan's matter."""
+    from PancreasSegLib.io import check_writable
+
+    for path in files.paths.values():
+        check_writable(path.with_name("a"), None)
 
 
 def _segment_one(
@@ -187,6 +199,11 @@ def _segment_one(
     return Outcome(name, status, OUTCOMES[status], sentence, figures)
 
 
+def _no_formula(text: str) -> str:
+    """Return a text that no table program takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
 def _inside(path: Path, folder: Path) -> bool:
     """Whether a path lies below a folder."""
     return folder.resolve() in path.resolve().parents
@@ -194,7 +211,7 @@ def _inside(path: Path, folder: Path) -> bool:
 
 def _write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:
     """Write one line a scan; a scan that was skipped keeps its line of the run that did it."""
-    if not any(outcome.status == 0 for outcome in outcomes):
+    if not outcomes:
         return
     earlier: dict[str, dict[str, str]] = {}
     with contextlib.suppress(OSError, csv.Error, UnicodeDecodeError):
@@ -203,8 +220,9 @@ def _write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:
         }
     rows = dict(earlier)
     for outcome in outcomes:
-        if outcome.outcome != "skipped" or outcome.name not in earlier:
-            rows[outcome.name] = outcome.row()
+        row = outcome.row()
+        if outcome.outcome != "skipped" or row["scan"] not in earlier:
+            rows[row["scan"]] = row
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -222,7 +240,7 @@ def _show_table(outcomes: Sequence[Outcome]) -> None:
     table.add_column("remark")
     for outcome in outcomes:
         cells = [_cell(outcome.figures.get(key), digits) for key, digits in SHOWN.items()]
-        table.add_row(outcome.name, outcome.outcome, *cells, outcome.sentence)
+        table.add_row(printable(outcome.name), outcome.outcome, *cells, printable(outcome.sentence))
     show(table)
 
 

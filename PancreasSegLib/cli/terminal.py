@@ -50,7 +50,7 @@ def console(*, stderr: bool = False) -> Console:
 def say(sentence: str) -> None:
     """Print a result on stdout, unless quiet."""
     if not verbosity.quiet:
-        print(sentence, flush=True)
+        print(printable(sentence), flush=True)
 
 
 def show(table: Table) -> None:
@@ -62,7 +62,7 @@ def show(table: Table) -> None:
 def note(sentence: str, *, style: str = "dim") -> None:
     """Print something by the way on stderr, unless quiet."""
     if not verbosity.quiet:
-        console(stderr=True).print(sentence, style=style)
+        console(stderr=True).print(printable(sentence), style=style)
 
 
 def warn(sentence: str) -> None:
@@ -73,9 +73,21 @@ def warn(sentence: str) -> None:
 def complain(error: PancreasSegError) -> None:
     """Print an error's sentence and what to do about it on stderr, as one line; also when quiet."""
     style = "yellow" if error.exit_code == 130 else "bold red"
-    console(stderr=True).print(_one_line(str(error)), style=style)
+    console(stderr=True).print(printable(str(error), lines=""), style=style)
 
 
-def _one_line(sentence: str) -> str:
-    """Return the sentence with control characters (file names may hold line ends) made visible."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
+def printable(text: str, lines: str = "\n\t") -> str:
+    r"""Return a text with its control characters, and what no encoding knows, made visible: names may hold both.
+
+    Parameters
+    ----------
+    text : str
+    lines : str
+        The control characters that stay.
+
+    Examples
+    --------
+    >>> printable("scan\x1b[2J.nii"), printable("M\udcfcller")
+    ('scan\\x1b[2J.nii', 'M\\udcfcller')
+    """
+    return "".join(c if c.isprintable() or c in lines else c.encode("unicode_escape").decode() for c in text)

@@ -56,6 +56,8 @@ def looks_like_dicom(head: bytes) -> bool:
 def is_dicom(path: Path) -> bool:
     """Whether a file's content is DICOM, whatever its name; False if it cannot be read."""
     try:
+        if not path.is_file():  # a pipe would wait for ever
+            return False
         with path.open("rb") as stream:
             return looks_like_dicom(stream.read(_MAGIC_AT + 4))
     except OSError:

@@ -154,7 +154,6 @@ def read_headers(files: Iterable[DicomFile]) -> list[DicomSeries]:
         In the order of their numbers, then of their first file's name.
     """
     import pydicom
-    from pydicom.errors import InvalidDicomError
 
     found: dict[tuple[str, ...], DicomSeries] = {}
     for file in files:
@@ -169,7 +168,7 @@ def read_headers(files: Iterable[DicomFile]) -> list[DicomSeries]:
                         _add(found, header, [])
                     continue
                 _add(found, header, list(_images(file, header)))
-        except (InvalidDicomError, OSError, EOFError, ValueError, TypeError, AttributeError, KeyError) as error:
+        except Exception as error:  # pydicom raises errors of many kinds; one file stops no series
             _log.warning("The DICOM header of %r cannot be read: %s", file.name, error)
     return sorted(found.values(), key=lambda s: (s.number is None, s.number or 0))
 
@@ -215,6 +214,8 @@ def _images(file: DicomFile, header: Any) -> Iterable[DicomImage]:
         "frame_of_reference": str(header.get("FrameOfReferenceUID", "") or ""),
     }
     frames = int(header.get("NumberOfFrames", 1) or 1)
+    if frames > file.path.stat().st_size:
+        raise ValueError(f"{frames} frames in a file of {file.path.stat().st_size} bytes")
     groups = header.get("PerFrameFunctionalGroupsSequence")
     if not groups:
         for frame in [None] if frames == 1 else range(frames):

@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 _INT16 = np.iinfo(np.int16)
 
+_PACKED_LIMIT = 1040  # no compression of a CT saves more
+
 
 def read_pixels(images: list[DicomImage]) -> NDArray:
     """Read the images of a stack, each with its own rescale slope and intercept.
@@ -83,6 +85,8 @@ def _single(image: DicomImage) -> NDArray:
 
     try:
         dataset = pydicom.dcmread(image.file.path, force=True)
+        if int(dataset.Rows) * int(dataset.Columns) > image.file.path.stat().st_size * _PACKED_LIMIT:
+            raise _unreadable(image, "it is far too small for the image that its header promises")
         encoding = getattr(dataset.file_meta, "TransferSyntaxUID", None) if hasattr(dataset, "file_meta") else None
         if encoding is not None and not encoding.is_compressed and _is_plain(dataset):
             with warnings.catch_warnings():
@@ -90,7 +94,9 @@ def _single(image: DicomImage) -> NDArray:
                 stored = dataset.pixel_array
             if int(dataset.BitsStored) == 16 or stored.max() < 1 << int(dataset.BitsStored):
                 return _rescaled(stored, image)
-    except (OSError, EOFError, ValueError, AttributeError, TypeError, KeyError, NotImplementedError) as error:
+    except UnreadableFileError:
+        raise
+    except Exception as error:  # of many kinds
         _log.debug("pydicom could not read %r (%s); trying GDCM.", image.file.name, error)
     sitk = simple_itk()
     try:

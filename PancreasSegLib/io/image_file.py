@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.errors import GeometryError, NotACTError, UnreadableFileError
+from PancreasSegLib.errors import NotACTError, UnreadableFileError
 from PancreasSegLib.io.formats import NIFTI, NRRD, extension_of
 from PancreasSegLib.io.grid import grid_of
 from PancreasSegLib.io.hounsfield import as_hounsfield, judged_ct, with_offset, without_invalid
-from PancreasSegLib.io.itk_image import array_of, quiet_stderr, simple_itk
 from PancreasSegLib.io.nifti_file import check_size, read_header, read_voxels
 from PancreasSegLib.io.segmentation_file import SegmentationFile, segments_of
 from PancreasSegLib.io.text_header import check_text_header
+from PancreasSegLib.io.text_image import read_text_voxels, text_image
 from PancreasSegLib.volume import Geometry, Volume
 
 MIN_SLICES = 8
@@ -132,7 +131,7 @@ def read_segmentation(path: Path) -> SegmentationFile | None:
     segments, layers = segments_of(path)
     if not segments:
         return None
-    voxels, geometry, warnings = _read_with_itk(path, layers)
+    voxels, geometry, warnings = _read_text(path, layers)
     stack = np.moveaxis(voxels, -1, 0) if layers > 1 else voxels[None]
     return SegmentationFile(stack, geometry, segments, {"path": str(path), "warnings": warnings})
 
@@ -159,7 +158,7 @@ def _read(path: Path) -> Volume:
     if extension_of(path) in NIFTI:
         voxels, geometry, warnings = _read_nifti(path)
     else:
-        voxels, geometry, warnings = _read_with_itk(path)
+        voxels, geometry, warnings = _read_text(path)
     return Volume(voxels, geometry, {"path": str(path), "format": extension_of(path)[1:], "warnings": warnings})
 
 
@@ -175,50 +174,21 @@ def _read_nifti(path: Path) -> tuple[NDArray, Geometry, list[dict[str, str]]]:
     return read_voxels(path, header), geometry, warnings
 
 
-def _read_with_itk(path: Path, layers: int = 1) -> tuple[NDArray, Geometry, list[dict[str, str]]]:
-    """Read NRRD or MetaImage, of several layers (z, y, x, layer).
-
-    Doubles become float32, so that a CT is never held in 8 bytes a voxel.
-    """
-    sitk = simple_itk()
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        with quiet_stderr():
-            reader.ReadImageInformation()
-        _check_kind(path, reader, layers)
-        noted = check_text_header(path)
-        with quiet_stderr():
-            if reader.GetPixelID() == sitk.sitkFloat64:
-                reader.SetOutputPixelType(sitk.sitkFloat32)
-            if reader.GetDimension() == 4:
-                reader.SetExtractSize([*reader.GetSize()[:3], 0])
-            image = reader.Execute()
-    except RuntimeError as error:
-        if "orthonormal" in str(error) or "determinant" in str(error).lower():
-            raise GeometryError(
-                f"The orientation of {path.name!r} is missing or singular.", "Correct the file's header."
-            ) from error
-        name = "NRRD" if extension_of(path) in NRRD else "MetaImage"
-        raise UnreadableFileError(
-            f"{str(path)!r} cannot be read: it is not a {name} file, or it is damaged or truncated.",
-            "Copy, download or export it again.",
-        ) from error
-    except MemoryError as error:
-        raise UnreadableFileError(f"{str(path)!r} is larger than the memory.", "Crop the scan first.") from error
-    columns = np.asarray(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-    geometry, repaired = grid_of(image.GetSize(), columns, image.GetOrigin(), repr(path.name))
-    return array_of(image), geometry, [*noted, *repaired]
-
-
-def _check_kind(path: Path, reader: Any, layers: int) -> None:
-    """Refuse 2D, 4D and colour images by ITK's header."""
-    if reader.GetNumberOfComponents() != layers:
+def _read_text(path: Path, layers: int = 1) -> tuple[NDArray, Geometry, list[dict[str, str]]]:
+    """Read NRRD or MetaImage, of several layers (z, y, x, layer)."""
+    image = text_image(path)
+    if image.components != layers:
         raise NotACTError(
-            f"{path.name!r} is a colour or vector image ({reader.GetNumberOfComponents()} values a voxel), no CT.",
+            f"{path.name!r} is a colour or vector image ({image.components} values a voxel), no CT.",
             "Give the CT itself.",
         )
-    _check_size_of(path, reader.GetSize())
+    _check_size_of(path, image.size)
+    noted = check_text_header(path)
+    geometry, repaired = grid_of(image.size[:3], image.columns_mm, image.origin_lps, repr(path.name))
+    try:
+        return read_text_voxels(image), geometry, [*noted, *repaired]
+    except MemoryError as error:
+        raise UnreadableFileError(f"{str(path)!r} is larger than the memory.", "Crop the scan first.") from error
 
 
 def _check_size_of(path: Path, size: tuple[int, ...]) -> None:
@@ -250,6 +220,8 @@ def check_readable(path: Path) -> None:
             raise UnreadableFileError(f"The file {str(path)!r} does not exist.", "Check the path.")
         if path.is_dir():
             raise UnreadableFileError(f"{str(path)!r} is a folder, not an image file.", "Give the file inside it.")
+        if not path.is_file():
+            raise UnreadableFileError(f"{str(path)!r} is no regular file.", "Give a file.")
         with path.open("rb") as stream:
             head = stream.read(512)
     except PermissionError as error:

@@ -33,7 +33,7 @@ def files_of(path: str | Path) -> list[Path]:
     if extension in (".hdr", ".img"):
         found.append(path.with_suffix({".hdr": ".img", ".img": ".hdr"}[extension]))
     elif extension in (".mha", ".mhd", ".nrrd", ".nhdr") and path.is_file():
-        found += [path.parent / name for name in _named_in(path)]
+        found += data_files(path)
     return [file for file in found if file.is_file()]
 
 
@@ -44,8 +44,15 @@ def inputs_of(volume: Volume) -> list[Path]:
     return [*(files_of(said["path"]) if "path" in said else []), *map(Path, slices)]
 
 
+def data_files(path: Path) -> list[Path]:
+    """Return the files that a NRRD or MetaImage header names for its voxels; none where they follow it.
+
+    Those of a numbered series are the ones that are there.
+    """
+    return [path.parent / name for name in _named_in(path)]
+
+
 def _named_in(path: Path) -> list[str]:
-    """Return the names of the data files in a text header; those of a numbered series by what is there."""
     with path.open("rb") as stream:
         head = stream.read(_HEADER_BYTES)
     match = _DATA.search(head)
@@ -58,5 +65,5 @@ def _named_in(path: Path) -> list[str]:
         lines = head[match.end() :].decode("utf-8", "surrogateescape").splitlines()
         return [line.strip() for line in lines if line.strip()]
     if series := re.match(r"\S*%\d*d\S*", value):
-        return [file.name for file in path.parent.glob(_SERIES.sub("*", series[0]))]
+        return sorted(file.name for file in path.parent.glob(_SERIES.sub("*", series[0]))) or [series[0]]
     return [value]

@@ -25,6 +25,8 @@ PAIR = (".hdr", ".img")
 
 _DEFLATE_LIMIT = 1040  # deflate cannot shrink by more than 1032 to 1
 _CHUNK = 1 << 20
+_TRAILING = 64
+_LARGEST_OFFSET = 64 << 20
 _LEVEL = 6
 
 
@@ -57,6 +59,8 @@ def check_size(path: Path, header: NiftiHeader) -> None:
     path = _voxel_file(path, header)
     stored = path.stat().st_size
     possible = stored * _DEFLATE_LIMIT if _is_gzip(path) else stored
+    if header.offset > _LARGEST_OFFSET:
+        raise _truncated(path, f"its voxels are said to begin at byte {header.offset}")
     if possible < header.offset + header.data_bytes:
         raise _truncated(path)
 
@@ -94,9 +98,10 @@ def read_voxels(path: Path, header: NiftiHeader) -> NDArray:
                 raise _truncated(path)
             values = np.frombuffer(raw, stored).reshape(y, x)
             plane[...] = values * header.slope + header.intercept if scaled else values
-        while stream.read(_CHUNK):  # to the end, where gzip compares its checksum
-            pass
-    return voxels
+        for _ in range(_TRAILING):  # to the end, where gzip compares its checksum
+            if not stream.read(_CHUNK):
+                return voxels
+    raise _truncated(path, "it goes on long after its last voxel")
 
 
 def write_nifti(path: Path, array: NDArray, geometry: Geometry, forms: NiftiHeader | None = None) -> None:
@@ -175,7 +180,7 @@ def _opened(path: Path) -> IO[bytes]:
     return gzip.open(path, "rb") if _is_gzip(path) else path.open("rb")  # type: ignore[return-value]
 
 
-def _truncated(path: Path) -> UnreadableFileError:
+def _truncated(path: Path, how: str = "it ends before its last voxel") -> UnreadableFileError:
     return UnreadableFileError(
-        f"{str(path)!r} is truncated: it ends before its last voxel.", "Copy, download or export it again."
+        f"{str(path)!r} is truncated or damaged: {how}.", "Copy, download or export it again."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from PancreasSegLib.errors import UnreadableFileError
+from PancreasSegLib.errors import PancreasSegError, UnreadableFileError
 from PancreasSegLib.io.dicom_files import is_dicom
 from PancreasSegLib.io.formats import READABLE_IMAGES, extension_of
 from PancreasSegLib.io.scans import case_image
@@ -74,6 +74,12 @@ def read_volume(
         ) from error
     except OSError as error:
         raise UnreadableFileError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+    except (PancreasSegError, MemoryError, ImportError):
+        raise
+    except Exception as error:  # the libraries that read raise errors of many kinds
+        raise UnreadableFileError(
+            f"{str(path)!r} is damaged ({type(error).__name__}).", "Copy, download or export it again."
+        ) from error
 
 
 def _read(path: Path, series: str | None, assume_ct: bool, hu_offset: float) -> Volume:
@@ -84,6 +90,8 @@ def _read(path: Path, series: str | None, assume_ct: bool, hu_offset: float) -> 
         return read_image_file(path, assume_ct=assume_ct, hu_offset=hu_offset)
     if not path.exists():
         raise UnreadableFileError(f"{str(path)!r} does not exist.", "Check the path.")
+    if not path.is_dir() and not path.is_file():  # a pipe would wait for ever
+        raise UnreadableFileError(f"{str(path)!r} is no regular file.", "Give a file or a folder.")
     if path.is_dir() or is_dicom(path) or zipfile.is_zipfile(path):
         from PancreasSegLib.io.dicom_volume import read_dicom
 

@@ -105,7 +105,7 @@ def _study_of(path: Path) -> str:
         header = pydicom.dcmread(
             path, stop_before_pixels=True, force=True, specific_tags=["StudyInstanceUID", "Rows"]
         )
-    except (OSError, EOFError, ValueError, AttributeError):
+    except Exception:  # pydicom raises errors of many kinds; a file that cannot be read is no scan
         return ""
     return str(header.get("StudyInstanceUID", "") or path.parent) if header.get("Rows") else ""
 

@@ -60,12 +60,24 @@ def read_text_header(path: Path) -> dict[str, str]:
     return fields
 
 
+def header_end(path: Path) -> int:
+    """Return where the header ends and voxels in the same file begin; its size where it does not end."""
+    is_nrrd = extension_of(path) in NRRD
+    with path.open("rb") as stream:
+        while stream.tell() < _MOST_BYTES and (raw := stream.readline(_MOST_BYTES)):
+            name = raw.partition(b"=")[0].strip()
+            if (is_nrrd and not raw.strip()) or (not is_nrrd and name == b"ElementDataFile"):
+                return stream.tell()
+        return path.stat().st_size
+
+
 def _nrrd(fields: dict[str, str], what: str) -> list[dict[str, str]]:
     # "space directions" has a vector an axis, "none" for one that is no direction in space
     vectors = [v for v in fields.get("space directions", "").replace(" ", "").strip("()").split(")(") if v]
-    columns = [_numbers(v) for v in vectors if "none" not in v]
-    lengths = np.array([np.linalg.norm(column) for column in columns[:3]])
-    spacings = _numbers(fields.get("spacings", ""))[:3]
+    columns = [numbers(v) for v in vectors if "none" not in v]
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.array([np.linalg.norm(column) for column in columns[:3]])
+    spacings = numbers(fields.get("spacings", ""))[:3]
     if not lengths.size and not spacings.size:
         raise _missing(what)
     _check_numbers(lengths if lengths.size else spacings, what)
@@ -84,14 +96,14 @@ def _nrrd(fields: dict[str, str], what: str) -> list[dict[str, str]]:
 
 
 def _metaimage(fields: dict[str, str], what: str) -> list[dict[str, str]]:
-    spacing, size = _numbers(fields.get("ElementSpacing", ""))[:3], _numbers(fields.get("ElementSize", ""))[:3]
+    spacing, size = numbers(fields.get("ElementSpacing", ""))[:3], numbers(fields.get("ElementSize", ""))[:3]
     if not spacing.size and not size.size:
         raise _missing(what)
     _check_numbers(spacing if spacing.size else size, what)
     turn = next((fields[name] for name in _TURNS if name in fields), None)
     if turn is None:
         return [_unknown(what)]
-    stated, axes = fields.get("AnatomicalOrientation", "").upper(), _axes_of(_numbers(turn))
+    stated, axes = fields.get("AnatomicalOrientation", "").upper(), _axes_of(numbers(turn))
     if len(stated) == len(axes) == 3 and "?" not in stated and stated != axes:
         sentence = (
             f"{what} says that its axes run from {stated}, and has a matrix of axes that run from {axes}; the"
@@ -113,7 +125,7 @@ def _axes_of(matrix: NDArray[np.float64]) -> str:
     return code
 
 
-def _numbers(text: str) -> NDArray[np.float64]:
+def numbers(text: str) -> NDArray[np.float64]:
     """Return the numbers of a text, NaN for what is none."""
 
     def number(word: str) -> float:

@@ -112,7 +112,7 @@ def write_report(
     report["files_sha256"] = {name: file_sha256(file) for name, file in (files or {}).items()}
     text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # as JSON escapes it too
     return report
 
 

@@ -116,6 +116,8 @@ def read_volume_array(folder: Path, reference: Any, *, mapped: bool) -> Volume:
     name = reference["npy"]
     if not name.endswith(".npy") or Path(name).name != name or "/" in name or "\\" in name:
         raise WorkerError(f"{name!r} is no name of an array file.", _DISAGREE)
+    if (folder / name).is_symlink() or not (folder / name).is_file():
+        raise WorkerError(f"The array {name} is no file of the folder.", _DISAGREE)
     try:
         voxels = np.load(folder / name, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

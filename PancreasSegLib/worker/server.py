@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -22,6 +23,9 @@ from PancreasSegLib.worker.protocol import ProtocolError
 from PancreasSegLib.worker.session import Running, Session
 
 _log = logging.getLogger(__name__)
+
+
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")  # files of the answer are named by it
 
 
 class Server:
@@ -73,6 +77,9 @@ class Server:
             method, params = message.get("method"), message.get("params", {})
             if not isinstance(method, str) or not isinstance(number, (int, str, type(None))):
                 raise ProtocolError(protocol.INVALID_REQUEST, "A request has a method and an id.")
+            if isinstance(number, str) and not _ID.fullmatch(number):
+                number = None
+                raise ProtocolError(protocol.INVALID_REQUEST, "An id is a number, or letters, digits and dashes.")
             if not isinstance(params, dict):
                 raise ProtocolError(protocol.INVALID_PARAMS, "Parameters are given by name.")
             if number is None:
