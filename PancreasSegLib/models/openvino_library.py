@@ -7,7 +7,9 @@ loaded here.
 
 from __future__ import annotations
 
+import ctypes
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
@@ -19,6 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.errors import DeviceError
+
+_M_MMAP_THRESHOLD = -3  # of malloc.h
+_LARGE_BLOCK = 1 << 20
 
 
 @cache
@@ -52,7 +57,19 @@ def bindings() -> Any:
 @cache
 def core() -> Any:
     """Return OpenVINO's entrance; one for the process."""
+    _give_memory_back()
     return bindings().Core()
+
+
+def _give_memory_back() -> None:
+    """Let the C library return large blocks to the system when they are freed, where it is glibc.
+
+    By default it keeps blocks of up to 32 MB for later; those of windows of different sizes do not fit into each
+    other, and a segmentation took twice the memory.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def openvino_version() -> str:

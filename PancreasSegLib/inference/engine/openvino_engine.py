@@ -88,6 +88,7 @@ class OpenVinoMember:
         self, images: NDArray[np.float32], keep: Sequence[int] | None, on_work: Callable[[float], None]
     ) -> NDArray[np.float32]:
         """See :class:`Member`."""
+        images = np.ascontiguousarray(images)
         free = self._requests.result()
         request = free.get()
         try:
@@ -101,8 +102,11 @@ class OpenVinoMember:
                 with suppress(RuntimeError):  # says that it was cancelled
                     request.wait()
                 raise
-            found: NDArray[np.float32] = request.get_output_tensor(0).data
-            return found[:, list(keep)] if keep is not None else found.copy()
+            scores: NDArray[np.float32] = request.get_output_tensor(0).data
+            found = scores[:, list(keep)] if keep is not None else scores.copy()
+            if keep is not None and self.streams == 1:  # it would wait for the other streams
+                request.get_compiled_model().release_memory()
+            return found
         finally:
             free.put(request)
 
@@ -150,7 +154,8 @@ def _add_activation(model: Any, stage: Stage) -> None:
 
     end = model.get_results()[0].input(0)
     scores = model.get_results()[0].input_value(0)
-    scores = layers.create("Divide", [scores, number(stage.temperature, np.float32)], {}).output(0)
+    if stage.temperature != 1.0:
+        scores = layers.create("Divide", [scores, number(stage.temperature, np.float32)], {}).output(0)
     if stage.activation == "softmax":
         found = layers.create("Softmax", [scores], {"axis": 1})
     else:
