@@ -91,6 +91,13 @@ def test_help_is_quick():
     assert any(seconds() < 0.5 for _ in range(5))  # cold caches, a busy machine: the best of five counts
 
 
+def test_a_command_imports_itself_alone_and_a_sentence_in_a_log_no_rich():
+    code = "from PancreasSegLib.cli.app import run; run(['segment', 'no-such.nii'])"
+    loaded, _ = imported_by(code)
+    assert "PancreasSegLib.cli.segment" in loaded
+    assert not loaded & {"rich", "pydantic", "PancreasSegLib.cli.train", "PancreasSegLib.cli.evaluate"}
+
+
 def imports_of(path: Path) -> set[str]:
     """Return the names of the modules that a file imports anywhere."""
     names = set()

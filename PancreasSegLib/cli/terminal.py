@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -62,7 +63,7 @@ def show(table: Table) -> None:
 def note(sentence: str, *, style: str = "dim") -> None:
     """Print something by the way on stderr, unless quiet."""
     if not verbosity.quiet:
-        console(stderr=True).print(printable(sentence), style=style)
+        _tell(printable(sentence), style)
 
 
 def warn(sentence: str) -> None:
@@ -73,7 +74,15 @@ def warn(sentence: str) -> None:
 def complain(error: PancreasSegError) -> None:
     """Print an error's sentence and what to do about it on stderr, as one line; also when quiet."""
     style = "yellow" if error.exit_code == 130 else "bold red"
-    console(stderr=True).print(printable(str(error), lines=""), style=style)
+    _tell(printable(str(error), lines=""), style)
+
+
+def _tell(sentence: str, style: str) -> None:
+    """Print on stderr, with a style where a person looks; a log file need not wait for the import of rich."""
+    if _under_a_bar or sys.stderr.isatty():
+        console(stderr=True).print(sentence, style=style)
+    else:
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def printable(text: str, lines: str = "\n\t") -> str:
