@@ -227,3 +227,22 @@ def test_learning_asks_for_pytorch_first(with_engine, extension, host):
     assert with_engine.status == "Nothing was installed." and not extension
     assert learn._may_learn()
     assert extension and host.installations.requests
+
+
+def test_with_the_one_wheel_no_process_loads_torch_to_segment_correct_and_save(person, host, tmp_path):
+    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.setup.self_test_brush import check_brush
+
+    host.slicer_python.install(["openvino"])
+    host.close_scene()
+    ct = add_volume(host.scene, make_phantom(seed=0, spacing_mm=(3.0, 3.0, 5.0)).ct, "CT")
+    person.open()
+    person.segment_and_wait()
+    (segmentation,) = person.segmentations()
+    assert check_brush(host.widget, ct, segmentation).startswith("The brush excluded")
+    host.save_scene(tmp_path / "scene.mrml")
+    assert list(tmp_path.rglob("*.seg.nrrd"))
+    assert not {"torch", "monai"} & set(sys.modules)
+    libraries = Path(f"/proc/{person.logic.jobs.client.worker_pid}/maps")
+    if libraries.exists():  # where the system tells what a process has loaded
+        assert "openvino" in libraries.read_text("utf-8") and "torch" not in libraries.read_text("utf-8")
