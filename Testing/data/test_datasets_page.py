@@ -12,7 +12,7 @@ import pytest
 import source_trees as trees
 import typer
 
-from PancreasSegLib.cli.app import app
+from PancreasSegLib.cli.app import program
 from PancreasSegLib.data import adapters
 from PancreasSegLib.data.adapters import SourceOptions, all_adapters
 from PancreasSegLib.data.composed_case import compose
@@ -46,13 +46,13 @@ def test_the_adapter_of_the_page_is_found_as_one_file_and_works(page, tmp_path, 
 def test_every_format_is_in_the_table_and_the_help(page):
     in_table = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     assert set(all_adapters()) <= in_table
-    prepare = typer.main.get_command(app).commands["data"].commands["prepare"]
+    prepare = typer.main.get_command(program()).commands["data"].commands["prepare"]
     assert all(name in prepare.params[0].help for name in all_adapters())
 
 
 def test_every_option_of_the_commands_is_known_and_in_the_manual(page, project):
     manual = (project / "Resources/Docs/command-line.md").read_text("utf-8")
-    commands = typer.main.get_command(app).commands["data"].commands
+    commands = typer.main.get_command(program()).commands["data"].commands
     options = {
         name: {option for parameter in commands[name].params for option in parameter.opts if option[:2] == "--"}
         for name in ("inspect", "prepare", "split")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
@@ -213,6 +214,18 @@ def test_what_the_thresholds_saw_is_said_too(segmenter, monkeypatch):
     monkeypatch.setattr("PancreasSegLib.roi.propose_roi", lambda volume: head)
     with pytest.raises(NoPancreasError, match=r"none of them was recognised\. It looks like a head\. Check"):
         segmenter.segment(ct)
+
+
+@pytest.mark.parametrize("side", ["left", "right", None])
+def test_a_liver_on_the_left_is_said(segmenter, fine, side, monkeypatch):
+    from PancreasSegLib.roi import propose_roi
+
+    ct, _ = fine
+    seen = propose_roi(ct)
+    told = replace(seen, landmarks=seen.landmarks | {"liver_side": side})
+    monkeypatch.setattr("PancreasSegLib.roi.propose_roi", lambda volume: told)
+    warnings = segmenter.segment(ct).warnings
+    assert [warning.code for warning in warnings] == (["mirrored"] if side == "left" else [])
 
 
 def test_only_air(segmenter):
