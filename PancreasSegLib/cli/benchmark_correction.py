@@ -56,7 +56,9 @@ def command(
     organ: Annotated[
         str, typer.Option("--organ", help="The organ, by its name in dataset and model.")
     ] = "pancreas",
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda[:n] or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option("--device", help="auto, cpu, cuda[:n], mps, intel or torch:cpu.")
+    ] = "auto",
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
 ) -> None:
     """Correct a model's masks as a reader would and measure Dice, surface Dice and time after each correction.

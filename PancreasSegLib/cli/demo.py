@@ -40,7 +40,9 @@ def command(
         str | None, typer.Option(metavar="HEX", show_default=False, help="The SHA-256 of what --url gives.")
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="A model's name, or the folder of one.")] = "default",
-    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N, mps, intel or torch:cpu.")
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Which phantom.")] = 0,
 ) -> None:
     """Show what PancreasSeg does: fetch a public CT (35 MB, once), segment it, draw it.

@@ -75,7 +75,9 @@ def command(
         int, typer.Option("--bootstrap", min=100, help="Resamples for confidence intervals.")
     ] = 5000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the bootstrap.")] = 0,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda[:n] or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option("--device", help="auto, cpu, cuda[:n], mps, intel or torch:cpu.")
+    ] = "auto",
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
 ) -> None:
     """Compare masks with references on the references' own grid; with several models, compare these too.

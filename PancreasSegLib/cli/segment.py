@@ -42,7 +42,9 @@ def command(
         ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="A model's name, or the folder of one.")] = "default",
-    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N, mps, intel or torch:cpu.")
+    ] = "auto",
     roi: Annotated[
         str,
         typer.Option(
