@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -108,10 +110,18 @@ def _in_processes(
 
 
 def _quiet_child() -> None:
-    """Leave Ctrl-C to the parent, which ends its children."""
+    """Leave Ctrl-C to the parent, which ends its children; end with it, should it be killed."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True, name="pancreasseg-parent").start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _attempt(task: tuple[int, SourceCase, Callable[[SourceCase], Any]]) -> tuple[int, Any]:

@@ -5,7 +5,9 @@ ITK takes a spacing of 1 mm where a file names none or NaN, and the file's own a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from PancreasSegLib.io.formats import NRRD, extension_of
 from PancreasSegLib.io.grid import CONTRADICTION, in_mm, same_spacing, warn
 
 _MOST_BYTES = 1 << 20
+_MOST_LINES = 20_000
 _TURNS = ("TransformMatrix", "Rotation", "Orientation")
 _MM = ("mm", "millimeter", "millimeters", "millimetre", "millimetres")
 
@@ -45,10 +48,8 @@ def read_text_header(path: Path) -> dict[str, str]:
     """Return the fields of a NRRD or MetaImage header by name; the first where one is there twice."""
     is_nrrd = extension_of(path) in NRRD
     fields: dict[str, str] = {}
-    left = _MOST_BYTES
     with path.open("rb") as stream:
-        while left > 0 and (raw := stream.readline(left)):
-            left -= len(raw)
+        for raw in _header_lines(stream):
             line = raw.decode("utf-8", "replace").strip()
             if is_nrrd and not line:
                 break
@@ -60,11 +61,22 @@ def read_text_header(path: Path) -> dict[str, str]:
     return fields
 
 
+def _header_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Give the lines of a header, of which there is an end even where the file has none."""
+    left = _MOST_BYTES
+    for _ in range(_MOST_LINES):
+        raw = stream.readline(left)
+        left -= len(raw)
+        if not raw:
+            return
+        yield raw
+
+
 def header_end(path: Path) -> int:
     """Return where the header ends and voxels in the same file begin; its size where it does not end."""
     is_nrrd = extension_of(path) in NRRD
     with path.open("rb") as stream:
-        while stream.tell() < _MOST_BYTES and (raw := stream.readline(_MOST_BYTES)):
+        for raw in _header_lines(stream):
             name = raw.partition(b"=")[0].strip()
             if (is_nrrd and not raw.strip()) or (not is_nrrd and name == b"ElementDataFile"):
                 return stream.tell()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import yaml
 
-from PancreasSegLib.errors import RecipeError
+from PancreasSegLib.data.folder_lock import folder_lock
+from PancreasSegLib.errors import DatasetError, RecipeError
 from PancreasSegLib.inference.device import choose_precision
 from PancreasSegLib.inference.engine.torch_engine import DTYPES, choose_torch_device
 from PancreasSegLib.io.atomic import atomic_path
@@ -123,9 +124,24 @@ def train_networks(
             settings = LoopSettings(world, everyone, chosen.monitor.log_every, chosen.data.cache_memory_gb)
             run = _Run(chosen, device, dtype, settings, resume, shown, cancel)
             for task in todo:
-                run.train(task)
+                with _alone(task.folder) if world.first else nullcontext():
+                    run.train(task)
         files = [network_file(chosen, task.name) for task in tasks]
         return world.from_first(lambda: [path for path in files if path.is_file()])
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a network's folder against another training; processes that train other networks may go on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(folder_lock(folder, patience_s=0.0))
+        except DatasetError as error:
+            raise RecipeError(
+                f"Another training is writing to {folder}.", "Wait for its end, or give another name or output."
+            ) from error
+        yield
 
 
 def _checked(recipe: Recipe, resume: bool) -> Recipe:

@@ -6,6 +6,11 @@ import time
 
 import pytest
 
+from PancreasSegLib.data.folder_lock import folder_lock
+from PancreasSegLib.errors import RecipeError
+from PancreasSegLib.training.recipe import load_recipe
+from PancreasSegLib.training.run import train_networks
+
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to a child on Windows")
@@ -34,3 +39,11 @@ def test_ctrl_c_keeps_what_was_reached(recipe_file, tmp_path, heeding_sigint):
     done = subprocess.run(again, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
     assert "model package" in done.stdout
+
+
+def test_two_trainings_do_not_write_one_folder(recipe_file, tmp_path):
+    folder = tmp_path / "runs" / "tiny" / "fold-all" / "segmenter-0"
+    folder.mkdir(parents=True)
+    with folder_lock(folder), pytest.raises(RecipeError, match="Another training"):
+        train_networks(load_recipe(recipe_file), resume=True)
+    assert not (folder / "losses.csv").exists()
