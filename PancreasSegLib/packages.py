@@ -112,14 +112,19 @@ _ALL = (
     Extra(
         "torch",
         "GPUs, for a model that learns a patient, and for the import and export of models",
-        (TORCH, Package("monai", "1.5"), Package("safetensors", "0.4.3"), Package("onnx", "1.17")),
+        (
+            TORCH,
+            Package("monai", "1.5"),
+            Package("safetensors", "0.4.3"),
+            Package("onnx", "1.17"),
+            Package("pyyaml", "6", "yaml"),
+        ),
     ),
     Extra(
         "train",
         "training, and for corrections by a simulated reader",
         (
             Package("pydantic", "2.6"),
-            Package("pyyaml", "6", "yaml"),
             Package("tensorboard", "2.14"),
             Package("einops", "0.6"),
             Package("scikit-image", "0.21", "skimage"),

@@ -79,13 +79,13 @@ def test_a_refusal_names_what_is_missing_and_the_extra_that_brings_it(without):
         require("train", "Training")
     assert refused.value.message == "Training needs torch and pyyaml, which are not here."
     assert "'.[train]'" in refused.value.hint
-    with pytest.raises(MissingPackageError, match=r"needs torch, which is not here\. .*\[torch\]"):
+    with pytest.raises(MissingPackageError, match=r"needs torch and pyyaml, which are not here\. .*\[torch\]"):
         require("torch", "An import")
 
 
 @pytest.mark.parametrize(
     ("module", "hint"),
-    [("monai.networks", ".[torch]"), ("yaml", ".[train]"), ("rich", "pip install ."), ("os", "")],
+    [("monai.networks", ".[torch]"), ("yaml", ".[torch]"), ("rich", "pip install ."), ("os", "")],
 )
 def test_a_failed_import_becomes_a_sentence(module, hint):
     said = sentence_for(ImportError("no", name=module))

@@ -67,8 +67,8 @@ def command(
 
 def _public_ct(url: str | None, sha256: str | None) -> Path | None:
     """Return the fetched CT, None where it cannot be had (with the reason told)."""
-    from PancreasSegLib.cli.download import PublicFile, fetch
     from PancreasSegLib.cli.progress_bar import ProgressBar
+    from PancreasSegLib.models.catalogue.download import PublicFile, fetch
     from PancreasSegLib.progress import ProgressEvent
     from PancreasSegLib.user_folders import cache_folder
 

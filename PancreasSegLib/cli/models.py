@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from PancreasSegLib.cli import model_card
+from PancreasSegLib.cli import model_card, model_import, public_models
 from PancreasSegLib.cli.shared_options import share_options
 from PancreasSegLib.cli.terminal import console, note, say, show
 
 if TYPE_CHECKING:
     from PancreasSegLib.models import ModelPackage
 
-app = typer.Typer(help="List, show, verify, add, remove and export model packages.", no_args_is_help=True)
+app = typer.Typer(help="List, find, get, import, show, verify, remove and export models.", no_args_is_help=True)
 app.command("card")(model_card.command)
+app.command("import")(model_import.command)
+app.command("find")(public_models.find_command)
+app.command("get")(public_models.get_command)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A package's name, or its folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -185,54 +188,6 @@ def add_command(
 
     package = add_package(source, force=force)
     say(f"Added {package.name} {package.version}. Use it with --model {package.name}")
-
-
-@app.command("import")
-def import_command(
-    source: Annotated[
-        Path, typer.Argument(metavar="ZIP_OR_FOLDER", help="A MONAI bundle, or a trained nnU-Net v2 model.")
-    ],
-    name: Annotated[str, typer.Option(help="What --model will take; by default the model's own name.")] = "",
-    organ: Annotated[
-        list[str] | None,
-        typer.Option(help="A label to write, as the model calls it; can be given again. By default the pancreas."),
-    ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Run the model's own code ($ expressions, classes, TorchScript).")
-    ] = False,
-    axes: Annotated[
-        str, typer.Option(help="The axes it was trained on, e.g. RAS, where the model does not say.")
-    ] = "",
-    spacing: Annotated[
-        tuple[float, float, float] | None,
-        typer.Option(metavar="X Y Z", help="The spacing in mm it was trained on, where the model does not say."),
-    ] = None,
-    configuration: Annotated[
-        str, typer.Option(help="Which of several nnU-Net configurations, e.g. 3d_fullres.")
-    ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Replace a package of the same name.")] = False,
-) -> None:
-    """Turn a model of another program into a package of yours."""
-    from PancreasSegLib.packages import require
-
-    require("torch", "The import of a model")
-    from PancreasSegLib.models.imports import import_model
-
-    found = import_model(
-        source,
-        name=name,
-        organs=organ or [],
-        trust=trust,
-        force=force,
-        axes=axes.upper(),
-        spacing_mm=spacing,
-        configuration=configuration,
-    )
-    package = found.package
-    say(f"Imported the {found.kind} as {package.name}, which writes {', '.join(package.labels)}.")
-    for text in found.notes:
-        note(text)
-    say(f"Use it with --model {package.name}")
 
 
 @app.command("remove")

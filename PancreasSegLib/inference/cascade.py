@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.errors import NoPancreasError, RegionError
 from PancreasSegLib.inference.forecast import expected_seconds
+from PancreasSegLib.inference.loading import uses_default_localiser
 from PancreasSegLib.inference.localisation import Localisation, localise, localise_any, touched_sides, widened
+from PancreasSegLib.inference.original_grid import whole_windows
+from PancreasSegLib.inference.original_run import OriginalRun, OriginalScores, network_turn
 from PancreasSegLib.inference.plausibility import cut_by_region, judge_organs, observations, refusal
 from PancreasSegLib.inference.prediction import Pass, Predictor, plan_stage, window_budget
 from PancreasSegLib.inference.preparation import BodyOutline, network_input
@@ -24,6 +27,7 @@ from PancreasSegLib.inference.settings import CascadeSettings
 from PancreasSegLib.inference.stage_grid import stage_grid
 from PancreasSegLib.inference.tracker import Tracker
 from PancreasSegLib.models import ModelPackage
+from PancreasSegLib.models.axes import NetworkAxes
 from PancreasSegLib.postprocess import expected_dice, filled_holes, label_statistics, plausible_pieces
 from PancreasSegLib.roi import RoiProposal
 from PancreasSegLib.volume import Box, Geometry, Volume, resample
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Roi = Box | Literal["auto", "none"]
+
+_SPARE_MM = 10.0  # of the margin around a localised organ, where a window less is worth more
+_LIKELIER = 0.5  # a label that has more than this is ahead of all others
 
 
 @dataclass(eq=False)
@@ -111,6 +118,7 @@ class Cascade:
         self.sought = f"the {self.organ}" if package.seeks_pancreas or len(package.labels) == 1 else "the organs"
         self.nominal_s = self.measured_s = 0.0
         self._body: BodyOutline | None = None
+        self._scores: OriginalScores | None = None
 
     def run(self, roi: Roi, proposal: RoiProposal | None = None) -> Outcome:
         """Run all stages.
@@ -133,7 +141,9 @@ class Cascade:
             region = self._region(roi, proposal, outcome)
         crop: Box | None = None
         if region is not None:
-            if self._is_single_pass:
+            if self._sees_all(roi):
+                crop = region
+            elif is_single_pass(self.package, self.settings, roi):
                 crop = region.grown(self.settings.proposal_margin_mm, self.ct.geometry)
             else:
                 localiser = self.networks.get("localiser", self.networks["segmenter"])
@@ -169,10 +179,14 @@ class Cascade:
             name: Volume(p.astype(np.float16), grid) for name, p in zip(self.package.labels, found, strict=True)
         }
 
-    @property
-    def _is_single_pass(self) -> bool:
-        """Whether the segmenter sees the whole region at once: without a localiser, all but the pancreas."""
-        return is_single_pass(self.package, self.settings)
+    def _sees_all(self, roi: Roi) -> bool:
+        """Whether an imported network sees the whole scan, as where it comes from."""
+        return (
+            self.networks["segmenter"].stage.original is not None
+            and not isinstance(roi, Box)
+            and is_single_pass(self.package, self.settings, roi)
+            and (roi == "none" or self.settings.localiser == "none" or not self.package.seeks_pancreas)
+        )
 
     def _allowed(self, roi: Roi) -> Box:
         """Return the canonical box that may be written."""
@@ -193,6 +207,8 @@ class Cascade:
         self.tracker.done(0.4)
         if isinstance(roi, Box):
             return self._allowed(roi)
+        if self._sees_all(roi):
+            return Box.whole(self.ct.geometry)
         if roi == "none" or not self.package.seeks_pancreas:
             if self._body is None and roi == "auto":
                 outcome.reason = "There is no body in the scan."
@@ -280,9 +296,12 @@ class Cascade:
             Their grid.
         """
         network, ct = self.networks["segmenter"], self.ct.geometry
+        if network.stage.original is not None:
+            return self._segmented_as_original(network, crop, roi)
         channels = [network.stage.labels[name] for name in self.package.labels]
         scales, message = self.settings.extra_scales, f"segmenting {self.sought}"
-        if not self.package.seeks_pancreas and self._is_single_pass:
+        whole = is_single_pass(self.package, self.settings, roi) and not self.package.seeks_pancreas
+        if whole:
             scales = ()  # the gain is on a small organ; a whole body would take three times as long
         for last in (False, True):
             with ExitStack() as under_way:
@@ -294,11 +313,39 @@ class Cascade:
                 grid = views[0].grid
                 box = Box.of_mask(found.max(axis=0) >= self.settings.threshold)
                 lower, upper = touched_sides(box, grid, ct) if box is not None else ([], [])
-                whole = self._is_single_pass and not self.package.seeks_pancreas
                 if last or isinstance(roi, Box) or whole or not any(lower + upper):
                     return self._averaged(found, views), grid
             crop = widened(crop, ct, lower, upper, self.settings.widen_mm)
         raise AssertionError("the second crop is the last")
+
+    def _segmented_as_original(
+        self, network: StageNetwork, crop: Box, roi: Roi
+    ) -> tuple[NDArray[np.float32], Geometry]:
+        """Segment the crop as an imported network's own program would a file of it; see :meth:`_segmented`."""
+        ct, original = self.ct.geometry, network.stage.original
+        assert original is not None
+        if "localiser" in self.networks:  # a window of a large network takes all the memory that there is to spare
+            self.networks["localiser"].release()
+        turn = network_turn(network.stage, original, self.axes)
+        localised = not isinstance(roi, Box) and not is_single_pass(self.package, self.settings, roi)
+        spare = _SPARE_MM if localised else 0.0
+        for last in (False, True):
+            seen = whole_windows(crop, ct, network.stage, NetworkAxes(network.stage.axes), turn, spare)
+            run = OriginalRun(self.ct, seen, network, turn, self.settings)
+            self.predictor.tilings["segmenter"] = run.tiling
+            nominal = run.runs * expected_seconds(network, run.tiling, self.threads)
+            started = time.perf_counter()
+            with self.tracker.stage("segment", f"segmenting {self.sought}", self.pace * nominal):
+                self._scores = run.scores(self.predictor.streams(network.device), self.tracker.done)
+            self.nominal_s += nominal
+            self.measured_s += time.perf_counter() - started
+            found, grid = self._scores.probability(self._scores.margins), self._scores.geometry(ct)
+            box = Box.of_mask(found.max(axis=0) >= _LIKELIER)
+            lower, upper = touched_sides(box, grid, ct) if box is not None else ([], [])
+            if last or isinstance(roi, Box) or self._sees_all(roi) or not any(lower + upper):
+                break
+            crop = widened(seen, ct, lower, upper, self.settings.widen_mm)
+        return found, grid
 
     def _averaged(self, found: NDArray[np.floating], views: Sequence[_View]) -> NDArray[np.float32]:
         """Return the mean of the first view, which is known, and the others on its grid."""
@@ -311,6 +358,9 @@ class Cascade:
 
     def _restored(self, found: NDArray[np.float32], grid: Geometry, allowed: Box, outcome: Outcome) -> None:
         """Clean the probabilities, in place, and write the mask."""
+        if self._scores is not None:
+            self._restored_as_original(self._scores, found, grid, allowed, outcome)
+            return
         for number, (name, probability) in enumerate(zip(self.package.labels, found, strict=True)):
             raw = probability >= self.settings.threshold
             kept = plausible_pieces(raw, grid, probability)
@@ -330,6 +380,23 @@ class Cascade:
         for number, name in enumerate(self.package.labels):
             mask = found[number] >= self.settings.threshold
             outcome.statistics[name] = {"confidence": expected_dice(mask, found[number])}
+
+    def _restored_as_original(
+        self,
+        scores: OriginalScores,
+        found: NDArray[np.float32],
+        grid: Geometry,
+        allowed: Box,
+        outcome: Outcome,
+    ) -> None:
+        """Write the mask as an imported network's own program does; cleaned up only where that is wanted."""
+        if self.settings.cleaned:
+            scores = scores.cleaned(self.ct.geometry)
+        values = tuple(self.package.labels.values())
+        scores.write(self.axes.apply(outcome.mask), values, allowed, self.tracker.done)
+        for name, likely in zip(self.package.labels, found, strict=True):
+            outcome.probability[name] = Volume(likely.astype(np.float16), grid)
+            outcome.statistics[name] = {"confidence": expected_dice(likely >= _LIKELIER, likely)}
 
     def _measured(self, grid: Geometry, allowed: Box, outcome: Outcome, sought: bool) -> None:
         """Add statistics and judge them; a refused result leaves the mask empty."""
@@ -413,9 +480,11 @@ class _View:
     message: str
 
 
-def is_single_pass(package: ModelPackage, settings: CascadeSettings) -> bool:
+def is_single_pass(package: ModelPackage, settings: CascadeSettings, roi: Roi = "auto") -> bool:
     """Whether the segmenter sees the whole region at once instead of a crop around what was found coarsely."""
-    return package.stage("localiser") is None and (settings.single_pass or not package.seeks_pancreas)
+    if package.stage("localiser") is not None or (roi == "auto" and uses_default_localiser(package, settings)):
+        return False
+    return settings.single_pass or not package.seeks_pancreas
 
 
 def _no_abdomen(proposal: RoiProposal | None) -> list[str]:

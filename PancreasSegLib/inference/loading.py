@@ -12,7 +12,7 @@ from PancreasSegLib.inference.prediction import is_out_of_memory
 from PancreasSegLib.inference.result import SegmentationWarning
 from PancreasSegLib.inference.settings import CascadeSettings
 from PancreasSegLib.inference.stage_network import StageNetwork
-from PancreasSegLib.models import ModelPackage, Stage
+from PancreasSegLib.models import ModelPackage, Stage, find_package
 from PancreasSegLib.models.engine_graph import lacks_graphs
 from PancreasSegLib.packages import EXTRAS
 
@@ -62,6 +62,27 @@ def load_networks(
     _log.warning(warning.sentence)
     place = able_to_run(package, package.stages, choose_device("cpu"))
     return _load(package, place, choose_precision(place), threads, settings), [warning]
+
+
+def uses_default_localiser(package: ModelPackage, settings: CascadeSettings) -> bool:
+    """Whether the built-in model's localiser finds the pancreas for a package that has none."""
+    return settings.localiser == "default" and package.seeks_pancreas and package.stage("localiser") is None
+
+
+def load_default_localiser(device: str, precision: str, threads: int) -> StageNetwork:
+    """Load the localiser of the built-in model.
+
+    Raises
+    ------
+    ModelPackageError
+        If the built-in model is missing or damaged.
+    """
+    package = find_package()
+    stage = package.stage("localiser")
+    if stage is None:
+        raise ModelPackageError("The built-in model has no localiser.", "Import the model with --localiser none.")
+    place = able_to_run(package, (stage,), choose_device(device))
+    return load_stage(package, stage, place, choose_precision(place, precision), threads, 1)
 
 
 def able_to_run(package: ModelPackage, stages: tuple[Stage, ...], device: Device) -> Device:
@@ -116,7 +137,7 @@ def _images(package: ModelPackage, stage: Stage, settings: CascadeSettings) -> f
     """Return how many images of a scan a stage sees that do not wait for each other, by a lower bound."""
     if stage.role == "localiser":
         return 1
-    if package.stage("localiser") is None:
+    if package.stage("localiser") is None and not uses_default_localiser(package, settings):
         return math.inf  # the whole body, in windows
     return 1 + len(settings.extra_scales)
 

@@ -115,7 +115,11 @@ class Segmenter:
         DeviceError
             If the device is not there.
         """
-        from PancreasSegLib.inference.loading import load_networks
+        from PancreasSegLib.inference.loading import (
+            load_default_localiser,
+            load_networks,
+            uses_default_localiser,
+        )
         from PancreasSegLib.inference.threads import default_threads
         from PancreasSegLib.models import find_package, read_checksums
 
@@ -123,6 +127,8 @@ class Segmenter:
         _check_package(package)
         threads, settings = threads or default_threads(), settings or CascadeSettings(**package.settings)
         networks, warnings = load_networks(package, device, precision, threads, settings)
+        if uses_default_localiser(package, settings):
+            networks = {"localiser": load_default_localiser(device, precision, threads), **networks}
         weights = {name for stage in package.stages for name in stage.weights}
         sums = {name: digest for name, digest in read_checksums(package.path).items() if name in weights}
         loaded = cls(package, networks, threads=threads, settings=settings, checksums=sums)
@@ -270,7 +276,7 @@ class Segmenter:
                 region = axes.apply_box(box or Box.whole(volume.geometry))
             elif roi == "auto" and not propose:
                 region = _usual_region(axes)
-        single = is_single_pass(self.package, self.settings)
+        single = is_single_pass(self.package, self.settings, roi)
         return make_forecast(
             self.networks, axes.target, region, self.settings, self.threads, self._pace, single_pass=single
         )

@@ -41,6 +41,14 @@ class CascadeSettings:
     single_pass : bool
         Whether a package without a localiser segments the whole region at once, as the programs that imported
         models come from do, instead of looking for the organ first.
+    localiser : str
+        Where an imported model of the pancreas looks: ``"default"`` lets the built-in model's localiser find the
+        organ first, ``"own"`` what the package itself does, ``"none"`` is the whole region or scan.
+    cleaned : bool
+        Whether stray pieces and holes are cleaned up; not for imported models, whose programs do not.
+    mirrored : bool
+        Whether an imported model also sees the scan mirrored, along the axes that its program mirrors, and
+        averages: eight times the work for three axes.
     least_organs : int
         Neighbouring organs that must be in view, where the network knows them.
     least_extent_mm : float
@@ -57,6 +65,9 @@ class CascadeSettings:
     widen_mm: float = 60.0
     extra_scales: tuple[float, ...] = (0.9, 1.1)
     single_pass: bool = False
+    localiser: str = "own"
+    cleaned: bool = True
+    mirrored: bool = False
     threshold: float = 0.5
     smallest_ml: float = 2.0
     usual_ml: tuple[float, float] = (15.0, 250.0)

@@ -12,9 +12,9 @@ from PancreasSegLib.errors import ModelPackageError, NetworkError
 from PancreasSegLib.models.axes import OURS, NetworkAxes, are_axes
 from PancreasSegLib.models.checksums import file_inside, verify_files
 from PancreasSegLib.models.json_fields import JsonFields
-from PancreasSegLib.models.package import ModelPackage, Stage
+from PancreasSegLib.models.package import ModelPackage, Original, Stage
 from PancreasSegLib.networks import find_network, input_multiple
-from PancreasSegLib.networks.imported import TORCHSCRIPT
+from PancreasSegLib.networks.imported import TORCHSCRIPT, given_channels
 
 METADATA_FILE = "configs/metadata.json"
 FORMAT_VERSION = 1
@@ -27,7 +27,11 @@ HU_MASKS = ("none", "mask", "channel")
 ACTIVATIONS = ("softmax", "sigmoid")
 PROGRAM_SUFFIX = ".ts"
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", PROGRAM_SUFFIX)
-_LATER = {"axes": OURS, "activation": "softmax"}
+PROGRAMS = ("nnunet", "monai")
+LOCALISERS = ("default", "own", "none")
+_LATER = {"axes": OURS, "activation": "softmax", "original": None}
+_STEPS: dict[str, set[str]] = {"zscore": {"nonzero"}, "range": {"low", "high"}, "sigmoid": set()}
+_MOST_STEPS = 8
 _MOST_OVERLAP = 0.9
 _MOST_SCALES = 4
 _MAX_METADATA_BYTES = 8 << 20
@@ -155,8 +159,9 @@ def parse_metadata(content: Any, folder: Path) -> ModelPackage:
 def _parse_settings(block: JsonFields) -> dict[str, Any]:
     """Read the settings of the cascade that a package may choose: enough to feed a network as its maker did."""
     found = JsonFields(block.mapping("settings", {}), block.file, f"{block.place}.settings")
-    if set(found.value) - {"overlap", "extra_scales", "single_pass"}:
-        raise block.error("settings", "made of overlap, extra_scales and single_pass")
+    known = ("overlap", "extra_scales", "single_pass", "cleaned", "mirrored", "localiser")
+    if set(found.value) - set(known):
+        raise block.error("settings", f"made of {', '.join(known)}")
     settings: dict[str, Any] = {}
     if "overlap" in found.value:
         settings["overlap"] = found.number("overlap")
@@ -167,10 +172,13 @@ def _parse_settings(block: JsonFields) -> dict[str, Any]:
         settings["extra_scales"] = scales
         if len(scales) > _MOST_SCALES or any(not 0.5 <= v <= 2 for v in scales):
             raise found.error("extra_scales", f"at most {_MOST_SCALES} numbers from 0.5 to 2")
-    if "single_pass" in found.value:
-        settings["single_pass"] = found.get("single_pass")
-        if not isinstance(settings["single_pass"], bool):
-            raise found.error("single_pass", "true or false")
+    for name in ("single_pass", "cleaned", "mirrored"):
+        if name in found.value:
+            settings[name] = found.get(name)
+            if not isinstance(settings[name], bool):
+                raise found.error(name, "true or false")
+    if "localiser" in found.value:
+        settings["localiser"] = found.choice("localiser", LOCALISERS)
     return settings
 
 
@@ -206,11 +214,52 @@ def _parse_stage(fields: JsonFields) -> Stage:
         temperature=fields.number("temperature", positive=True) if "temperature" in fields.value else 1.0,
         axes=fields.text("axes", OURS),
         activation=fields.choice("activation", ACTIVATIONS, "softmax"),
+        original=_parse_original(fields),
     )
     if not are_axes(stage.axes):
         raise fields.error("axes", "three letters of L or R, P or A, S or I")
     _check_network(stage, fields)
     return stage
+
+
+def _parse_original(fields: JsonFields) -> Original | None:
+    if fields.value.get("original") is None:
+        return None
+    found = JsonFields(fields.get("original"), fields.file, f"{fields.place}.original")
+    axes = found.items("mirrored_axes", [])
+    if not all(axis in (0, 1, 2) and not isinstance(axis, bool) for axis in axes) or len(set(axes)) != len(axes):
+        raise found.error("mirrored_axes", "different numbers from 0 to 2")
+    as_filed = found.get("as_filed", False)
+    if not isinstance(as_filed, bool):
+        raise found.error("as_filed", "true or false")
+    kept = found.number("kept_spacing") if "kept_spacing" in found.value else 0.0
+    if not 0 <= kept < 1:
+        raise found.error("kept_spacing", "from 0 to below 1")
+    return Original(
+        kept_spacing=kept,
+        program=found.choice("program", PROGRAMS),
+        as_filed=as_filed,
+        intensity=_parse_intensity(found),
+        mirrored_axes=tuple(axes),
+        blending=found.choice("blending", ("gaussian", "constant"), "gaussian"),
+        padding=found.choice("padding", ("constant", "edge"), "constant"),
+        restores=found.choice("restores", ("scores", "probabilities", "labels"), "scores"),
+    )
+
+
+def _parse_intensity(original: JsonFields) -> tuple[dict[str, Any], ...]:
+    steps = []
+    for number, entry in enumerate(original.items("intensity", [])):
+        step = JsonFields(entry, original.file, f"{original.place}.intensity[{number}]")
+        name = step.choice("step", tuple(_STEPS))
+        if set(step.value) - {"step"} - _STEPS[name] or number >= _MOST_STEPS:
+            raise original.error("intensity", f"a few steps: {', '.join(_STEPS)}, with their own fields")
+        if name == "range" and step.number("low") >= step.number("high"):
+            raise step.error("high", "above low")
+        if not isinstance(step.get("nonzero", False), bool):
+            raise step.error("nonzero", "true or false")
+        steps.append(dict(step.value))
+    return tuple(steps)
 
 
 def _check_network(stage: Stage, fields: JsonFields) -> None:
@@ -252,7 +301,7 @@ def _along_ijk(sizes: Sequence[int], axes: str) -> tuple[int, ...]:
 def _check_channels(stage: Stage, arguments: dict[str, Any], fields: JsonFields) -> None:
     channels = 2 if stage.hu_mask == "channel" else 1
     # a sigmoid has no channel for the background, so labels count from 1 all the same
-    classes = arguments["out_channels"] + (stage.activation == "sigmoid")
+    classes = given_channels(arguments) + (stage.activation == "sigmoid")
     if arguments["in_channels"] != channels:
         raise fields.error(
             "arguments", f"those of a network with {channels} input channel(s), as hu_mask asks for"

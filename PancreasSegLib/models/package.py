@@ -14,6 +14,42 @@ _INSIDE = ("tumour", "tumor", "cancer", "lesion", "cyst")
 
 
 @dataclass(frozen=True)
+class Original:
+    """How the program that an imported network comes from runs it, where that differs from ours.
+
+    Attributes
+    ----------
+    program : str
+        ``"nnunet"`` or ``"monai"``: which grid it lays over a scan, and how it interpolates.
+    as_filed : bool
+        Whether it takes the axes of a scan as they lie in the file; ``axes`` then says only how it exchanges them.
+    intensity : tuple of dict
+        What follows the clipping and ``(HU - mean_hu) / std_hu``, in this order: ``{"step": "zscore"}`` and
+        ``{"step": "range", "low", "high"}`` measure the whole scan, ``"zscore"`` also without what is 0
+        (``"nonzero"``); ``{"step": "sigmoid"}``.
+    mirrored_axes : tuple of int
+        The network's axes along which it mirrors and averages at test time.
+    blending : str
+        ``"gaussian"`` or ``"constant"`` weights of overlapping windows.
+    padding : str
+        ``"constant"`` (0 after the normalisation) or ``"edge"``, where a scan is smaller than a window.
+    restores : str
+        What it interpolates back to the scan's grid: ``"scores"``, ``"probabilities"`` or ``"labels"``.
+    kept_spacing : float
+        A scan's spacing that differs by no more than this share from the network's is left as it is.
+    """
+
+    program: str
+    as_filed: bool = False
+    intensity: tuple[dict[str, Any], ...] = ()
+    mirrored_axes: tuple[int, ...] = ()
+    blending: str = "gaussian"
+    padding: str = "constant"
+    restores: str = "scores"
+    kept_spacing: float = 0.0
+
+
+@dataclass(frozen=True)
 class Stage:
     """One network of the cascade.
 
@@ -54,6 +90,8 @@ class Stage:
     activation : str
         ``"softmax"``; or ``"sigmoid"``, for networks that score each label by itself and the background not at
         all: the label of value v is their channel v - 1.
+    original : Original or None
+        How an imported network is run where it comes from; None for one of ours.
     """
 
     role: str
@@ -71,6 +109,7 @@ class Stage:
     temperature: float = 1.0
     axes: str = OURS
     activation: str = "softmax"
+    original: Original | None = None
 
     @property
     def spatial_dims(self) -> int:

@@ -118,7 +118,12 @@ def build_stage_network(package: ModelPackage, stage: Stage, member: int = 0, *,
     if stage.network == TORCHSCRIPT:
         name = _member(package, stage, member)
         verify_files(package.path, [name])
-        return load_program(file_inside(package.path, name))
+        program, kept = load_program(file_inside(package.path, name)), stage.arguments.get("kept")
+        if not kept:
+            return program
+        from PancreasSegLib.networks.kept_channels import keep_channels
+
+        return keep_channels(program, kept, stage.arguments.get("background", True))
     weights = load_weights(package, stage, member)
     path = package.path / stage.weights[member]
     try:

@@ -25,6 +25,8 @@ COMMON = {
     "norm": 'Normalisation: "instance", "batch" or "group", or [name, {options}].',
     "activation": 'Activation: "leakyrelu", "relu", "prelu", "elu", "selu" or "gelu", or [name, {options}].',
     "dropout": "Probability of dropping a unit, 0 for none.",
+    "kept": "Channels that are wanted, by the label that they make together; all if empty.",
+    "background": "Whether the highest of the other scores is kept too, as a softmax needs it.",
     "deep_supervision": "Whether coarser levels give scores of their own in training.",
 }
 """Meaning of the arguments that most architectures share."""

@@ -74,6 +74,8 @@ def monai(
     in_channels: int = 1,
     out_channels: int = 2,
     spatial_dims: int = 3,
+    kept: Sequence[Sequence[int]] = (),
+    background: bool = True,
 ) -> dict[str, Any]:
     """Arguments of a network of MONAI.
 
@@ -94,7 +96,27 @@ def monai(
         )
     dimensions(spatial_dims)
     channels(in_channels, out_channels)
-    return {"class_name": class_name, "options": dict(options)}
+    groups = _groups(kept, out_channels, background)
+    return {"class_name": class_name, "options": dict(options), **groups}
+
+
+def _groups(kept: Any, out_channels: int, background: bool) -> dict[str, Any]:
+    """Check the channels that are kept."""
+    groups = [list(group) for group in kept]
+    numbers = [number for group in groups for number in group]
+    if any(not group for group in groups) or not all(
+        isinstance(n, int) and not isinstance(n, bool) and 0 <= n < out_channels for n in numbers
+    ):
+        raise NetworkError(f"kept is {kept!r}.", f"Lists of channels from 0 to {out_channels - 1}.")
+    if background and groups and len(set(numbers)) == out_channels:
+        raise NetworkError("kept holds every channel.", "One is the background, and is kept anyway.")
+    return {"kept": groups, "background": bool(background)}
+
+
+def given_channels(arguments: Mapping[str, Any]) -> int:
+    """Return how many scores a voxel a network with such arguments gives."""
+    kept = arguments.get("kept") or ()
+    return len(kept) + bool(arguments.get("background", True)) if kept else int(arguments["out_channels"])
 
 
 def _is_plain(value: Any) -> bool:
@@ -108,9 +130,17 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float))
 
 
-def torchscript(*, in_channels: int = 1, out_channels: int = 2, spatial_dims: int = 3) -> dict[str, Any]:
+def torchscript(
+    *,
+    in_channels: int = 1,
+    out_channels: int = 2,
+    spatial_dims: int = 3,
+    kept: Sequence[Sequence[int]] = (),
+    background: bool = True,
+) -> dict[str, Any]:
     """Arguments of a TorchScript program, which is its own network and needs none."""
-    return {"spatial_dims": dimensions(spatial_dims), **channels(in_channels, out_channels)}
+    groups = _groups(kept, out_channels, background)
+    return {"spatial_dims": dimensions(spatial_dims), **channels(in_channels, out_channels), **groups}
 
 
 def nnunet_plain(
@@ -126,6 +156,8 @@ def nnunet_plain(
     conv_bias: bool = True,
     norm: Layer = "instance",
     activation: Layer = "leakyrelu",
+    kept: Sequence[Sequence[int]] = (),
+    background: bool = True,
 ) -> dict[str, Any]:
     """Arguments of nnU-Net's ``PlainConvUNet``.
 
@@ -155,6 +187,7 @@ def nnunet_plain(
         "norm_name": norm_layer(norm),
         "act_name": activation_layer(activation),
         "residual": False,
+        **_groups(kept, out_channels, background),
     }
 
 
@@ -171,6 +204,8 @@ def nnunet_residual(
     conv_bias: bool = True,
     norm: Layer = "instance",
     activation: Layer = "leakyrelu",
+    kept: Sequence[Sequence[int]] = (),
+    background: bool = True,
 ) -> dict[str, Any]:
     """Arguments of nnU-Net's ``ResidualEncoderUNet``.
 
@@ -197,6 +232,8 @@ def nnunet_residual(
         conv_bias=conv_bias,
         norm=norm,
         activation=activation,
+        kept=kept,
+        background=background,
     )
     return {**arguments, "residual": True}
 

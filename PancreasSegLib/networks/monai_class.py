@@ -9,6 +9,8 @@ from typing import Any
 from monai.networks import nets
 from torch import Tensor, nn
 
+from PancreasSegLib.networks.kept_channels import Groups, keep_channels
+
 _STALE = {"img_size", "pretrained"}
 """Sizes that newer versions do not ask for, and weights from elsewhere, which those of the package replace."""
 
@@ -27,7 +29,9 @@ class _OneOutput:
         return scores if self.training else scores[0]
 
 
-def build_monai_class(class_name: str, options: Mapping[str, Any]) -> nn.Module:
+def build_monai_class(
+    class_name: str, options: Mapping[str, Any], kept: Groups = (), background: bool = True
+) -> nn.Module:
     """Build a network of ``monai.networks.nets``; its state dict is MONAI's own.
 
     Parameters
@@ -36,6 +40,8 @@ def build_monai_class(class_name: str, options: Mapping[str, Any]) -> nn.Module:
         One of :data:`PancreasSegLib.networks.imported.MONAI_CLASSES`.
     options : mapping
         Keyword arguments of the class.
+    kept, background
+        As for :func:`PancreasSegLib.networks.kept_channels.keep_channels`.
     """
     base = getattr(nets, class_name, None)
     if base is None:
@@ -45,4 +51,4 @@ def build_monai_class(class_name: str, options: Mapping[str, Any]) -> nn.Module:
     if "pretrained" in known:
         arguments["pretrained"] = False
     network: nn.Module = type(base.__name__, (_OneOutput, base), {})(**arguments)
-    return network
+    return keep_channels(network, kept, background) if kept else network

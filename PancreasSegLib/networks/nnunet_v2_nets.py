@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from PancreasSegLib.networks.kept_channels import Groups, joined_convolution
+
 Axes = Sequence[int]
 Layer = tuple[str, dict[str, Any]]
 
@@ -157,8 +159,11 @@ class _Decoder(nn.Module):
         strides: Sequence[Axes],
         blocks: Sequence[int],
         shared: tuple[bool, Layer, Layer],
+        kept: Groups,
+        background: bool,
     ) -> None:
         super().__init__()
+        self._kept, self._background = kept, background
         ups, stages, scores = [], [], []
         for count, level in zip(blocks, reversed(range(len(filters) - 1)), strict=True):
             a, b, stride = filters[level + 1], filters[level], tuple(strides[level + 1])
@@ -173,8 +178,12 @@ class _Decoder(nn.Module):
         for i, (up, stage) in enumerate(zip(self.transpconvs, self.stages, strict=True)):
             y = stage(torch.cat((up(y), skips[-2 - i]), dim=1))
             if self.training or i == len(self.stages) - 1:
-                scores.append(self.seg_layers[i](y))
+                scores.append(self._scores(self.seg_layers[i], y))
         return scores[::-1]
+
+    def _scores(self, layer: Any, y: Tensor) -> Tensor:
+        scores: Tensor = layer(y) if not self._kept else joined_convolution(y, layer, self._kept, self._background)
+        return scores
 
 
 class NnUNetV2(nn.Module):
@@ -194,6 +203,8 @@ class NnUNetV2(nn.Module):
         Normalisation and activation with their options.
     residual : bool
         Whether the encoder is that of ``ResidualEncoderUNet``.
+    kept, background
+        As for :func:`PancreasSegLib.networks.kept_channels.keep_channels`; without groups all channels are kept.
     """
 
     def __init__(
@@ -210,11 +221,15 @@ class NnUNetV2(nn.Module):
         norm_name: Layer,
         act_name: Layer,
         residual: bool,
+        kept: Groups = (),
+        background: bool = True,
     ) -> None:
         super().__init__()
         shared = (conv_bias, norm_name, act_name)
         self.encoder = _Encoder(spatial_dims, in_channels, filters, kernel_size, strides, blocks, residual, shared)
-        self.decoder = _Decoder(spatial_dims, out_channels, filters, kernel_size, strides, decoder_blocks, shared)
+        self.decoder = _Decoder(
+            spatial_dims, out_channels, filters, kernel_size, strides, decoder_blocks, shared, kept, background
+        )
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         """Scores ``(n, classes, z, y, x)``; in training a list from fine to coarse."""

@@ -91,7 +91,7 @@ def test_a_model_of_another_program_is_imported(run, tmp_path):
     assert "--model mine" in said
     nnunet_models.write_nnunet(tmp_path / "results")
     assert "Imported the nnU-Net v2 model as Dataset007_Pancreas-3d_fullres" in run(
-        "models", "import", tmp_path / "results", "--axes", "ras", "--configuration", "3d_fullres"
+        "models", "import", tmp_path / "results", "--axes", "ras", "--training", "3d_fullres"
     )
     rows = {row["name"]: row for row in json.loads(run("models", "list", "--json"))}
     assert rows["mine"]["labels"] == {"liver": 1}

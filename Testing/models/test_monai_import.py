@@ -50,13 +50,20 @@ def test_a_bundle_becomes_a_package(bundle, models_home):
     verify_package(package.path)
     assert package.labels == {"pancreas": 1}
     (stage,) = package.stages
-    assert stage.labels == {"background": 0, "liver": 1, "pancreas": 2}
+    assert stage.labels == {"background": 0, "pancreas": 1}
+    assert stage.arguments["kept"] == [[2]]
     assert (stage.axes, stage.activation) == ("RAS", "softmax")
     assert stage.spacing_mm == (4.0, 5.0, 6.0)
     assert stage.patch_ijk == (24, 16, 16)
     assert stage.window_hu == (-100.0, 300.0)
     assert (stage.mean_hu, stage.std_hu) == pytest.approx((-100.0, 400.0))
-    assert package.settings == {"single_pass": True, "extra_scales": (), "overlap": 0.5}
+    assert package.settings == {
+        "single_pass": True,
+        "extra_scales": (),
+        "overlap": 0.5,
+        "cleaned": False,
+        "localiser": "default",
+    }
     assert (package.version, package.licence) == ("0.3.1", "CC0-1.0")
     assert (package.path / "LICENSE").read_text() == "CC0\n"
     card = (package.path / "MODEL_CARD.md").read_text()
@@ -110,7 +117,7 @@ def test_a_sigmoid_without_a_background(models_home, tmp_path):
         weights["output_block.conv.conv.bias"][1] = -20  # no liver anywhere
     package = import_model(write_bundle(tmp_path / "b", config, metadata, weights)).package
     assert package.stages[0].activation == "sigmoid"
-    assert package.stages[0].labels == {"background": 0, "pancreas": 1, "liver": 2}
+    assert package.stages[0].labels == {"background": 0, "pancreas": 1}
     found = segmented(package, ball()).mask
     soft = segmented(import_model(write_bundle(tmp_path / "s"), name="soft").package, ball()).mask
     assert dice(found == 1, soft == 1) > 0.97

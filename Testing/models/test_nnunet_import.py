@@ -27,6 +27,7 @@ from PancreasSegLib.errors import ModelPackageError, UntrustedModelError
 from PancreasSegLib.inference import Segmenter
 from PancreasSegLib.models import build_stage_network, verify_package
 from PancreasSegLib.models.imports import import_model
+from PancreasSegLib.models.imports.organs import usual_organs
 
 
 class Trap:
@@ -50,7 +51,9 @@ def test_a_model_becomes_a_package(models_home, tmp_path, residual):
     (stage,) = package.stages
     assert stage.network == ("nnunet-residual" if residual else "nnunet-plain")
     assert len(stage.weights) == 3
-    assert stage.labels == {"background": 0, "pancreas": 1, "cancer": 2}
+    assert stage.labels == {"background": 0, "pancreas": 1}
+    assert stage.arguments["kept"] == [[1, 2]]  # a cancer of the pancreas is part of it
+    assert any("sum of pancreas and cancer" in text for text in imported.notes)
     assert stage.axes == "SPL"
     assert stage.spacing_mm == (5.0, 4.0, 6.0)
     assert stage.patch_ijk == (16, 24, 8)
@@ -62,7 +65,8 @@ def test_a_model_becomes_a_package(models_home, tmp_path, residual):
         expected = random_state(residual, member)
         assert all(torch.equal(value, expected[name]) for name, value in network.state_dict().items())
     assert any("--axes" in text for text in imported.notes)
-    assert any("mirrored" in text for text in imported.notes)
+    assert stage.original.mirrored_axes == (0, 1, 2)
+    assert any("--mirror" in text for text in imported.notes)
 
 
 def theirs(residual):
@@ -98,7 +102,9 @@ def test_scores_are_those_of_nnunets_own_network(models_home, tmp_path, residual
     network.decoder.deep_supervision = False
     x = torch.randn(1, 1, 8, 24, 16)
     with torch.no_grad():
-        assert torch.equal(ours(x), network.eval()(x))
+        scores = network.eval()(x)
+        expected = torch.stack([scores[:, 0], scores[:, 1:].logsumexp(1)], 1)
+        assert torch.allclose(ours(x), expected, atol=1e-5)
 
 
 def test_the_layers_are_in_the_order_that_nnunet_computes(models_home, tmp_path):
@@ -134,7 +140,7 @@ def test_the_layers_are_in_the_order_that_nnunet_computes(models_home, tmp_path)
         y = layers(f"decoder.stages.{step}", torch.cat([y, skips[level]], 1), KERNELS[level], 1)
     y = conv3d(y, state["decoder.seg_layers.1.weight"], state["decoder.seg_layers.1.bias"])
     with torch.no_grad():
-        assert torch.allclose(ours(x), y, atol=1e-5)
+        assert torch.allclose(ours(x), torch.stack([y[:, 0], y[:, 1:].logsumexp(1)], 1), atol=1e-5)
 
 
 def moving_state():
@@ -170,7 +176,8 @@ def test_transposed_axes_lead_where_nnunet_would_take_them(models_home, tmp_path
     plan["transpose_forward"] = transpose
     spacing_zyx = (6.0, 4.0, 5.0)
     plan["configurations"]["3d_fullres"]["spacing"] = [spacing_zyx[i] for i in transpose]
-    package = import_model(write_nnunet(tmp_path, plan=plan, state=moving_state()), axes=axes).package
+    model = write_nnunet(tmp_path, plan=plan, state=moving_state())
+    package = import_model(model, axes=axes or "LPS", organs=["pancreas"]).package
     stage = package.stages[0]
     assert stage.spacing_mm == spacing_zyx[::-1]
     assert stage.axes == "".join(base[i] for i in transpose)
@@ -227,10 +234,10 @@ def test_one_of_several_configurations_in_a_zip(models_home, tmp_path):
         tmp_path / "results/Dataset007_Pancreas" / lowres,
     )
     packed = shutil.make_archive(str(tmp_path / "exported"), "zip", tmp_path / "results")
-    with pytest.raises(ModelPackageError, match=r"2 nnU-Net models.*--configuration"):
+    with pytest.raises(ModelPackageError, match=r"2 trained nnU-Net models.*--training Dataset007_Pancreas/"):
         import_model(packed)
-    assert import_model(packed, configuration="3d_lowres").package.name == "Dataset007_Pancreas-3d_lowres"
-    imported = import_model(packed, configuration="3d_fullres", organs=["cancer", "pancreas"])
+    assert import_model(packed, training="3d_lowres").package.name == "Dataset007_Pancreas-3d_lowres"
+    imported = import_model(packed, training="3d_fullres", organs=["cancer", "pancreas"])
     assert imported.package.labels == {"cancer": 1, "pancreas": 2}
 
 
@@ -242,7 +249,8 @@ def test_a_network_for_slices(models_home, tmp_path):
     given |= {"conv_op": "torch.nn.modules.conv.Conv2d", "norm_op": "torch.nn.modules.batchnorm.BatchNorm2d"}
     weights = {name: value[:, :, 0] if value.ndim == 5 else value for name, value in moving_state().items()}
     trainer = "nnUNetTrainer__nnUNetPlans__2d"
-    package = import_model(write_nnunet(tmp_path, plan=plan, trainer=trainer, state=weights)).package
+    model = write_nnunet(tmp_path, plan=plan, trainer=trainer, state=weights)
+    package = import_model(model, axes="LPS", organs=["pancreas"]).package
     stage = package.stages[0]
     assert stage.spatial_dims == 2
     assert (stage.spacing_mm, stage.patch_ijk, stage.multiple_ijk) == ((5.0, 4.0, 6.0), (16, 24, 1), (4, 4, 1))
@@ -256,6 +264,107 @@ def regions() -> dict:
     return {**DATASET, "labels": labels, "regions_class_order": [1, 2]}
 
 
+def test_a_folder_of_another_name_says_in_the_checkpoint_what_it_is(models_home, tmp_path):
+    imported = import_model(write_nnunet(tmp_path, trainer="somewhere"))
+    assert imported.package.name == "Dataset007_Pancreas-3d_fullres"
+    assert "nnUNetTrainer, 3d_fullres" in imported.package.description
+
+
+def test_a_folder_of_another_name_whose_checkpoint_says_nothing(models_home, tmp_path):
+    model = write_nnunet(tmp_path, trainer="somewhere")
+    torch.save(checkpoint(random_state(), init_args={}), model / "fold_0/checkpoint_final.pth")
+    with pytest.raises(ModelPackageError, match="not named Trainer__Plans__configuration"):
+        import_model(model)
+
+
+def test_plans_at_the_root_of_a_zip(models_home, tmp_path):
+    model = write_nnunet(tmp_path)
+    packed = shutil.make_archive(str(tmp_path / "weights"), "zip", model)
+    assert import_model(packed).package.stages[0].spacing_mm == (5.0, 4.0, 6.0)
+
+
+def test_a_lone_checkpoint_has_any_name_and_one_of_several_is_named(models_home, tmp_path):
+    fold = write_nnunet(tmp_path) / "fold_0"
+    (fold / "checkpoint_final.pth").rename(fold / "checkpoint_best_panorama.pth")
+    assert import_model(tmp_path, name="a").package.labels == {"pancreas": 1}
+    shutil.copy(fold / "checkpoint_best_panorama.pth", fold / "checkpoint_latest.pth")
+    with pytest.raises(ModelPackageError, match=r"checkpoint_best_panorama\.pth.*--checkpoint"):
+        import_model(tmp_path, name="b")
+    assert import_model(tmp_path, name="c", checkpoint="checkpoint_latest.pth").package.name == "c"
+    assert import_model(fold / "checkpoint_latest.pth", name="d").package.name == "d"
+
+
+def test_a_checkpoint_alone_brings_its_plans(models_home, tmp_path):
+    content = checkpoint(random_state())
+    content["init_args"] |= {"plans": plans(), "dataset_json": DATASET}
+    torch.save(content, tmp_path / "checkpoint_final.pth")
+    assert import_model(tmp_path / "checkpoint_final.pth").package.stages[0].patch_ijk == (16, 24, 8)
+
+
+def test_links_to_a_model_are_followed(models_home, tmp_path):
+    (tmp_path / "here").symlink_to(write_nnunet(tmp_path / "elsewhere").parent.parent)
+    assert import_model(tmp_path / "here").package.name == "Dataset007_Pancreas-3d_fullres"
+
+
+def test_a_model_of_the_first_version_is_named(models_home, tmp_path):
+    folder = tmp_path / "3d_fullres/Task007/nnUNetTrainerV2__nnUNetPlansv2.1"
+    (folder / "fold_0").mkdir(parents=True)
+    (folder / "plans.pkl").write_bytes(b"x")
+    (folder / "fold_0/model_final_checkpoint.model").write_bytes(b"x")
+    with pytest.raises(ModelPackageError, match="nnU-Net version 1"):
+        import_model(tmp_path)
+
+
+def test_without_mirroring_the_axes_must_be_known(models_home, tmp_path):
+    model = write_nnunet(tmp_path)
+    content = checkpoint(random_state(), inference_allowed_mirroring_axes=None)
+    torch.save(content, model / "fold_0/checkpoint_final.pth")
+    with pytest.raises(ModelPackageError, match=r"without mirroring.*--axes RAS"):
+        import_model(model)
+    imported = import_model(model, axes="RAS")
+    assert imported.package.stages[0].axes == "SAR"
+    assert not any("--mirror" in text for text in imported.notes)
+    assert import_model(model, name="filed", axes="FILE").package.stages[0].original.as_filed
+
+
+@pytest.mark.parametrize(
+    ("organ", "kept"),
+    [
+        ([], [[1, 2]]),
+        (["pancreas"], [[1]]),
+        (["cancer", "pancreas"], [[2], [1]]),
+        (["all"], [[1], [2]]),
+        (["organ=pancreas+cancer"], [[1, 2]]),
+    ],
+)
+def test_what_is_written(models_home, tmp_path, organ, kept):
+    package = import_model(write_nnunet(tmp_path), organs=organ).package
+    assert package.stages[0].arguments["kept"] == kept
+    assert list(package.labels.values()) == list(range(1, len(kept) + 1))
+
+
+@pytest.mark.parametrize(
+    ("labels", "parts"),
+    [
+        (["PDAC", "veins", "arteries", "pancreas", "pancreatic duct", "common bile duct"], [3, 0, 4]),
+        (["pancreas", "pancreatic tumor"], [0, 1]),
+        (["liver", "pancreas", "tumor"], [1]),
+        (["spleen", "pancreas", "kidney_cyst_left"], [1]),
+    ],
+)
+def test_what_belongs_to_the_pancreas_is_known(labels, parts):
+    assert usual_organs(labels) == {"pancreas": [labels[i] for i in parts]}
+
+
+def test_regions_are_scored_by_themselves(models_home, tmp_path):
+    stage = import_model(
+        write_nnunet(tmp_path, dataset=regions(), state=random_state(out_channels=2)), organs=["cancer", "whole"]
+    ).package.stages[0]
+    assert stage.activation == "sigmoid"
+    assert stage.arguments["kept"] == [[0], [1]]  # as nnU-Net writes them: the inner one last
+    assert stage.labels == {"background": 0, "whole": 1, "cancer": 2}
+
+
 def cascade() -> dict:
     plan = plans(previous_stage="3d_lowres")
     return plan
@@ -264,16 +373,15 @@ def cascade() -> dict:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"dataset": regions()}, "regions"),
+        ({"dataset": {**regions(), "regions_class_order": [1]}}, "regions_class_order is"),
         ({"dataset": {**DATASET, "channel_names": {"0": "CT", "1": "PET"}}}, "takes 2 images"),
         ({"dataset": {**DATASET, "labels": {"background": 0, "pancreas": 3}}}, r"labels is"),
         ({"plan": cascade()}, "cascade cannot be imported"),
-        ({"plan": plans(normalization_schemes=["ZScoreNormalization"])}, "ZScoreNormalization"),
+        ({"plan": plans(normalization_schemes=["RGBTo01Normalization"])}, "RGBTo01Normalization"),
         ({"plan": {**plans(patch_size=[24, 16]), "transpose_forward": [1, 0, 2]}}, "leaves slices axial"),
         ({"plan": plans(spacing=[0, 1, 1])}, "spacing is"),
         ({"plan": {**plans(), "transpose_forward": [0, 0, 1]}}, "transpose_forward is"),
         ({"plan": {**plans(), "configurations": {}}}, "has no configuration"),
-        ({"trainer": "somewhere"}, "not named Trainer__Plans__configuration"),
         ({"folds": ("x",)}, "no weights"),
     ],
 )

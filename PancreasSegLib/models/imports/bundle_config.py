@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PancreasSegLib.errors import MissingPackageError, ModelPackageError, UntrustedModelError
-from PancreasSegLib.models.checksums import file_inside
+from PancreasSegLib.models.imports.bundle_arithmetic import NotPlainError, worked_out
 
 INFERENCE_FILES = ("configs/inference.json", "configs/inference.yaml", "configs/inference.yml")
 _MAX_CONFIG_BYTES = 8 << 20
@@ -69,7 +69,7 @@ class BundleConfig:
         if not isinstance(value, str):
             return value
         if value.startswith("$"):
-            return self._run(value, place)
+            return self._expression(value, place, steps)
         if value.startswith("@"):
             target = value[1:].replace("#", "::")
             return self.plain(self._find(target, place), target, steps + 1)
@@ -99,7 +99,14 @@ class BundleConfig:
                 raise ModelPackageError(f"{self.file}: {place} refers to {target!r}, which is not there.")
         return found
 
-    def _run(self, expression: str, place: str) -> Any:
+    def _expression(self, expression: str, place: str, steps: int) -> Any:
+        """Work out an expression that is mere arithmetic; anything more is code."""
+        try:
+            return worked_out(
+                expression[1:], lambda target: self.plain(self._find(target, place), target, steps + 1)
+            )
+        except NotPlainError:
+            pass
         if not self.trust:
             shown = expression if len(expression) <= 100 else f"{expression[:97]}..."
             raise UntrustedModelError(
@@ -142,7 +149,9 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
     MissingPackageError
         If YAML cannot be read here.
     """
-    path = file_inside(folder, name)
+    path = folder / name
+    if not path.is_file():
+        raise ModelPackageError(f"{folder} lacks the file {name}.", "Is it complete?")
     if path.stat().st_size > _MAX_CONFIG_BYTES:
         raise ModelPackageError(f"{path} is larger than {_MAX_CONFIG_BYTES >> 20} MB.")
     try:

@@ -26,13 +26,12 @@ HARMLESS_BEFORE = {
     "Identity",
     "SelectItems",
     "DeleteItems",
-    "CropForeground",  # our region stands for it
-    "SpatialPad",  # so does a grid of at least a patch
+    "CropForeground",  # it moves the windows, and what is cut off is air
+    "SpatialPad",  # windows pad as far as they must
     "DivisiblePad",
 }
 HARMLESS_AFTER = {
     "EnsureType",
-    "Invert",
     "MapLabelValue",  # labels are chosen by name
     "SaveImage",
     "ToDevice",
@@ -43,10 +42,14 @@ HARMLESS_AFTER = {
     "CopyItems",
     "Identity",
 }
+_OF_CLICKS = ("Guidance", "Click", "Prompt")
 _OURS_AFTER = {"KeepLargestConnectedComponent", "FillHoles", "RemoveSmallObjects"}
 
 
-_UNUSED = {"device", "dtype", "mode", "padding_mode", "align_corners", "labels", "lazy", "allow_missing_keys"}
+_UNUSED = {
+    *("device", "dtype", "mode", "padding_mode", "align_corners", "labels", "lazy", "allow_missing_keys"),
+    *("transform", "orig_keys", "orig_meta_keys", "meta_keys", "post_func", "to_tensor"),
+}
 """Fields of transforms that no translation reads."""
 
 
@@ -64,6 +67,10 @@ class Preprocessing:
         The network sees ``HU * scale + shift``, of HU clipped to the window.
     window_hu : tuple of 2 float
         Infinite where nothing is clipped.
+    intensity : list of dict
+        What follows and measures each scan.
+    notes : list of str
+        What is done in another way.
     """
 
     axes: str = ""
@@ -71,14 +78,25 @@ class Preprocessing:
     scale: float = 1.0
     shift: float = 0.0
     window_hu: tuple[float, float] = (-math.inf, math.inf)
+    intensity: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def measured(self, **step: Any) -> None:
+        """Add a step that measures the whole scan, as :attr:`Original.intensity` has it."""
+        self.intensity.append(step)
 
     def rescaled(self, scale: float, shift: float) -> None:
         """Multiply and add."""
+        self._before_measuring()
         self.scale, self.shift = self.scale * scale, self.shift * scale + shift
+
+    def _before_measuring(self) -> None:
+        if self.intensity:
+            raise ValueError("it follows one that measures each scan, and nothing but another of the kind may")
 
     def clipped(self, low: float, high: float) -> None:
         """Clip what the network would see now."""
+        self._before_measuring()
         bounds = [(v - self.shift) / self.scale for v in (low, high)]
         self.window_hu = (max(self.window_hu[0], bounds[0]), min(self.window_hu[1], bounds[1]))
 
@@ -111,6 +129,8 @@ def transforms_of(config: BundleConfig, name: str, harmless: Collection[str]) ->
     value, place = config.follow(config.content.get(name, []), name)
     if isinstance(value, dict) and _name(value) == "Compose":
         value, place = config.follow(value.get("transforms", []), f"{place}::transforms")
+    if isinstance(value, str):
+        value = config.plain(value, place)
     found = []
     for number, entry in enumerate(value if isinstance(value, list) else [value]):
         transform, at = config.follow(entry, f"{place}::{number}" if isinstance(value, list) else place)
@@ -153,6 +173,12 @@ def read_preprocessing(transforms: Sequence[dict[str, Any]], file: str) -> Prepr
         if not _concerns(transform, image) or _name(transform) in HARMLESS_BEFORE:
             continue
         translate = _TRANSLATIONS.get(_name(transform))
+        if any(word in _name(transform) for word in _OF_CLICKS):
+            raise ModelPackageError(
+                f"{file}: the model takes a reader's clicks beside the CT ({_name(transform)}), so that it cannot "
+                "segment by itself.",
+                "Use a model that segments by itself; every mask can be corrected by strokes here.",
+            )
         if translate is None:
             raise _refusal(transform, file, "which has no translation")
         try:
@@ -218,8 +244,11 @@ def _scale_range(found: Preprocessing, transform: dict[str, Any]) -> None:
 
 def _normalize(found: Preprocessing, transform: dict[str, Any]) -> None:
     subtrahend, divisor = (_single(transform.get(name)) for name in ("subtrahend", "divisor"))
+    if subtrahend is None and divisor is None:
+        found.measured(step="zscore", **({"nonzero": True} if transform.get("nonzero") else {}))
+        return
     if subtrahend is None or divisor is None:
-        raise ValueError("it measures mean and SD of each scan, and ours are fixed")
+        raise ValueError("it measures only one of mean and SD")
     if transform.get("nonzero"):
         raise ValueError("it treats voxels of 0 HU as no image")
     found.rescaled(1.0 / divisor, -subtrahend / divisor)
@@ -242,7 +271,10 @@ def _scale_image(found: Preprocessing, transform: dict[str, Any]) -> None:
     if transform.get("minv", 0.0) is None and _is_number(transform.get("factor")):
         found.rescaled(1.0 + float(transform["factor"]), 0.0)
         return
-    raise ValueError("it measures the least and the largest value of each scan, and ours are fixed")
+    low, high = transform.get("minv", 0.0), transform.get("maxv", 1.0)
+    if not _is_number(low) or not _is_number(high) or low >= high:
+        raise ValueError("its minv and maxv are not a lower and a higher number")
+    found.measured(step="range", low=float(low), high=float(high))
 
 
 _TRANSLATIONS: dict[str, Callable[[Preprocessing, dict[str, Any]], None]] = {
@@ -278,34 +310,61 @@ def _single(value: Any) -> float | None:
     return float(value)
 
 
-def read_activation(transforms: Sequence[dict[str, Any]], file: str) -> tuple[str, list[str]]:
-    """Translate the transforms after the network.
+@dataclass
+class Postprocessing:
+    """From a network's scores to a mask.
 
-    Returns
-    -------
+    Attributes
+    ----------
     activation : str
         ``"softmax"`` or ``"sigmoid"``.
+    restores : str
+        What is brought back to the scan's grid, as :attr:`Original.restores` has it.
+    cleaned : bool
+        Whether stray pieces or holes are cleaned up.
     notes : list of str
         What ours does in another way.
+    """
+
+    activation: str = "softmax"
+    restores: str = "scores"
+    cleaned: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def read_postprocessing(transforms: Sequence[dict[str, Any]], file: str) -> Postprocessing:
+    """Translate the transforms after the network.
 
     Raises
     ------
     ModelPackageError
         If one changes the result in a way that ours does not.
     """
-    activation, notes = "", []
+    found, activated, inverted = Postprocessing(), False, False
     for transform in transforms:
         name = _name(transform)
         if name == "Activations":
             if transform.get("other") or bool(transform.get("softmax")) == bool(transform.get("sigmoid")):
                 raise _refusal(transform, file, "ours are softmax and sigmoid")
-            activation = "softmax" if transform.get("softmax") else "sigmoid"
-        elif name == "AsDiscrete" and (activation or transform.get("threshold") is None):
-            continue
+            found.activation, activated = "softmax" if transform.get("softmax") else "sigmoid", True
+            if not inverted:
+                found.restores = "probabilities"
+        elif name == "AsDiscrete" and (activated or transform.get("threshold") is None):
+            if not inverted:
+                found.restores = "labels"
         elif name == "AsDiscrete":
             raise _refusal(transform, file, "what it cuts is no probability: there is no Activationsd before it")
+        elif name == "Invert":
+            inverted = True
+            if transform.get("nearest_interp", True):
+                found.restores = "labels"
         elif name in _OURS_AFTER:
-            notes.append(f"{transform['_target_']} is replaced by our own clean-up of small pieces and holes.")
+            found.cleaned = True
+            found.notes.append(
+                f"{transform['_target_']} is replaced by our own clean-up of small pieces and holes."
+            )
         elif name not in HARMLESS_AFTER:
             raise _refusal(transform, file, "it changes the result and has no translation")
-    return activation or "softmax", notes
+    if not inverted:  # SaveImaged brings it back then
+        found.restores = "labels"
+    return found

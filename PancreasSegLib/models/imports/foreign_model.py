@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PancreasSegLib.errors import ModelPackageError
 from PancreasSegLib.models.axes import NetworkAxes
+from PancreasSegLib.models.imports.organs import USUAL_ORGAN
 from PancreasSegLib.models.metadata import PROGRAM_SUFFIX
-from PancreasSegLib.models.package import ModelPackage, Stage
+from PancreasSegLib.models.package import ModelPackage, Original, Stage
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-USUAL_ORGAN = "pancreas"
 
 
 @dataclass
@@ -36,7 +33,7 @@ class ForeignModel:
     weights : list of state dict or Path
         One a member; a path is a TorchScript program.
     labels : dict of str to int
-        Foreground labels with the value that :attr:`Stage.labels` gives them.
+        Foreground labels; their channel, plus 1 with a sigmoid.
     axes : str
         Of the network's images.
     activation : str
@@ -45,8 +42,12 @@ class ForeignModel:
         In the order of the network's axes.
     window_hu, mean_hu, std_hu
         As in :class:`Stage`.
+    original : Original
+        What else its program does.
     overlap : float
         Of its windows.
+    cleaned : bool
+        Whether its program cleans the mask up.
     notes : list of str
         What was assumed or left out, a sentence each, for the user.
     licence_text : str
@@ -72,7 +73,9 @@ class ForeignModel:
     window_hu: tuple[float, float]
     mean_hu: float
     std_hu: float
+    original: Original
     overlap: float = 0.5
+    cleaned: bool = False
     notes: list[str] = field(default_factory=list)
     licence_text: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -83,8 +86,8 @@ class ForeignModel:
         if len(usual) == 1:
             self.labels = {USUAL_ORGAN if name in usual else name: v for name, v in self.labels.items()}
 
-    def stage(self) -> Stage:
-        """Describe its network as a segmenter; sizes go from the network's axes to i, j, k."""
+    def stage(self, organs: Mapping[str, Sequence[str]]) -> Stage:
+        """Describe its network as a segmenter of some organs; sizes go from the network's axes to i, j, k."""
         axes = NetworkAxes(self.axes)
         sx, sy, sz = axes.to_zyx([float(v) for v in self.spacing_mm])[::-1]
         px, py, pz = axes.to_zyx([int(v) for v in self.patch])[::-1]
@@ -92,7 +95,7 @@ class ForeignModel:
         return Stage(
             role="segmenter",
             network=self.network,
-            arguments=self.arguments,
+            arguments={**self.arguments, "kept": self._channels(organs), "background": self._exclusive},
             weights=tuple(self.files()),
             spacing_mm=(sx, sy, sz),
             window_hu=self.window_hu,
@@ -100,10 +103,20 @@ class ForeignModel:
             std_hu=self.std_hu,
             patch_ijk=(px, py, pz),
             multiple_ijk=(mx, my, mz),
-            labels={"background": 0} | self.labels,
+            labels={"background": 0} | {organ: value for value, organ in enumerate(organs, 1)},
             axes=self.axes,
             activation=self.activation,
+            original=self.original,
         )
+
+    @property
+    def _exclusive(self) -> bool:
+        """Whether a voxel has one label, the background among them."""
+        return self.activation == "softmax"
+
+    def _channels(self, organs: Mapping[str, Sequence[str]]) -> list[list[int]]:
+        shift = 0 if self._exclusive else 1
+        return [[self.labels[label] - shift for label in labels] for labels in organs.values()]
 
     def files(self) -> dict[str, Mapping[str, Tensor] | Path]:
         """Weights by the file that the package gives them."""
@@ -112,60 +125,28 @@ class ForeignModel:
             for i, weights in enumerate(self.weights)
         }
 
-    def package(self, name: str, organs: Sequence[str]) -> ModelPackage:
-        """Describe a package that writes some of the labels; the masks hold 1, 2, ... in that order."""
+    def package(self, name: str, organs: Mapping[str, Sequence[str]], settings: Mapping[str, Any]) -> ModelPackage:
+        """Describe a package that writes some organs; the masks hold 1, 2, ... in that order.
+
+        Labels that overlap are written in the order of their channels, as their program does.
+        """
+        if not self._exclusive:
+            organs = dict(sorted(organs.items(), key=lambda item: max(self.labels[label] for label in item[1])))
+        stage = self.stage(organs)
         return ModelPackage(
             name=name,
             version=self.version or "0",
             description=self.description,
             path=Path(),
-            stages=(self.stage(),),
+            stages=(stage,),
             labels={organ: value for value, organ in enumerate(organs, 1)},
             licence=self.licence,
-            recipe=self.recipe,
-            settings={"single_pass": True, "extra_scales": (), "overlap": min(self.overlap, 0.9)},
+            recipe={**self.recipe, "labels": list(self.labels), "organs": {k: list(v) for k, v in organs.items()}},
+            settings={
+                "single_pass": True,
+                "extra_scales": (),
+                "overlap": min(self.overlap, 0.9),
+                "cleaned": self.cleaned,
+                **settings,
+            },
         )
-
-
-def chosen_organs(labels: Mapping[str, int], wanted: Sequence[str], source: str) -> list[str]:
-    """Choose the labels that a package writes.
-
-    Parameters
-    ----------
-    labels : mapping of str to int
-        Those that the model knows.
-    wanted : sequence of str
-        What the user asked for; if nothing, the pancreas, or the only one there is.
-    source : str
-        The model, for the sentence.
-
-    Returns
-    -------
-    list of str
-        As the model spells them.
-
-    Raises
-    ------
-    ModelPackageError
-        If one is not there, or nothing was asked for and there are several without a pancreas.
-    """
-    known = {name.casefold(): name for name in labels}
-    if not wanted:
-        if USUAL_ORGAN in known or len(labels) == 1:
-            return [known.get(USUAL_ORGAN, next(iter(labels)))]
-        raise ModelPackageError(
-            f"{source} finds {_listed(labels)}, and no pancreas.",
-            "Say what to write: `pancreasseg models import ... --organ NAME`.",
-        )
-    for organ in wanted:
-        if organ.casefold() not in known:
-            close = difflib.get_close_matches(organ.casefold(), known, 1)
-            meant = f"Did you mean {known[close[0]]!r}? " if close else ""
-            raise ModelPackageError(f"{source} does not find {organ!r}.", f"{meant}It finds {_listed(labels)}.")
-    return list(dict.fromkeys(known[organ.casefold()] for organ in wanted))
-
-
-def _listed(labels: Mapping[str, int]) -> str:
-    shown = sorted(labels)
-    more = f" and {len(shown) - 30} more" if len(shown) > 30 else ""
-    return ", ".join(shown[:30]) + more

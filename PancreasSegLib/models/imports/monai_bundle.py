@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PancreasSegLib.errors import ModelPackageError, NetworkError, UntrustedModelError
+from PancreasSegLib.errors import ModelPackageError, UntrustedModelError
 from PancreasSegLib.models.checkpoint import read_checkpoint, state_dict_in
-from PancreasSegLib.models.checksums import file_inside
 from PancreasSegLib.models.imports.bundle_config import TRUST_HINT, BundleConfig, read_config
 from PancreasSegLib.models.imports.bundle_transforms import (
     CT_HU,
     HARMLESS_AFTER,
     HARMLESS_BEFORE,
-    read_activation,
+    read_postprocessing,
     read_preprocessing,
     transforms_of,
 )
 from PancreasSegLib.models.imports.foreign_model import ForeignModel
 from PancreasSegLib.models.imports.labels import channel_labels
+from PancreasSegLib.models.imports.monai_network import rebuilt_network
 from PancreasSegLib.models.imports.open_ends import OpenEnds
 from PancreasSegLib.models.imports.probe import probe_network
 from PancreasSegLib.models.imports.program_bundle import opened_program, traced_program
 from PancreasSegLib.models.json_fields import JsonFields
 from PancreasSegLib.models.metadata import METADATA_FILE, PROGRAM_SUFFIX
-from PancreasSegLib.models.package import Stage
-from PancreasSegLib.models.weights import check_finite, network_with
+from PancreasSegLib.models.package import Original
+from PancreasSegLib.models.weights import check_finite
 from PancreasSegLib.networks.imported import TORCHSCRIPT, monai_class
 
 if TYPE_CHECKING:
@@ -59,15 +61,16 @@ def read_bundle(folder: Path, ends: OpenEnds, work: Path, *, trust: bool = False
     """
     config = BundleConfig(folder, trust)
     metadata = read_config(folder, METADATA_FILE) if (folder / METADATA_FILE).is_file() else {}
+    _refuse_prompts(config, metadata)
     before = read_preprocessing(transforms_of(config, "preprocessing", HARMLESS_BEFORE), config.file)
-    after = transforms_of(config, "postprocessing", HARMLESS_AFTER)
-    activation, notes = read_activation(after, config.file)
+    after = read_postprocessing(transforms_of(config, "postprocessing", HARMLESS_AFTER), config.file)
     window, mean, std = before.normalisation()
+    notes = [*before.notes, *after.notes]
     if CT_HU[0] in window or CT_HU[1] in window:
         notes.append(f"Its HU are not clipped on both sides; ours are, at {window[0]:g} and {window[1]:g}.")
     axes = ends.checked_axes(before.axes, config.file)
     spacing = ends.checked_spacing(before.spacing_mm, axes, config.file)
-    patch, overlap = _windows(config, metadata)
+    patch, overlap, blending, padding = _windows(config, metadata)
     network, arguments, weights, out_channels, multiple = _network(config, folder, patch, work)
     name = _text(metadata, "name") or folder.name
     return ForeignModel(
@@ -79,15 +82,23 @@ def read_bundle(folder: Path, ends: OpenEnds, work: Path, *, trust: bool = False
         network=network,
         arguments=arguments,
         weights=[weights],
-        labels=channel_labels(_channel_def(metadata), out_channels, activation),
+        labels=channel_labels(_channel_names(metadata, config), out_channels, after.activation),
         axes=axes,
-        activation=activation,
+        activation=after.activation,
         spacing_mm=spacing,
         patch=patch,
         multiple=multiple,
         window_hu=window,
         mean_hu=mean,
         std_hu=std,
+        original=Original(
+            program="monai",
+            intensity=tuple(before.intensity),
+            blending=blending,
+            padding=padding,
+            restores=after.restores,
+        ),
+        cleaned=after.cleaned,
         overlap=overlap,
         notes=notes,
         licence_text=_licence(folder),
@@ -108,31 +119,59 @@ def _text(metadata: dict[str, Any], name: str) -> str:
 
 def _licence(folder: Path) -> str:
     for name in ("LICENSE", "docs/LICENSE", "LICENSE.txt"):
-        if (folder / name).is_file() and (folder / name).stat().st_size < 1 << 20:
-            return file_inside(folder, name).read_text(encoding="utf-8", errors="replace")
+        path = folder / name  # a link could lead to a file that is nobody's business
+        if path.is_file() and not path.is_symlink() and path.stat().st_size < 1 << 20:
+            return path.read_text(encoding="utf-8", errors="replace")
     return ""
 
 
-def _channel_def(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Names of the output's channels, from MONAI's ``network_data_format``."""
+def _channel_names(metadata: dict[str, Any], config: BundleConfig) -> dict[str, Any]:
+    """Names of the output's channels by number, as the metadata, or else the configuration, tell them."""
     found: Any = metadata
-    for name in ("network_data_format", "outputs", "pred", "channel_def"):
+    for name in ("network_data_format", "outputs", "pred"):
         found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+    for holder in (found, metadata):
+        for name in ("channel_def", "label_def"):
+            if isinstance(holder, dict) and isinstance(holder.get(name), dict) and holder[name]:
+                return holder[name]
+    for name in ("labels", "label_names"):
+        values = config.content.get(name)
+        if isinstance(values, dict) and all(isinstance(v, int) for v in values.values()):
+            return {str(channel): label for label, channel in values.items()}
+    return {}
 
 
-def _windows(config: BundleConfig, metadata: dict[str, Any]) -> tuple[list[int], float]:
-    """Size and overlap of the sliding window, in the network's axes."""
+def _refuse_prompts(config: BundleConfig, metadata: dict[str, Any]) -> None:
+    """Refuse models that wait to be told what to look for."""
+    network = next((config.content[n] for n in _NETWORKS if isinstance(config.content.get(n), dict)), {})
+    if "vista3d" in f"{_text(metadata, 'name')} {network.get('_target_', '')} {config.folder.name}".casefold():
+        raise ModelPackageError(
+            "VISTA3D takes the numbers of organs or a reader's clicks beside the CT, and its weights are not free "
+            "for every use; it cannot be imported.",
+            "MONAI's swin_unetr_btcv_segmentation can, and TotalSegmentator's models: `pancreasseg models get`.",
+        )
+
+
+def _windows(config: BundleConfig, metadata: dict[str, Any]) -> tuple[list[int], float, str, str]:
+    """Size and overlap of the sliding window in the network's axes, its blending, and its padding."""
     inferer = config.content.get("inferer")
     fields = JsonFields(inferer if isinstance(inferer, dict) else {}, config.file, "inferer")
     target = str(fields.get("_target_", "")).rpartition(".")[2]
+    blending, padding = "constant", "constant"
     if target in ("SlidingWindowInferer", "SlidingWindowInfererAdapt"):
         size = config.plain(fields.get("roi_size"), "inferer::roi_size")
         overlap = config.plain(fields.get("overlap", 0.25), "inferer::overlap")
+        blending = str(config.plain(fields.get("mode", "constant"), "inferer::mode"))
+        edge = config.plain(fields.get("padding_mode", "constant"), "inferer::padding_mode")
+        padding = "edge" if edge in ("replicate", "edge", "nearest") else "constant"
     elif target in ("", "SimpleInferer"):
         size, overlap = _image_shape(metadata), 0.5
     else:
         raise ModelPackageError(f"{config.file}: the inferer {target} cannot be taken over.")
+    if blending not in ("constant", "gaussian"):
+        raise ModelPackageError(
+            f"{config.file}: the mode of the inferer is {blending!r}, not constant or gaussian."
+        )
     if isinstance(size, int):
         size = [size] * 3
     if not isinstance(size, list) or len(size) != 3 or not all(isinstance(n, int) and n > 0 for n in size):
@@ -146,7 +185,7 @@ def _windows(config: BundleConfig, metadata: dict[str, Any]) -> tuple[list[int],
         raise ModelPackageError(
             f"{config.file}: the overlap of the inferer is {overlap!r}, not from 0 to below 1."
         )
-    return size, float(overlap)
+    return size, float(overlap), blending, padding
 
 
 def _image_shape(metadata: dict[str, Any]) -> Any:
@@ -173,10 +212,10 @@ def _network(
     entry = next((n for n in _NETWORKS if isinstance(config.content.get(n), dict)), "")
     target = str(config.content[entry].get("_target_", "")) if entry else ""
     known = monai_class(target)
-    state, program = _weights_file(folder)
+    state, program = _weights_files(folder, config)
     if known and state is not None and not _needs_code(config, entry):
         options = {k: v for k, v in config.value(entry).items() if not k.startswith("_")}
-        return _as_data(known, options, state_dict_in_file(state), state, patch)
+        return rebuilt_network(known, options, state_dict_in_file(state), state, patch)
     if program is not None and (not known or state is None):
         if not config.trust:
             raise UntrustedModelError(
@@ -214,17 +253,23 @@ def _needs_code(config: BundleConfig, entry: str) -> bool:
     return any(isinstance(v, dict) and "_target_" in v for v in value.values())
 
 
-def _weights_file(folder: Path) -> tuple[Path | None, Path | None]:
-    """Return the state dict and the TorchScript program of a bundle, None for what it lacks."""
+def _weights_files(folder: Path, config: BundleConfig) -> tuple[Path | None, Path | None]:
+    """Return the state dict and the TorchScript program of a bundle, None for what it lacks.
+
+    Where there are several, ``model`` is meant, or the one that the configuration names.
+    """
     models = folder / "models"
     files = sorted(p for p in models.iterdir() if p.is_file()) if models.is_dir() else []
-    states = [p for p in files if p.suffix in _STATE_SUFFIXES]
-    programs = [p for p in files if p.suffix == PROGRAM_SUFFIX]
+    named = set(re.findall(r"models/([\w.-]+)", json.dumps(config.content)))
     found = []
-    for candidates in (states, programs):
-        usual = [p for p in candidates if p.stem == "model"]
-        chosen = (usual or candidates)[:1] if usual or len(candidates) == 1 else []
-        found.append(file_inside(folder, f"models/{chosen[0].name}") if chosen else None)
+    for suffixes in (_STATE_SUFFIXES, (PROGRAM_SUFFIX,)):
+        candidates = [p for p in files if p.suffix in suffixes]
+        choices = (
+            [p for p in candidates if p.stem == "model"],
+            [p for p in candidates if p.name in named],
+            candidates,
+        )
+        found.append(next((some[0] for some in choices if len(some) == 1), None))
     return found[0], found[1]
 
 
@@ -240,26 +285,6 @@ def state_dict_in_file(path: Path) -> dict[str, Tensor]:
     if all(key.startswith("module.") for key in weights):
         weights = {key.removeprefix("module."): value for key, value in weights.items()}
     return weights
-
-
-def _as_data(
-    known: str, options: dict[str, Any], weights: dict[str, Tensor], path: Path, patch: Sequence[int]
-) -> tuple[str, dict[str, Any], dict[str, Tensor], int, tuple[int, ...]]:
-    if options.get("in_channels", 1) != 1 or options.get("spatial_dims", 3) != 3:
-        raise ModelPackageError(
-            f"The network of {path.parent.parent} takes {options.get('in_channels', 1)} image(s) of "
-            f"{options.get('spatial_dims', 3)} dimensions, not one CT.",
-        )
-    arguments: dict[str, Any] = {"class_name": known, "options": options, "in_channels": 1, "spatial_dims": 3}
-    size = (patch[0], patch[1], patch[2])
-    files = ("models/segmenter-0.safetensors",)
-    stage = Stage("segmenter", "monai", arguments, files, (1, 1, 1), (0, 1), 0, 1, size, (1, 1, 1), {})
-    try:
-        network = network_with(stage, weights, path)
-    except NetworkError as error:
-        raise ModelPackageError(f"{path.parent.parent}: {error.message}", error.hint) from error
-    out_channels, multiple = probe_network(network, 1, patch, str(path.parent.parent))
-    return "monai", {**arguments, "out_channels": out_channels}, weights, out_channels, multiple
 
 
 def _as_program(

@@ -6,6 +6,7 @@ from typing import Any
 
 from PancreasSegLib.errors import ModelPackageError
 from PancreasSegLib.models.imports.bundle_transforms import CT_HU
+from PancreasSegLib.models.imports.open_ends import AS_FILED
 from PancreasSegLib.models.json_fields import JsonFields
 
 _ARCHITECTURES = {"PlainConvUNet": "nnunet-plain", "ResidualEncoderUNet": "nnunet-residual"}
@@ -17,6 +18,11 @@ _NORMS = {
 }
 _ACTIVATIONS = {"LeakyReLU": "leakyrelu", "ReLU": "relu"}
 _READERS_THAT_REORIENT = {"NibabelIOWithReorient": "SAR"}
+_STEPS_OF: dict[str, tuple[dict[str, Any], ...]] = {
+    "NoNormalization": (),
+    "ZScoreNormalization": ({"step": "zscore"},),
+    "RescaleTo01Normalization": ({"step": "range", "low": 0.0, "high": 1.0},),
+}
 
 
 class Plans:
@@ -61,11 +67,49 @@ class Plans:
         return {**self._inherited(str(parent), (*seen, name)), **own} if parent else own
 
     @property
-    def axes(self) -> str:
-        """Where the network's axes lead, "" if nnU-Net takes them as they are in the file."""
-        reader = str(self.plans.get("image_reader_writer", ""))
-        base = _READERS_THAT_REORIENT.get(reader, "")
-        return self.permuted(base) if base else ""
+    def reader_axes(self) -> str:
+        """Where the axes of its reader's images lead, "" if that takes them as they lie in the file."""
+        return _READERS_THAT_REORIENT.get(str(self.plans.get("image_reader_writer", "")), "")
+
+    def network_axes(self, given: str, *, mirrored: bool) -> tuple[str, bool, list[str]]:
+        """Return where the network's axes lead.
+
+        Parameters
+        ----------
+        given : str
+            Axes in the order x, y, z that the user says; ``"FILE"`` for as they lie in the file; or nothing.
+        mirrored : bool
+            Whether the training mirrored scans, so that it matters little which way an axis leads.
+
+        Returns
+        -------
+        axes : str
+            In the network's order.
+        as_filed : bool
+            Whether they are those of the file, whatever they are, and `axes` says only how they are exchanged.
+        notes : list of str
+
+        Raises
+        ------
+        ModelPackageError
+            If only its maker knows, and it matters.
+        """
+        if self.reader_axes:
+            return self.permuted(self.reader_axes), False, []
+        if given and given != AS_FILED:
+            return self.permuted(given[::-1]), False, []
+        if not given and not mirrored:
+            raise ModelPackageError(
+                f"{self.file}: the model takes scans as they lie in their files, and was trained without "
+                "mirroring, so that it matters which way their axes lead.",
+                "Say which its training scans had: --axes RAS for most NIfTI files, --axes LPS for files made of "
+                "DICOM, or --axes file to take every scan as it lies in its file, as nnU-Net does.",
+            )
+        note = (
+            "As in nnU-Net, scans are taken as they lie in their files. Where yours lie in another way than its "
+            "training scans did, import it again and name those, e.g. --axes RAS, which most NIfTI files have."
+        )
+        return self.permuted("SPL"), True, [] if given else [note]
 
     def permuted(self, zyx: str) -> str:
         """Put letters from the order z, y, x of nnU-Net's readers into the network's order."""
@@ -99,22 +143,24 @@ class Plans:
         whole = JsonFields({"patch_size": [1, *self.fields.items("patch_size")]}, self.file, self.fields.place)
         return whole.sizes("patch_size")
 
-    def normalisation(self) -> tuple[tuple[float, float], float, float, list[str]]:
-        """Window, mean, SD, and what to tell the user.
+    def normalisation(self) -> tuple[tuple[float, float], float, float, tuple[dict[str, Any], ...]]:
+        """Window, mean, SD, and what follows.
 
         Raises
         ------
         ModelPackageError
-            If each scan is measured anew.
+            If it is of another kind.
         """
         schemes = self.fields.items("normalization_schemes")
-        if schemes == ["NoNormalization"]:
-            return CT_HU, 0.0, 1.0, [f"Its HU are not clipped; ours are, at {CT_HU[0]:g} and {CT_HU[1]:g}."]
+        if schemes in (["NoNormalization"], ["ZScoreNormalization"], ["RescaleTo01Normalization"]):
+            return CT_HU, 0.0, 1.0, _STEPS_OF[schemes[0]]
         if schemes != ["CTNormalization"]:
             raise ModelPackageError(
                 f"{self.file}: the normalisation {schemes} cannot be taken over.",
-                "CTNormalization and NoNormalization of one CT can be.",
+                f"CTNormalization, {', '.join(_STEPS_OF)} of one CT can be.",
             )
+        if self.fields.value.get("use_mask_for_norm") not in (None, [False]):
+            raise self.fields.error("use_mask_for_norm", "false, as for CTs")
         every = JsonFields(
             self.plans.mapping("foreground_intensity_properties_per_channel"), self.file, "foreground_intensity"
         )
@@ -123,28 +169,39 @@ class Plans:
         if window[0] >= window[1]:
             raise found.error("percentile_99_5", "above percentile_00_5")
         # nnU-Net divides by at least 1e-8
-        return window, found.number("mean"), max(found.number("std"), 1e-8), []
+        return window, found.number("mean"), max(found.number("std"), 1e-8), ()
+
+    @property
+    def regions(self) -> bool:
+        """Whether its labels are regions that overlap, each of which is scored by itself."""
+        return any(isinstance(v, list) and len(v) > 1 for v in self.dataset.mapping("labels").values())
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the network."""
+        return len(self.labels()) + (not self.regions)
 
     def labels(self) -> dict[str, int]:
-        """Foreground labels by name.
+        """Foreground labels by name; of regions the number of their channel, counted from 1.
 
         Raises
         ------
         ModelPackageError
-            If the model was trained on regions.
+            If the model takes more than a CT, or its labels make no sense.
         """
         channels = self.dataset.value.get("channel_names", self.dataset.value.get("modality", {}))
         if not isinstance(channels, dict) or len(channels) != 1:
             raise ModelPackageError(f"{self.dataset.file}: the model takes {len(channels)} images, not one CT.")
-        labels = self.dataset.mapping("labels")
-        if "regions_class_order" in self.dataset.value or any(isinstance(v, list) for v in labels.values()):
-            raise ModelPackageError(
-                f"{self.dataset.file}: the model was trained on regions, which are labels that overlap, and "
-                "cannot be imported."
-            )
+        labels = {str(name).strip(): v for name, v in self.dataset.mapping("labels").items()}
+        if self.regions:
+            names = [name for name, v in labels.items() if v not in (0, [0]) and name != "ignore"]
+            order = self.dataset.items("regions_class_order")
+            if len(order) != len(names) or len(names) > 255:
+                raise self.dataset.error("regions_class_order", f"a value for each of {len(names)} regions")
+            return {name: channel for channel, name in enumerate(names, 1)}
         try:
-            values = {str(name).strip(): int(v) for name, v in labels.items()}
-        except (TypeError, ValueError):
+            values = {name: int(v[0] if isinstance(v, list) else v) for name, v in labels.items()}
+        except (TypeError, ValueError, IndexError):
             raise self.dataset.error("labels", "names with whole numbers") from None
         found = {name: v for name, v in values.items() if v > 0 and name != "ignore"}
         if not found or sorted(found.values()) != list(range(1, len(found) + 1)) or len(found) > 255:

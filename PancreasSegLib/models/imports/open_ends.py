@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from PancreasSegLib.errors import ModelPackageError
 from PancreasSegLib.models.axes import NetworkAxes, are_axes
 
+AS_FILED = "FILE"
+"""Instead of axes: those of each scan's file."""
+
 
 @dataclass(frozen=True)
 class OpenEnds:
@@ -17,7 +20,7 @@ class OpenEnds:
     ----------
     axes : str
         Where the axes of the scans led that it was trained on, in the order x, y, z, e.g. ``"RAS"``; "" if the
-        user said nothing.
+        user said nothing; or ``"FILE"``.
     spacing_mm : tuple of 3 float or None
         Along x, y, z of the scan.
     """
@@ -26,7 +29,7 @@ class OpenEnds:
     spacing_mm: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.axes and not are_axes(self.axes):
+        if self.axes and self.axes != AS_FILED and not are_axes(self.axes):
             raise ModelPackageError(
                 f"The axes {self.axes!r} are not three letters of L or R, P or A, S or I.", "For example RAS."
             )
@@ -42,7 +45,7 @@ class OpenEnds:
         ModelPackageError
             If neither says anything.
         """
-        if found or self.axes:
+        if found or self.axes not in ("", AS_FILED):
             return found or self.axes
         raise ModelPackageError(
             f"{file} does not bring scans to fixed axes (there is no Orientationd).",
