@@ -74,7 +74,11 @@ def _joined(scores: Tensor, exclusive: bool) -> Tensor:
     """Join the scores of classes that exclude each other, or that may overlap."""
     if scores.shape[1] == 1:
         return scores
-    return torch.logsumexp(scores, dim=1, keepdim=True) if exclusive else scores.amax(dim=1, keepdim=True)
+    highest = scores.amax(dim=1, keepdim=True)
+    if not exclusive:
+        return highest
+    # written out, since not every engine reads torch's own logsumexp
+    return highest + (scores - highest).exp().sum(dim=1, keepdim=True).log()
 
 
 def _others(groups: Groups, channels: int) -> list[int]:
