@@ -11,7 +11,7 @@ from dicom_writer import body
 from nifti_bytes import ROWS, nifti_bytes, write_nifti_bytes
 
 from PancreasSegLib.errors import GeometryError
-from PancreasSegLib.io import find_scans, read_volume, write_mask, write_volume
+from PancreasSegLib.io import find_scans, read_labels, read_volume, write_mask, write_volume
 from PancreasSegLib.volume import Geometry, Volume
 
 nibabel = pytest.importorskip("nibabel")
@@ -87,7 +87,7 @@ def test_an_s_form_that_is_no_grid_gives_way_to_the_q_form(tmp_path, broken):
     assert ct.geometry.matrix == pytest.approx(np.eye(3), abs=1e-6)
     assert [warning["code"] for warning in ct.source["warnings"]] == ["geometry-contradiction"]
     write_mask(tmp_path / "m.nii", (ct.voxels > 0).astype(np.uint8), ct.geometry, source=ct)
-    assert read_volume(tmp_path / "m.nii", assume_ct=True).source["warnings"] == []
+    assert read_labels(tmp_path / "m.nii").source["warnings"] == []
 
 
 @pytest.mark.parametrize(
