@@ -26,7 +26,7 @@ def imported(person: PanelUser, models: Path, tmp_path: Path) -> str:
     config = changed(bundle_config(), "Spacingd", pixdim=[4.0, 4.0, 5.0])
     config["inferer"]["roi_size"] = [64, 48, 32]
     bundle = write_bundle(tmp_path / "bundle", config, weights=moving_dynunet(0.5, moved=False).state_dict())
-    return import_model(bundle, name="from-monai", force=True).package.name
+    return import_model(bundle, name="from-monai", force=True, settings={"localiser": "own"}).package.name
 
 
 def test_it_is_listed_and_segments(imported: str, person: PanelUser):
