@@ -162,12 +162,12 @@ class OriginalScores:
 
     def _seen(self) -> tuple[slice, ...] | None:
         """Return the part of the grid from which a label can reach the CT's grid, None if there is nothing."""
-        ahead = (self.margins > 0).any(axis=0)
+        ahead = np.asarray((self.margins > 0).any(axis=0))
         if not ahead.any():
             return None
         found = []
         for axis, size in enumerate(ahead.shape):
-            used = np.flatnonzero(ahead.any(axis=tuple(a for a in range(3) if a != axis)))
+            used = np.flatnonzero(np.moveaxis(ahead, axis, 0).reshape(size, -1).any(axis=1))
             found.append(slice(max(0, int(used[0]) - 1), min(size, int(used[-1]) + 2)))
         return tuple(found)
 
@@ -184,10 +184,9 @@ class OriginalScores:
 
     def _probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if not self.exclusive:
-            result: NDArray[np.float32] = 1 / (1 + np.exp(-np.clip(scores, -60, 60)))
-            return result
+            return np.asarray(1 / (1 + np.exp(-np.clip(scores, -60, 60))), dtype=np.float32)
         powers = np.exp(scores - scores.max(axis=0))
-        return powers / powers.sum(axis=0)
+        return np.asarray(powers / powers.sum(axis=0), dtype=np.float32)
 
     def _values(self, scores: NDArray[np.float32], values: Sequence[int], cut: float = 0.0) -> NDArray[np.uint8]:
         """Return each voxel's mask value: the likeliest class's, or the last label's of those that overlap."""
@@ -347,4 +346,4 @@ class OriginalRun:
         scores = np.log(np.maximum(likely, _LEAST))
         if not softmax:
             scores -= np.log(np.maximum(1 - likely, _LEAST_LEFT))
-        return np.ascontiguousarray(np.flip(scores, [1 + a for a in flip]))
+        return np.ascontiguousarray(np.flip(scores, tuple(1 + a for a in flip)))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.models.imports.auto3dseg import find_auto3dseg, label_names
@@ -105,7 +106,7 @@ def _bundles(folder: Path, place: str) -> Iterator[FoundModel]:
 
 
 def _channel_names(bundle: Path) -> tuple[str, ...]:
-    found = read_config(bundle, METADATA_FILE)
+    found: Any = read_config(bundle, METADATA_FILE)
     for name in ("network_data_format", "outputs", "pred", "channel_def"):
         found = found.get(name) if isinstance(found, dict) else {}
     names = found.values() if isinstance(found, dict) else ()

@@ -143,7 +143,9 @@ def _channel_names(metadata: dict[str, Any], config: BundleConfig) -> dict[str, 
 
 def _refuse_prompts(config: BundleConfig, metadata: dict[str, Any]) -> None:
     """Refuse models that wait to be told what to look for."""
-    network = next((config.content[n] for n in _NETWORKS if isinstance(config.content.get(n), dict)), {})
+    network: dict[str, Any] = next(
+        (config.content[n] for n in _NETWORKS if isinstance(config.content.get(n), dict)), {}
+    )
     if "vista3d" in f"{_text(metadata, 'name')} {network.get('_target_', '')} {config.folder.name}".casefold():
         raise ModelPackageError(
             "VISTA3D takes the numbers of organs or a reader's clicks beside the CT, and its weights are not free "
