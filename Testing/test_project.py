@@ -118,7 +118,8 @@ def test_library_knows_nothing_of_the_application():
     ("room", "forbidden"),
     [
         ("volume", ("io", "roi", "networks", "models", "inference", "cli", "training")),
-        ("io", ("roi", "networks", "models", "inference", "cli", "training")),
+        # Which of two equal DICOM series is read may depend on the aorta's HU, which only `roi` can find.
+        ("io", ("networks", "models", "inference", "cli", "training")),
         ("roi", ("io", "networks", "models", "inference", "cli", "training")),
         ("networks", ("io", "data", "inference", "cli", "training", "roi")),
         ("inference", ("io", "cli", "training", "data")),
