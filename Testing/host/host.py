@@ -318,6 +318,7 @@ class Host:
         self.application.extensionsManagerModel().clear()
         self.translations.words.clear()
         for shortcut in self._foreign_shortcuts:
+            shortcut.setParent(None)  # deleted later is too late: no event loop runs between two tests
             shortcut.deleteLater()
         self._foreign_shortcuts.clear()
         self.live_views = False

@@ -16,6 +16,13 @@ from PancreasSegLib.volume import Box
 
 STOPPED = WorkerError("The worker stopped unexpectedly (killed).")
 
+
+def figures_told(logic):
+    """Wait for the figures, which another thread measures and which are told as well."""
+    while logic.jobs.background.open:
+        logic.turn()
+
+
 # ---------------------------------------------------------------------- among the strokes
 
 
@@ -95,6 +102,7 @@ def test_another_segment_keeps_its_probability(begun, logic, client, axial):
 
 def test_progress_is_kept_and_told(begun, logic, client, axial):
     session = begun(axial)
+    figures_told(logic)
     session.learn()
     heard = []
     session.on_change.append(lambda: heard.append(session.learning.progress))
@@ -279,8 +287,7 @@ def test_what_is_forgotten_leaves_the_memory(begun, logic, client, axial):
     assert kept() is not None
     session.undo()
     paint(session, stroke(session, ELSEWHERE))
-    while logic.jobs.background.open:  # the figures of the state that was
-        logic.turn()
+    figures_told(logic)  # of the state that was
     gc.collect()
     assert kept() is None
 

@@ -95,11 +95,23 @@ def test_a_ct_is_told_from_an_mr_and_a_thin_slab(scene, add_ct, axial):
     whole = Volume(voxels_of(ct).copy(), axial)
     slab = whole.cropped(Box((0, 0, 0), (40, 36, 5)))
     assert "too thin" in check_node(add_volume(scene, slab, "slab")).sentence
-    mr = Volume(np.abs(whole.voxels) + 10, Geometry(axial.size_ijk, axial.spacing_mm))
+    mr = Volume(np.abs(whole.voxels) // 2 + 10, Geometry(axial.size_ijk, axial.spacing_mm))
     said = check_node(add_volume(scene, mr, "MR"))
     assert not said.usable
     assert "does not look like a CT" in said.sentence
     assert "--" not in said.sentence  # the command line's advice means nothing here
+
+
+def test_hu_plus_1024_is_said_with_what_can_be_done_in_the_application(scene, add_ct, axial):
+    from PancreasSegLib.volume import Volume
+    from PancreasSegPanel.scene.ct_node import check_node, voxels_of
+    from PancreasSegPanel.setup.self_test import add_volume
+
+    shifted = Volume(voxels_of(add_ct(axial)) + 1024, axial)
+    said = check_node(add_volume(scene, shifted, "CT"))
+    assert not said.usable
+    assert "HU + 1024" in said.sentence and "Simple Filters" in said.sentence
+    assert "--" not in said.sentence and "hu_offset" not in said.sentence
 
 
 def move(scene, node, by_ras):

@@ -20,6 +20,10 @@ from PancreasSegPanel.scene.vtk_matrices import node_to_world, to_numpy
 LEAST_SLICES = 8
 LEAST_HEIGHT_MM = 30.0
 _SAMPLE_ZYX = (24, 48, 48)
+_OWN_WAYS = {  # for options of the command line, which mean nothing here
+    "--assume-ct": "Choose an abdominal CT.",
+    "--hu-offset": "Subtract 1024 first: module Simple Filters, ShiftScaleImageFilter, shift -1024.",
+}
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,7 @@ def check_node(node: Any) -> CTCheck:
         _check_height(node.GetName(), geometry)
         check_ct(_sample(voxels), node.GetName())
     except PancreasSegError as error:
-        # The command line's way out means nothing here.
-        hint = "Choose an abdominal CT." if "--assume-ct" in error.hint else error.hint
+        hint = next((own for option, own in _OWN_WAYS.items() if option in error.hint), error.hint)
         return CTCheck(f"{error.message} {hint}".strip(), False)
     size = " × ".join(str(n) for n in geometry.size_ijk)
     spacing = " × ".join(f"{v:.3g}" for v in geometry.spacing_mm)
