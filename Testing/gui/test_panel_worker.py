@@ -72,9 +72,8 @@ def test_region_forecast_and_a_second_run_with_one_worker(person):
     person.segment_and_wait()
     assert person.logic.jobs.client.worker_pid == first
     assert dice(person, truth, geometry) > 0.8
-    # Processor time of the window's thread. The host makes its views in it (0.2 s), which 3D Slicer has before,
-    # and a busy machine computes at half the speed: the strict figure is that of the slow test on a real CT.
-    assert person.host.gaps.busiest < 0.5, person.host.gaps.blocker
+    # Processor time of the window's thread; a busy machine computes at half the speed.
+    assert person.host.gaps.busiest < 0.2, person.host.gaps.blocker
 
 
 def wait_for_stage(person: PanelUser, stage: str) -> None:

@@ -81,7 +81,8 @@ class Host:
         pythonqt.use_pythonqt_semantics()
         slicer_module.remove_leaked_names()
         self._mrml = MrmlApplication(self._folder)
-        self._views = Views(self._mrml)
+        self.gaps = EventLoopGaps()
+        self._views = Views(self._mrml, self.gaps)
         self.scene = self._mrml.scene
         self.run = Run()
         self.application = qSlicerApplication(self._mrml, self._views, self.run)
@@ -91,7 +92,6 @@ class Host:
         slicer_module.fill(self._mrml, self.application, self.installations, self.translations)
         self.dialogs = Dialogs()
         self.dialogs.install()
-        self.gaps = EventLoopGaps()
         self.mouse = Mouse(self._views, self.gaps, self.process_events)
         self.window = HostWindow()
         self.window.show()

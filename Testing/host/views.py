@@ -8,6 +8,7 @@ import vtk
 from PySide6 import QtCore
 from vtk.util.numpy_support import vtk_to_numpy
 
+from .event_loop import EventLoopGaps
 from .mrml import MrmlApplication
 
 SLICE_MANAGERS = (
@@ -133,6 +134,8 @@ class Views:
     ----------
     mrml
         The scene and the logics to show.
+    gaps
+        Does not count the making of a slice view: the application makes its own before any module is opened.
     size
         Columns and rows of each view.
 
@@ -145,8 +148,8 @@ class Views:
         How often a slice view was drawn while `live`.
     """
 
-    def __init__(self, mrml: MrmlApplication, size: tuple[int, int] = (364, 384)) -> None:
-        self._mrml = mrml
+    def __init__(self, mrml: MrmlApplication, gaps: EventLoopGaps, size: tuple[int, int] = (364, 384)) -> None:
+        self._mrml, self._gaps = mrml, gaps
         self._size = size
         self._slices: dict[str, SliceView] = {}
         self._three_d: ThreeDView | None = None
@@ -158,7 +161,7 @@ class Views:
     def slice_view(self, name: str) -> SliceView:
         """Return the slice view with this layout name (Red, Yellow or Green)."""
         if name not in self._slices:
-            view = SliceView(self._mrml.slice_logic(name), self._size)
+            view = self._gaps.excluded(lambda: SliceView(self._mrml.slice_logic(name), self._size))
             view.managers.AddObserver(vtk.vtkCommand.UpdateEvent, lambda *_: self.wants_render(name))
             self._slices[name] = view
         return self._slices[name]
