@@ -15,6 +15,7 @@ from PancreasSegLib.volume import Box, Geometry
 Matrix = NDArray[np.float32]
 
 _ANISOTROPIC = 3.0  # nnU-Net interpolates slices by themselves from this ratio of spacings on
+_LOWEST = 1e-8
 
 
 @dataclass(frozen=True)
@@ -86,25 +87,50 @@ def _faces(n_in: int, n_out: int, order: int) -> Matrix:
     return result
 
 
-def monai_grid(scan: Sequence[int], scan_mm: Sequence[float], wanted_mm: Sequence[float]) -> OriginalGrid:
+def monai_grid(
+    scan: Sequence[int], scan_mm: Sequence[float], wanted_mm: Sequence[float], steps_mm: NDArray[np.float64]
+) -> OriginalGrid:
     """Lay MONAI's grid over a scan: the first voxels' centres coincide, and the spacing is the wanted one.
 
+    Where no corner of the scan has the lowest index along all axes of the grid, to 1e-8, the middles coincide
+    instead (``monai.data.utils.compute_shape_offset``): the axes of an oblique scan, in the single precision of a
+    NIfTI file, are often not quite at right angles.
+
     Linear both ways, the outermost voxels going on beyond.
+
+    Parameters
+    ----------
+    scan : sequence of 3 int
+        Voxels of the scan along the network's axes.
+    scan_mm, wanted_mm : sequence of 3 float
+        Spacings.
+    steps_mm : ndarray, shape (3, 3)
+        In its columns the way in mm from a voxel of the scan to the next along each axis.
     """
     shape = [round((n - 1) * mm / new) + 1 for n, mm, new in zip(scan, scan_mm, wanted_mm, strict=True)]
     ratios = [new / mm for mm, new in zip(scan_mm, wanted_mm, strict=True)]
+    first = [0.0, 0.0, 0.0]
+    if not _has_lowest_corner(scan, steps_mm, wanted_mm):
+        first = [n / 2 - r * new / 2 for n, new, r in zip(scan, shape, ratios, strict=True)]
     return OriginalGrid(
         tuple(shape),
         tuple(map(float, wanted_mm)),
-        (0.0, 0.0, 0.0),
-        tuple(_linear(n, new, r) for n, new, r in zip(scan, shape, ratios, strict=True)),
-        tuple(_linear(new, n, 1 / r) for n, new, r in zip(scan, shape, ratios, strict=True)),
+        tuple(first),
+        tuple(_linear(n, new, f, r) for n, new, f, r in zip(scan, shape, first, ratios, strict=True)),
+        tuple(_linear(new, n, -f / r, 1 / r) for n, new, f, r in zip(scan, shape, first, ratios, strict=True)),
     )
 
 
-def _linear(n_in: int, n_out: int, step: float) -> Matrix:
-    """Return the matrix of a linear interpolation at 0, step, 2 step, ..."""
-    place = np.clip(np.arange(n_out) * step, 0, n_in - 1)
+def _has_lowest_corner(scan: Sequence[int], steps_mm: NDArray[np.float64], wanted_mm: Sequence[float]) -> bool:
+    filed = steps_mm.astype(np.float32).astype(np.float64)
+    skew = np.linalg.cholesky(filed.T @ filed).T / np.asarray(wanted_mm)[:, None]
+    leaning = np.minimum(np.triu(skew, 1), 0) @ (np.asarray(scan) - 1)
+    return bool((leaning >= -_LOWEST).all())
+
+
+def _linear(n_in: int, n_out: int, start: float, step: float) -> Matrix:
+    """Return the matrix of a linear interpolation at start, start + step, start + 2 step, ..."""
+    place = np.clip(start + np.arange(n_out) * step, 0, n_in - 1)
     low = np.minimum(np.floor(place).astype(int), max(n_in - 2, 0))
     share = place - low
     matrix = np.zeros((n_out, n_in))

@@ -11,25 +11,42 @@ from numpy.typing import NDArray
 from PancreasSegLib.inference.original_grid import Matrix, OriginalGrid, monai_grid, nnunet_grid
 from PancreasSegLib.models.axes import NetworkAxes
 from PancreasSegLib.models.package import Stage
-from PancreasSegLib.volume import Box, Volume
+from PancreasSegLib.volume import Box, Geometry, Volume
 
 _SLAB_VOXELS = 1 << 22
 
 
-def original_grid(stage: Stage, scan: Sequence[int], scan_mm: Sequence[float]) -> OriginalGrid:
-    """Lay the grid of an imported stage over a scan, all along the network's axes."""
+def original_grid(stage: Stage, scan: Sequence[int], ct: Geometry, turn: NetworkAxes) -> OriginalGrid:
+    """Lay the grid of an imported stage over a part of a CT.
+
+    Parameters
+    ----------
+    stage : Stage
+        An imported one.
+    scan : sequence of 3 int
+        Voxels of the part, along the network's axes.
+    ct : Geometry
+        The CT on canonical axes.
+    turn : NetworkAxes
+        From (z, y, x) to the network's axes.
+    """
     assert stage.original is not None
+    scan_mm = turn.of_zyx(ct.spacing_mm[::-1])
     wanted = list(NetworkAxes(stage.axes).of_zyx(stage.spacing_mm[::-1]))
     if stage.spatial_dims == 2:
         wanted[0] = scan_mm[0]  # slices stay as they are
     near = stage.original.kept_spacing
     wanted = [mm if abs(mm / new - 1) <= near else new for mm, new in zip(scan_mm, wanted, strict=True)]
-    lay = nnunet_grid if stage.original.program == "nnunet" else monai_grid
-    return lay(scan, scan_mm, wanted)
+    if stage.original.program == "nnunet":
+        return nnunet_grid(scan, scan_mm, wanted)
+    steps = np.reshape(ct.direction_lps, (3, 3)) * ct.spacing_mm
+    along = steps[:, list(turn.of_zyx((2, 1, 0)))]
+    along[:, list(turn.flipped)] *= -1
+    return monai_grid(scan, scan_mm, wanted, along)
 
 
 def original_input(
-    ct: Volume, box: Box, grid: OriginalGrid, stage: Stage, turn: NetworkAxes, scan_mm: Sequence[float]
+    ct: Volume, box: Box, grid: OriginalGrid, stage: Stage, turn: NetworkAxes
 ) -> NDArray[np.float32]:
     """Bring a box of a CT to the network's grid, window and normalisation.
 
@@ -45,8 +62,6 @@ def original_input(
         An imported one.
     turn : NetworkAxes
         From (z, y, x) to the network's axes.
-    scan_mm : sequence of 3 float
-        Spacing of the CT along those.
 
     Returns
     -------
@@ -64,7 +79,7 @@ def original_input(
         np.nan_to_num(hu, copy=False, nan=low)
     np.clip(hu, low, high, out=hu)
     if original.intensity and any(step["step"] != "sigmoid" for step in original.intensity):
-        seen = _whole(ct, stage, turn, scan_mm)
+        seen = _whole(ct, stage, turn)
     else:
         seen = hu
     for image in {id(hu): hu, id(seen): seen}.values():
@@ -83,14 +98,16 @@ def _finite(voxels: NDArray, low: float, high: float) -> NDArray[np.float32]:
     return np.clip(clipped, low, high, out=clipped)
 
 
-def _whole(ct: Volume, stage: Stage, turn: NetworkAxes, scan_mm: Sequence[float]) -> NDArray[np.float32]:
+def _whole(ct: Volume, stage: Stage, turn: NetworkAxes) -> NDArray[np.float32]:
     """Return all HU that a step measures: of the scan as it is for nnU-Net, of the network's grid for MONAI."""
     assert stage.original is not None
     low, high = stage.window_hu
     voxels = turn.apply(ct.voxels[None])[0]
     if stage.original.program == "nnunet":
         return _finite(voxels, low, high)
-    return np.clip(interpolated(voxels, original_grid(stage, voxels.shape, scan_mm).to_network), low, high)
+    return np.clip(
+        interpolated(voxels, original_grid(stage, voxels.shape, ct.geometry, turn).to_network), low, high
+    )
 
 
 def _change(step: dict[str, Any], seen: NDArray[np.float32]) -> Callable[[NDArray[np.float32]], None]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain, combinations, islice
+from functools import cached_property, partial
+from itertools import chain, combinations, islice, repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from PancreasSegLib.inference.streams import Streams
 from PancreasSegLib.inference.windows import Tiling
 from PancreasSegLib.models.axes import OURS, NetworkAxes
 from PancreasSegLib.models.package import Original, Stage
+from PancreasSegLib.networks.imported import given_channels
 from PancreasSegLib.volume import AxisMap, Box, Geometry, Volume
 
 if TYPE_CHECKING:
@@ -37,8 +38,11 @@ class OriginalScores:
 
     Attributes
     ----------
-    scores : ndarray of float32, shape (1 + labels, ...) or (labels, ...)
-        On the network's grid and axes: first the highest of all other classes where they exclude each other.
+    scores : ndarray of float32, shape (1 + labels + others, ...) or (labels, ...)
+        On the network's grid and axes: the background first and the classes that are not wanted last, where they
+        exclude each other.
+    labels : int
+        How many are wanted.
     exclusive : bool
         Whether they do, as with a softmax.
     restores : str
@@ -52,21 +56,25 @@ class OriginalScores:
     """
 
     scores: NDArray[np.float32]
+    labels: int
     exclusive: bool
     restores: str
     grid: OriginalGrid
     turn: NetworkAxes
     box: Box
 
-    @property
+    @cached_property
     def margins(self) -> NDArray[np.float32]:
         """By how much each label is ahead of the next, shape (labels, ...); above 0 it is the voxel's label."""
         if not self.exclusive:
             return self.scores
-        found = np.empty_like(self.scores[1:])
-        for number in range(len(found)):
-            found[number] = self.scores[number + 1] - np.delete(self.scores, number + 1, axis=0).max(axis=0)
-        return found
+        highest = self.scores[0].copy()
+        second = np.full_like(highest, -np.inf)
+        for channel in self.scores[1:]:
+            np.maximum(second, np.minimum(highest, channel), out=second)
+            np.maximum(highest, channel, out=highest)
+        wanted = self.scores[1 : 1 + self.labels]
+        return wanted - np.where(wanted < highest, highest, second)
 
     def probability(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each label against the next likely, shape (labels, z, y, x)."""
@@ -141,6 +149,8 @@ class OriginalScores:
         rows = [np.flatnonzero(m[:, used].any(axis=1)) for m, used in zip(matrices, seen, strict=True)]
         spans = [slice(int(r[0]), int(r[-1]) + 1) for r in rows]
         scores = self.scores[(slice(None), *seen)]
+        if self.restores == "probabilities":
+            scores = self._probabilities(scores)
         step = max(1, _SLAB_VOXELS // math.prod(s.stop - s.start for s in spans[1:]))
         for start in range(spans[0].start, spans[0].stop, step):
             slab = (slice(start, min(spans[0].stop, start + step)), *spans[1:])
@@ -177,9 +187,7 @@ class OriginalScores:
         if self.restores == "labels":
             nearest = [np.eye(m.shape[1], dtype=np.float32)[m.argmax(axis=1)] for m in matrices]
             return interpolated(self._values(scores, values).astype(np.float32), nearest).astype(np.uint8)
-        if self.restores == "probabilities":
-            scores = self._probabilities(scores)
-        fine = np.stack([interpolated(channel, matrices) for channel in scores])
+        fine = (interpolated(channel, matrices) for channel in scores)
         return self._values(fine, values, cut=0.5 if self.restores == "probabilities" else 0.0)
 
     def _probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -188,14 +196,21 @@ class OriginalScores:
         powers = np.exp(scores - scores.max(axis=0))
         return np.asarray(powers / powers.sum(axis=0), dtype=np.float32)
 
-    def _values(self, scores: NDArray[np.float32], values: Sequence[int], cut: float = 0.0) -> NDArray[np.uint8]:
+    def _values(
+        self, scores: Iterable[NDArray[np.float32]], values: Sequence[int], cut: float = 0.0
+    ) -> NDArray[np.uint8]:
         """Return each voxel's mask value: the likeliest class's, or the last label's of those that overlap."""
-        if self.exclusive:
-            known: NDArray[np.uint8] = np.asarray((0, *values), dtype=np.uint8)
-            return known[scores.argmax(axis=0)]
-        found = np.zeros(scores.shape[1:], dtype=np.uint8)
-        for score, value in zip(scores, values, strict=True):
-            found[score > cut] = value
+        channels = iter(scores)
+        first = next(channels)
+        found = np.zeros(first.shape, dtype=np.uint8)
+        if not self.exclusive:
+            for score, value in zip(chain((first,), channels), values, strict=True):
+                found[score > cut] = value
+            return found
+        highest = first.copy()
+        for score, value in zip(channels, chain(values, repeat(0)), strict=False):
+            found[score > highest] = value
+            np.maximum(highest, score, out=highest)
         return found
 
 
@@ -247,11 +262,8 @@ class OriginalRun:
     @property
     def grid(self) -> OriginalGrid:
         """The network's grid over the box."""
-        return original_grid(self.network.stage, self.turn.of_zyx(self.box.size_ijk[::-1]), self._scan_mm)
-
-    @property
-    def _scan_mm(self) -> tuple[float, ...]:
-        return self.turn.of_zyx(self.ct.geometry.spacing_mm[::-1])
+        size = self.turn.of_zyx(self.box.size_ijk[::-1])
+        return original_grid(self.network.stage, size, self.ct.geometry, self.turn)
 
     @property
     def _flips(self) -> list[tuple[int, ...]]:
@@ -295,7 +307,7 @@ class OriginalRun:
             Takes the share done; may raise to stop.
         """
         stage, grid, tiling = self.network.stage, self.grid, self.tiling
-        image = original_input(self.ct, self.box, grid, stage, self.turn, self._scan_mm)
+        image = original_input(self.ct, self.box, grid, stage, self.turn)
         missing = [n - m for n, m in zip(tiling.shape_zyx, image.shape, strict=True)]
         pads = [(m // 2, m - m // 2) for m in missing]
         padded = np.pad(image, pads, mode="edge" if self.original.padding == "edge" else "constant")
@@ -319,7 +331,8 @@ class OriginalRun:
         inside = tuple(slice(low, low + n) for (low, _), n in zip(pads, image.shape, strict=True))
         scores = np.ascontiguousarray(total[(slice(None), *inside)])
         exclusive = stage.activation == "softmax"
-        return OriginalScores(scores, exclusive, self.original.restores, grid, self.turn, self.box)
+        labels = max(stage.labels.values())
+        return OriginalScores(scores, labels, exclusive, self.original.restores, grid, self.turn, self.box)
 
     def _weight(self, tiling: Tiling) -> NDArray[np.float32]:
         window = tiling.window_zyx
@@ -340,10 +353,10 @@ class OriginalRun:
         flat, softmax = stage.spatial_dims == 2, stage.activation == "softmax"
         seen = np.flip(image, flip)
         batch = np.ascontiguousarray(seen[:, None] if flat else seen[None, None])
-        keep = range(0 if softmax else 1, 1 + max(stage.labels.values()))
+        keep = range(given_channels(stage.arguments)) if softmax else range(1, 1 + max(stage.labels.values()))
         found = self.network.members[number].run(batch, keep, on_work)
         likely = found.swapaxes(0, 1) if flat else found[0]
-        scores = np.log(np.maximum(likely, _LEAST))
-        if not softmax:
-            scores -= np.log(np.maximum(1 - likely, _LEAST_LEFT))
+        against = 0.0 if softmax else np.log(np.maximum(1 - likely, _LEAST_LEFT))
+        scores = np.log(np.maximum(likely, _LEAST, out=likely), out=likely)
+        scores -= against
         return np.ascontiguousarray(np.flip(scores, tuple(1 + a for a in flip)))

@@ -52,6 +52,9 @@ _ALIASES = {
     "AttentionUNet": "AttentionUnet",
 }
 
+OTHERS = 31
+"""How many channels hold the classes that are not wanted."""
+
 
 def monai_class(target: str) -> str | None:
     """Return the class that a bundle's ``_target_`` means, None if it is not one of :data:`MONAI_CLASSES`.
@@ -116,7 +119,23 @@ def _groups(kept: Any, out_channels: int, background: bool) -> dict[str, Any]:
 def given_channels(arguments: Mapping[str, Any]) -> int:
     """Return how many scores a voxel a network with such arguments gives."""
     kept = arguments.get("kept") or ()
-    return len(kept) + bool(arguments.get("background", True)) if kept else int(arguments["out_channels"])
+    if not kept:
+        return int(arguments["out_channels"])
+    others = other_channels(kept, int(arguments["out_channels"])) if arguments.get("background", True) else []
+    return len(kept) + len(others)
+
+
+def other_channels(kept: Sequence[Sequence[int]], out_channels: int) -> list[list[int]]:
+    """Return the channels that are not kept, dealt out to at most :data:`OTHERS`.
+
+    Examples
+    --------
+    >>> other_channels([[1, 4]], 5)
+    [[0], [2], [3]]
+    """
+    wanted = {channel for group in kept for channel in group}
+    rest = [channel for channel in range(out_channels) if channel not in wanted]
+    return [rest[n::OTHERS] for n in range(min(OTHERS, len(rest)))]
 
 
 def _is_plain(value: Any) -> bool:

@@ -1,23 +1,27 @@
-"""Only the wanted channels of a network with many classes; the others count as one, by their highest score."""
+"""The wanted channels of a network with many classes, and the others so far as memory allows.
+
+Windows, mirrored views and members are averaged, and scores interpolated, class by class: the highest of
+several classes is not linear. So other classes come one by one, up to
+:data:`PancreasSegLib.networks.imported.OTHERS`, which is exact. More of them are dealt out to as many channels,
+each the highest of its classes, neighbours in the list to different ones: exact but where two classes of one
+channel change places beside a wanted one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Groups = Sequence[Sequence[int]]
+from PancreasSegLib.networks.imported import other_channels
 
-_AT_ONCE = 16  # rows of a head whose scores are in memory together
+Groups = Sequence[Sequence[int]]
 
 
 def keep_channels(network: nn.Module, groups: Groups, background: bool) -> nn.Module:
-    """Let a network give one score a group of its channels.
-
-    A softmax over them has the highest of the other scores for its background, so that a label has more than half
-    of the probability where it is the likeliest of all classes, and only there.
+    """Let a network give one score a group of its channels, see :func:`join_channels`.
 
     Parameters
     ----------
@@ -26,7 +30,7 @@ def keep_channels(network: nn.Module, groups: Groups, background: bool) -> nn.Mo
     groups : sequence of sequence of int
         Its channels by the label that they make together.
     background : bool
-        Whether the highest of the other scores comes first, as a softmax needs it; a sigmoid has no background.
+        Whether the other channels are given too, as a softmax needs them; a sigmoid has no background.
 
     Returns
     -------
@@ -42,12 +46,11 @@ def keep_channels(network: nn.Module, groups: Groups, background: bool) -> nn.Mo
 
 
 def join_channels(scores: Tensor, groups: Groups, background: bool) -> Tensor:
-    """Join the scores ``(n, classes, ...)`` of each group: the logarithm of the sum of its probabilities."""
-    joined = [_joined(scores[:, list(group)], background) for group in groups]
-    if background:
-        rest = _others(groups, scores.shape[1])
-        joined.insert(0, scores[:, rest].amax(dim=1, keepdim=True))
-    return torch.cat(joined, dim=1)
+    """Join the scores ``(n, classes, ...)`` of each group: the logarithm of the sum of its probabilities.
+
+    Of the other classes one channel, which holds the background, comes before the groups and the rest after them.
+    """
+    return _in_order(lambda rows: scores[:, list(rows)], groups, scores.shape[1], background)
 
 
 def joined_convolution(x: Tensor, layer: nn.Conv2d | nn.Conv3d, groups: Groups, background: bool) -> Tensor:
@@ -59,14 +62,16 @@ def joined_convolution(x: Tensor, layer: nn.Conv2d | nn.Conv3d, groups: Groups, 
         bias = None if layer.bias is None else layer.bias[chosen]
         return convolve(x, layer.weight[chosen], bias)
 
+    return _in_order(scores, groups, layer.out_channels, background)
+
+
+def _in_order(
+    scores: Callable[[Sequence[int]], Tensor], groups: Groups, channels: int, background: bool
+) -> Tensor:
     joined = [_joined(scores(group), background) for group in groups]
     if background:
-        rest = _others(groups, layer.out_channels)
-        highest = scores(rest[:_AT_ONCE]).amax(dim=1, keepdim=True)
-        for start in range(_AT_ONCE, len(rest), _AT_ONCE):
-            part = scores(rest[start : start + _AT_ONCE]).amax(dim=1, keepdim=True)
-            highest = torch.maximum(highest, part)
-        joined.insert(0, highest)
+        others = [scores(part).amax(dim=1, keepdim=True) for part in other_channels(groups, channels)]
+        joined = [others[0], *joined, *others[1:]]
     return torch.cat(joined, dim=1)
 
 
@@ -79,8 +84,3 @@ def _joined(scores: Tensor, exclusive: bool) -> Tensor:
         return highest
     # written out, since not every engine reads torch's own logsumexp
     return highest + (scores - highest).exp().sum(dim=1, keepdim=True).log()
-
-
-def _others(groups: Groups, channels: int) -> list[int]:
-    taken = {channel for group in groups for channel in group}
-    return [channel for channel in range(channels) if channel not in taken]

@@ -128,10 +128,7 @@ def test_the_masks_are_those_of_nnunet(models_home, tmp_path, volume, folds, mir
     assert dice(both == 1, theirs == 1) > 0.998
     assert dice(both == 2, theirs == 2) > 0.998
     alone = ours(import_model(model, name="alone", organs=["cancer"]).package, volume, mirrored=mirrored).mask
-    # the other classes count by their highest score, which is not linear where two change places: much in the
-    # noise that these random weights draw, a thousandth on organs (see Testing/benchmarks/public_models.md)
-    if len(folds) == 1 and not mirrored:
-        assert dice(alone == 1, theirs == 2) > 0.8
+    assert dice(alone == 1, theirs == 2) > 0.998
 
 
 def test_regions_are_written_as_nnunet_writes_them(models_home, tmp_path):
@@ -201,6 +198,7 @@ def bundle_with(tmp_path, inferer=(), after=None, extra=(), pixdim=(2.9, 3.3, 3.
     network = nets.DynUNet(**{**DYNUNET, "norm_name": "instance"})
     with torch.no_grad():
         network.output_block.conv.conv.weight *= 5
+        network.output_block.conv.conv.bias[1] += 0.5  # so that each label has some hundred voxels of a small scan
     config = changed(bundle_config(), "Spacingd", pixdim=list(pixdim))
     config["network_def"]["norm_name"] = "instance"
     config["inferer"] |= dict(inferer)
@@ -223,7 +221,7 @@ def nearest(transforms):
         (scan(), {}),
         (scan(direction=RAS), {"inferer": {"mode": "constant", "overlap": 0.25}}),
         (scan(direction=OBLIQUE), {}),
-        (scan(size=(12, 14, 11)), {"inferer": {"padding_mode": "replicate"}}),
+        (scan(size=(12, 14, 11), seed=1), {"inferer": {"padding_mode": "replicate"}}),
         (scan(size=(60, 50, 9), spacing=(1.4, 1.6, 9.0)), {}),
         (scan(), {"after": nearest}),
         (

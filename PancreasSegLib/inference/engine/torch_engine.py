@@ -110,7 +110,8 @@ class TorchMember:
             if scores.shape[2:] != x.shape[2:]:
                 scores = nn.functional.interpolate(scores, size=x.shape[2:], mode="trilinear")
             if keep is not None:
-                scores = self._activated(scores / self.stage.temperature)[:, list(keep)]
+                scores = self._activated(scores / self.stage.temperature)
+                scores = scores if list(keep) == list(range(scores.shape[1])) else scores[:, list(keep)]
             result: NDArray[np.float32] = scores.cpu().numpy()
         return result
 
