@@ -90,10 +90,11 @@ def test_statistics_of_batches_are_not_learnt(patient, marked):
     ct, _ = patient
     segmenter = make_segmenter(norm="batch")
     taught = []
-    changed = segmenter.networks["segmenter"].changed
-    segmenter.networks["segmenter"].changed = lambda change: taught.append(changed(change)) or taught[-1]
+    member = segmenter.trainable().members[0]
+    changed = member.changed
+    member.changed = lambda change: taught.append(changed(change)) or taught[-1]
     PatientLearner(segmenter, settings=LearningSettings(steps=2)).learn(ct, marked.mask, marked.marks)
-    means = {k: v for k, v in modules_of(taught[0])[0].state_dict().items() if k.endswith("running_mean")}
+    means = {k: v for k, v in taught[0].network.state_dict().items() if k.endswith("running_mean")}
     assert means and not any(value.any() for value in means.values())
 
 

@@ -195,7 +195,7 @@ def test_a_scan_that_looks_like_no_ct_is_read_when_the_user_insists(segment, abd
     write_volume(shifted, Volume(ct.voxels.astype(np.int16) + 1024, ct.geometry))
     status, _, err = segment(shifted, "-o", "m.nii.gz")
     assert status == 2
-    assert "--assume-ct" in err
+    assert "--hu-offset -1024" in err
     status, _, err = segment(shifted, "-o", "m.nii.gz", "--assume-ct", "--allow-empty", "--roi", "none")
     assert status in (0, 3), err  # what the model makes of wrong HU is its own affair
     assert (tmp_path / "m.nii.gz").is_file()

@@ -147,7 +147,7 @@ def test_colour(tmp_path):
 
 def test_values_that_are_not_hu(tmp_path):
     write_series(tmp_path, body() + 1000, rescale=lambda n: (1.0, 0.0))
-    _refused(NotACTError, tmp_path, "Hounsfield")
+    _refused(NotACTError, tmp_path, "HU + 1024", "rescale intercept")
     assert read_volume(tmp_path, assume_ct=True).voxels.min() > -100
 
 

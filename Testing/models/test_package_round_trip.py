@@ -87,6 +87,7 @@ def test_checksums_are_those_of_the_standard_tool(folder):
         "MODEL_CARD.md",
         "configs/inference.json",
         "configs/metadata.json",
+        "models/segmenter-0.onnx",
         "models/segmenter-0.safetensors",
     }
 

@@ -105,7 +105,7 @@ def test_it_dies_while_nothing_is_asked_of_it(workers, abdomen):
     ("fault", "error", "sentence"),
     [
         ("raise MemoryError", OutOfMemoryError, "memory"),
-        ("raise ModuleNotFoundError('No module named x', name='x')", MissingPackageError, "package x"),
+        ("raise ModuleNotFoundError('No module named monai', name='monai')", MissingPackageError, "package monai"),
         ("raise ValueError('odd')", PancreasSegError, "ValueError: odd"),
         ("raise FileNotFoundError(2, 'No such file', 'weights')", PancreasSegError, "weights"),
     ],
