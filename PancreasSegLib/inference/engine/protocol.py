@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from PancreasSegLib.inference.cost import NetworkCost, Speed
-    from PancreasSegLib.inference.device import Device, Precision
+    from PancreasSegLib.inference.engine.place import Device, Precision
     from PancreasSegLib.models import ModelPackage, Stage
 
 
