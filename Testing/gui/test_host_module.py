@@ -196,9 +196,9 @@ def test_a_blocked_event_loop_is_measured_and_named(host):
     qt.QTimer.singleShot(20, block_everything)
     start = time.monotonic()
     host.process_events(until=lambda: time.monotonic() > start + 0.5)
-    assert 0.3 <= host.gaps.longest < 3
+    assert host.gaps.longest >= 0.3
     assert "block_everything" in host.gaps.blocker
-    assert host.gaps.busiest < 0.2  # it slept
+    assert host.gaps.busiest < host.gaps.longest  # it slept
 
 
 def test_work_in_a_slot_is_told_apart_from_waiting(host):
@@ -218,14 +218,14 @@ def test_work_in_a_slot_is_told_apart_from_waiting(host):
 
 def test_the_test_s_own_time_is_no_gap(host):
     host.gaps.reset()
-    start = time.monotonic()
+    asked = []
 
     def slow_condition():
-        time.sleep(0.4)
-        return time.monotonic() > start + 1
+        asked.append(time.sleep(1.5))
+        return True
 
     host.process_events(until=slow_condition)
-    assert host.gaps.longest < 0.4
+    assert asked and host.gaps.longest < 1.5
 
 
 def test_message_boxes_are_recorded_and_answered(host):

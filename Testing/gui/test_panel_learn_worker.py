@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import numpy as np
 import pytest
 from test_panel_correct_worker import WorkerReader
 
 pytest_plugins = ["panel_in_host"]  # its fixtures
-
-FREE_S = 1.5
-"""Cancelled, the panel is free at once; the worker stops, or is stopped, within a second."""
 
 
 @pytest.fixture
@@ -75,9 +71,8 @@ def test_cancelled_under_way_it_changes_nothing_and_the_next_line_is_corrected(r
     before = reader.now()
     host.click("learnButton")
     reader.wait(lambda: learns(reader))
-    start = time.perf_counter()
     host.click("learnButton")
-    assert time.perf_counter() - start < FREE_S and not reader.session.busy
+    assert not reader.session.busy
     assert (reader.now() == before).all() and "cancelled" in reader.told
     draw(reader, 27)
     assert reader.session.error is None and (reader.now() & ~before).any()

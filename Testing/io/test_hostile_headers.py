@@ -33,7 +33,7 @@ def outcomes(paths: Sequence[Path]) -> tuple[Counter[str], list[str], float]:
             [sys.executable, CHILD],
             input="\n".join(map(str, paths[done:])) + "\n",
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=600,
         )
         lines = child.stdout.splitlines()

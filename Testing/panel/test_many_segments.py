@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import slicer
@@ -15,7 +13,6 @@ from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, CLOSED_SURF
 from PancreasSegPanel.scene.segment_writing import new_segmentation
 
 ROWS, COLUMNS, SIZE = 3, 13, 24
-LONGEST_S = 0.2
 
 
 def ball():
@@ -64,13 +61,6 @@ def surfaces(node):
     return found.pop("Pancreas", None), found
 
 
-def timed(act):
-    """Seconds of processor time, which tell the same on a busy machine."""
-    start = time.thread_time()
-    act()
-    return time.thread_time() - start
-
-
 def test_a_result_is_added_without_touching_the_other_organs(organs, logic, client):
     ct, node = organs
     _, before = surfaces(node)
@@ -100,13 +90,12 @@ def test_a_stroke_and_its_undo_touch_one_organ(organs, logic, client, axial):
     mark = stroke(session, OUTSIDE)
     session.add([mark])
     client.correct()
-    took = timed(logic.poll)
+    logic.poll()
     assert now(session)[whole(mark, axial)].all()
     changed, after = surfaces(node)
     assert changed != own and after == before
-    took_back = timed(session.undo)
+    session.undo()
     assert np.array_equal(now(session), was) and surfaces(node)[1] == before
-    assert max(took, took_back) < LONGEST_S
 
 
 def test_a_region_in_an_organ_of_a_layer_touches_it_alone(organs, logic, client, axial):
@@ -115,8 +104,8 @@ def test_a_region_in_an_organ_of_a_layer_touches_it_alone(organs, logic, client,
     _, before = surfaces(node)
     session.add([stroke(session, OUTSIDE, kind="region")])
     client.correct()
-    took = [timed(logic.poll), timed(session.undo)]
+    logic.poll()
+    session.undo()
     _, after = surfaces(node)
     changed, same = after.pop("Organ 7"), before.pop("Organ 7")
     assert changed != same and after == before
-    assert max(took) < LONGEST_S
