@@ -152,6 +152,12 @@ class MaskError(PancreasSegError):
     code = "mask"
 
 
+class CohortError(PancreasSegError):
+    """A cohort's folder, source, rule or answers do not fit together, or a part of it is not there yet."""
+
+    code = "cohort"
+
+
 class MarkError(PancreasSegError):
     """A mark of the user lies outside the CT, is empty, or makes no sense."""
 

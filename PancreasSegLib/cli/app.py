@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": "",
     "roi": "",
     "measure": "",
+    "cohort": "",
     "models": "",
     "networks": "",
     "train": "train",

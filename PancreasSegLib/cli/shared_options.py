@@ -58,8 +58,8 @@ def with_shared_options(command: Callable[..., Any], extra: str = "", title: str
     return run
 
 
-def share_options(group: typer.Typer) -> None:
+def share_options(group: typer.Typer, extra: str = "", title: str = "") -> None:
     """Do the same for every command of a group such as ``pancreasseg models``."""
     for info in group.registered_commands:
         if info.callback is not None:
-            info.callback = with_shared_options(info.callback)
+            info.callback = with_shared_options(info.callback, extra, title)

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from PancreasSegLib.io.dicom_files import dicom_files, is_dicom
+from PancreasSegLib.io.dicom_files import DicomFile, dicom_files, is_dicom
 from PancreasSegLib.io.dicom_pixels import read_pixels
 from PancreasSegLib.io.dicom_series import choose_series, read_series
 from PancreasSegLib.io.dicom_stack import stack_images
@@ -43,10 +43,22 @@ def read_dicom(
     UnreadableFileError, NotACTError, DicomSeriesError, InvalidVoxelsError, GeometryError
     """
     with dicom_files(path) as files:
-        choice = choose_series(read_series(files), path, series)
-        chosen = choice.series
-        stack = stack_images(chosen, str(path))
-        voxels = read_pixels(stack.images)
+        return read_dicom_files(files, path, series=series, assume_ct=assume_ct, hu_offset=hu_offset)
+
+
+def read_dicom_files(
+    files: list[DicomFile],
+    path: Path,
+    *,
+    series: str | None = None,
+    assume_ct: bool = False,
+    hu_offset: float = 0.0,
+) -> Volume:
+    """Read one CT series among files; `path` names them in sentences, the rest is as for :func:`read_dicom`."""
+    choice = choose_series(read_series(files), path, series)
+    chosen = choice.series
+    stack = stack_images(chosen, str(path))
+    voxels = read_pixels(stack.images)
     for warning in stack.warnings:
         _log.warning(warning["sentence"])
     voxels, invalid = without_invalid(voxels, f"the DICOM {chosen.name}")

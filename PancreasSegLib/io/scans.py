@@ -59,7 +59,7 @@ def find_scans(folder: str | Path) -> list[Path]:
         for name in names:
             path = place / name
             if extension_of(path) in READABLE_IMAGES:
-                if not _OWN_OUTPUT.search(name) and extension_of(path) != ".img":  # its .hdr stands for both
+                if not is_own_output(name) and extension_of(path) != ".img":  # its .hdr stands for both
                     scans.append(path)
             elif extension_of(path) == ".zip":
                 scans += [path] if zipfile.is_zipfile(path) else []
@@ -67,6 +67,11 @@ def find_scans(folder: str | Path) -> list[Path]:
                 dicom = path
                 studies.setdefault(study, []).append(place)
     return sorted(scans + _examinations(studies))
+
+
+def is_own_output(name: str) -> bool:
+    """Whether a file is called as our masks and what goes with them are."""
+    return _OWN_OUTPUT.search(name) is not None
 
 
 def case_image(folder: Path) -> Path | None:

@@ -102,7 +102,7 @@ def test_the_doctor_names_the_engine_and_what_each_extra_would_bring(run):
     assert found["problems"] == []
     (cpu,) = [device for device in found["devices"] if device["device"] == "cpu"]
     assert cpu["engine"].startswith("OpenVINO") and cpu["precision"] in ("bf16", "fp32") and cpu["why"]
-    assert set(found["extras"]) == {"torch", "train", "dicomseg", "export"}
+    assert set(found["extras"]) == {"torch", "train", "dicomseg", "cohort", "export"}
     assert "torch" in found["extras"]["torch"]["missing"]
 
 
