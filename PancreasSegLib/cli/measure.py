@@ -11,9 +11,6 @@ import typer
 from PancreasSegLib.cli.terminal import note, show
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from PancreasSegLib.measure import Measurements
     from PancreasSegLib.volume import Volume
 
@@ -68,7 +65,7 @@ def command(
     values = _values(organ_values)
     volume = read_volume(ct, series=series)
     others = {} if organs is None else _masks(organs, volume, values)
-    found = measure_organ(_masks(mask, volume, {"pancreas": value})["pancreas"], volume, others)
+    found = measure_organ(_masks(mask, volume, {"pancreas": value})["pancreas"].voxels, volume, others)
     if output is not None:
         write_mask(output, found.parts, volume.geometry, labels=PARTS, source=volume)
     if as_json:
@@ -87,17 +84,18 @@ def _values(text: str) -> dict[str, int]:
     return {name.strip().lower(): int(number) for name, number in pairs}
 
 
-def _masks(path: Path, ct: Volume, values: dict[str, int]) -> dict[str, NDArray[np.bool_]]:
+def _masks(path: Path, ct: Volume, values: dict[str, int]) -> dict[str, Volume]:
     """Read labels on the CT's grid; each by its value."""
     from PancreasSegLib.errors import MaskError
     from PancreasSegLib.io import read_labels
+    from PancreasSegLib.volume import Volume
 
     labels = read_labels(path)
     if not labels.geometry.matches(ct.geometry):
         raise MaskError(
             f"{path.name} lies on another grid than the CT.", "Measure a mask that was made on this CT."
         )
-    return {name: labels.voxels == number for name, number in values.items()}
+    return {name: Volume(labels.voxels == number, labels.geometry) for name, number in values.items()}
 
 
 def _as_json(found: Measurements) -> dict[str, object]:

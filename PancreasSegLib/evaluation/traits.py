@@ -35,7 +35,7 @@ class Traits:
         Median HU inside the reference minus the median within 6 mm outside it: negative or small where the organ
         does not stand out, since its neighbours are bowel and vessels; large where fat lies around it.
     phase : str
-        ``"unenhanced"``, ``"arterial"`` or ``"portal venous or later"`` by :func:`contrast_phase`, where the
+        ``"unenhanced"``, ``"arterial"``, ``"portal venous"`` or ``"late"`` by :func:`contrast_phase`, where the
         references hold aorta and liver; else empty.
     """
 

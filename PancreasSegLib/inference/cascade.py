@@ -22,7 +22,7 @@ from PancreasSegLib.inference.plausibility import cut_by_region, judge_organs, o
 from PancreasSegLib.inference.prediction import Pass, Predictor, plan_stage, window_budget
 from PancreasSegLib.inference.preparation import BodyOutline, network_input
 from PancreasSegLib.inference.restoration import restore_mask
-from PancreasSegLib.inference.result import SegmentationWarning
+from PancreasSegLib.inference.result import SeenOrgans, SegmentationWarning
 from PancreasSegLib.inference.settings import CascadeSettings
 from PancreasSegLib.inference.stage_grid import stage_grid
 from PancreasSegLib.inference.tracker import Tracker
@@ -63,6 +63,8 @@ class Outcome:
         In the order in which they came up.
     windows : dict of str to dict
         Windows by role, for the provenance.
+    organs : SeenOrgans or None
+        What the localiser saw.
     """
 
     mask: NDArray[np.uint8]
@@ -72,6 +74,7 @@ class Outcome:
     reason: str = ""
     warnings: list[SegmentationWarning] = field(default_factory=list)
     windows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    organs: SeenOrgans | None = None
 
 
 class Cascade:
@@ -119,6 +122,7 @@ class Cascade:
         self.nominal_s = self.measured_s = 0.0
         self._body: BodyOutline | None = None
         self._scores: OriginalScores | None = None
+        self._organs: SeenOrgans | None = None
 
     def run(self, roi: Roi, proposal: RoiProposal | None = None) -> Outcome:
         """Run all stages.
@@ -158,6 +162,7 @@ class Cascade:
         if outcome.reason:
             outcome.reason = " ".join([outcome.reason, *_no_abdomen(outcome.proposal)])
             self._emptied(outcome)
+        outcome.organs = self._organs
         outcome.warnings.extend(self.predictor.warnings)
         outcome.windows = {
             role: {"count": t.count, "size_ijk": list(t.window_zyx[::-1])}
@@ -273,6 +278,7 @@ class Cascade:
         with ExitStack() as under_way:
             view = self._view(under_way, network, region, 1.0, classes, "localise", message)
             probabilities, grid = self._seen(view), view.grid
+        self._organs = SeenOrgans.of(probabilities, grid, labels)
         if not self.package.seeks_pancreas:
             return localise_any(probabilities, grid, labels, tuple(self.package.labels), self.settings)
         return localise(probabilities, grid, labels, self.organ, self.settings, neighbours=neighbours)

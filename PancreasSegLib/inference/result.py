@@ -23,6 +23,42 @@ class SegmentationWarning:
 
 
 @dataclass(frozen=True, eq=False)
+class SeenOrgans:
+    """Organs around the pancreas, as the localiser saw them on its coarse grid, inside the region it looked in.
+
+    Attributes
+    ----------
+    labels : Volume
+        uint8; 0 is background.
+    values : dict of str to int
+        Meaning of the values.
+    certainty : dict of str to float
+        Mean probability inside each organ that was seen; a coarse network's word, no reader's.
+    """
+
+    labels: Volume
+    values: dict[str, int]
+    certainty: dict[str, float]
+
+    @classmethod
+    def of(cls, probabilities: NDArray[np.floating], grid: Geometry, values: dict[str, int]) -> SeenOrgans:
+        """Take the most likely class of each voxel; `probabilities` has shape (classes, z, y, x)."""
+        classes = probabilities.argmax(axis=0).astype(np.uint8)
+        certainty = {
+            name: float(probabilities[value][classes == value].mean(dtype=np.float64))
+            for name, value in values.items()
+            if value and (classes == value).any()
+        }
+        return cls(Volume(classes, grid), values, certainty)
+
+    def masks(self) -> dict[str, Volume]:
+        """Return each organ that was seen, as bool on the coarse grid."""
+        return {
+            name: Volume(self.labels.voxels == self.values[name], self.labels.geometry) for name in self.certainty
+        }
+
+
+@dataclass(frozen=True, eq=False)
 class Segmentation:
     """The result of :meth:`Segmenter.segment`.
 
@@ -47,6 +83,8 @@ class Segmentation:
         Seconds a stage.
     provenance : dict
         Version, model name, version and checksums, device, precision, settings, input.
+    organs : SeenOrgans or None
+        What the localiser saw around; None where none was run.
     """
 
     mask: NDArray[np.uint8]
@@ -58,3 +96,4 @@ class Segmentation:
     warnings: list[SegmentationWarning] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    organs: SeenOrgans | None = None

@@ -300,6 +300,7 @@ class Segmenter:
             warnings=warnings,
             timings=tracker.timings,
             provenance=self._provenance(volume, roi, outcome),
+            organs=outcome.organs,
         )
 
     def _provenance(self, volume: Volume, roi: Roi, outcome: Outcome) -> dict[str, Any]:

@@ -71,8 +71,9 @@ MEASURES: dict[str, Measure] = {
     "phase": Measure(
         "Contrast phase",
         "",
-        "Unenhanced below 80 HU in the aorta, arterial where the aorta is 100 HU or more above the liver, else "
-        "portal venous or later; a rule of thumb, no reader's word.",
+        "Below 80 HU in the aorta unenhanced, or late where a kidney has 70 HU or more; else arterial where the "
+        "aorta is 100 HU or more above the liver, late where it is less than 15 HU above it, else portal venous; "
+        "a rule of thumb, no reader's word.",
     ),
     "length_mm": Measure("Length", "mm", "Length of the centreline between the two points furthest apart inside."),
     "thickness_mm": Measure("Thickness, median", "mm", f"Median along the centreline of the {_BALL}."),

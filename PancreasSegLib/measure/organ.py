@@ -19,6 +19,7 @@ from PancreasSegLib.measure.thickness import thickness_profile
 from PancreasSegLib.volume import Volume
 
 _LEAST_VOXELS = 50
+_ORGAN_RIM_MM, _COARSE_RIM_MM = 3.0, 5.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +44,7 @@ class Measurements:
     thickness_mm: NDArray[np.float64] = field(repr=False)
 
 
-def measure_organ(
-    mask: NDArray[np.bool_], ct: Volume, organs: Mapping[str, NDArray[np.bool_]] | None = None
-) -> Measurements:
+def measure_organ(mask: NDArray[np.bool_], ct: Volume, organs: Mapping[str, Volume] | None = None) -> Measurements:
     """Measure a pancreas.
 
     Parameters
@@ -54,9 +53,9 @@ def measure_organ(
         The pancreas.
     ct : Volume
         HU on the same grid, with axes in any order.
-    organs : mapping of str to (ndarray of bool), optional
-        Other organs on the same grid: ``spleen`` and ``liver`` for the ratios, ``aorta`` and ``liver`` for the
-        phase, ``aorta`` for the border between head and body.
+    organs : mapping of str to (Volume of bool), optional
+        Other organs, each on any grid: ``spleen`` and ``liver`` for the ratios, ``aorta``, ``liver`` and the
+        kidneys for the phase, ``aorta`` for the border between head and body.
 
     Raises
     ------
@@ -81,8 +80,7 @@ def measure_organ(
     shape = OrganShape.of_mask(mask, ct.geometry)
     line = find_centreline(shape)
     thickness = thickness_profile(shape, line)
-    aorta = Volume(organs["aorta"], ct.geometry) if "aorta" in organs else None
-    parts = divide_into_parts(mask, ct.geometry, line, aorta)
+    parts = divide_into_parts(mask, ct.geometry, line, organs.get("aorta"))
     values: dict[str, float | str] = {"volume_ml": float(mask.sum() * ct.geometry.voxel_volume_ml)}
     values |= {
         f"{name}_ml": float((parts == value).sum() * ct.geometry.voxel_volume_ml) for name, value in PARTS.items()
@@ -104,22 +102,30 @@ def _density(mask: NDArray[np.bool_], ct: Volume) -> dict[str, float]:
     return found
 
 
+def _organ_hu(organ: Volume, ct: Volume) -> float | None:
+    """Return the median HU of an organ without its rim, None where too little of it is in the scan."""
+    coarse = float(np.median(organ.geometry.spacing_mm)) > 2 * _ORGAN_RIM_MM / 3  # a voxel at its border is mixed
+    core = np.argwhere(erode_rim(organ.voxels, organ.geometry, _COARSE_RIM_MM if coarse else _ORGAN_RIM_MM))
+    index = np.rint(ct.geometry.lps_to_index(organ.geometry.index_to_lps(core[:, ::-1]))).astype(int)[:, ::-1]
+    inside = index[((index >= 0) & (index < ct.geometry.shape_zyx)).all(axis=1)]
+    return float(np.median(ct.voxels[tuple(inside.T)])) if len(inside) >= _LEAST_VOXELS else None
+
+
 def _other_organs(
-    values: Mapping[str, float | str], ct: Volume, organs: Mapping[str, NDArray[np.bool_]]
+    values: Mapping[str, float | str], ct: Volume, organs: Mapping[str, Volume]
 ) -> dict[str, float | str]:
-    hu = {}
-    for name, where in organs.items():
-        core = erode_rim(where, ct.geometry, 3.0)
-        if core.sum() >= _LEAST_VOXELS:
-            hu[name] = float(np.median(ct.voxels[core]))
-    found: dict[str, float | str] = {f"{name}_hu": value for name, value in hu.items()}
+    measured = {name: _organ_hu(organ, ct) for name, organ in organs.items()}
+    hu = {name: value for name, value in measured.items() if value is not None}
+    found: dict[str, float | str] = {f"{name.replace(' ', '_')}_hu": value for name, value in hu.items()}
     pancreas = float(values.get("core_median_hu", values["median_hu"]))
     pairs = {"pancreas": pancreas} | ({"liver": hu["liver"]} if "liver" in hu else {})
     for name, value in pairs.items() if "spleen" in hu else ():
         found[f"{name}_minus_spleen_hu"] = value - hu["spleen"]
         if hu["spleen"] > 0:
             found[f"{name}_to_spleen"] = value / hu["spleen"]
-    phase = contrast_phase(hu.get("aorta", float("nan")), hu.get("liver", float("nan")))
+    kidneys = [hu[name] for name in ("left kidney", "right kidney") if name in hu]
+    unknown = float("nan")
+    phase = contrast_phase(hu.get("aorta", unknown), hu.get("liver", unknown), max(kidneys, default=unknown))
     return found | ({"phase": phase} if phase else {})
 
 

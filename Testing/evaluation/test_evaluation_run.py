@@ -170,6 +170,7 @@ def test_a_coarser_plane_keeps_the_organs(dataset, tmp_path):
 
 def test_phase_needs_both_densities():
     assert contrast_phase(float("nan"), 100) == ""
-    assert contrast_phase(79, 60) == "unenhanced"
+    assert contrast_phase(79, 60) == contrast_phase(79, 60, 40) == "unenhanced"
+    assert contrast_phase(79, 60, 120) == contrast_phase(110, 100, 160) == "late"
     assert contrast_phase(170, 70) == "arterial"
-    assert contrast_phase(169, 70) == "portal venous or later"
+    assert contrast_phase(169, 70) == "portal venous"

@@ -62,6 +62,18 @@ def test_statistics_timings_and_provenance(segmenter, fine):
     assert provenance["windows"]["segmenter"]["count"] >= 1
 
 
+def test_the_organs_around_are_kept_from_the_localiser(segmenter, fine):
+    ct, _ = fine
+    organs = segmenter.segment(ct).organs
+    masks = organs.masks()
+    assert set(masks) == {"liver", "spleen", "pancreas"}
+    for name in ("liver", "spleen"):
+        where = masks[name].geometry.index_to_lps(np.argwhere(masks[name].voxels)[:, ::-1])
+        inside = ct.voxels[tuple(np.rint(ct.geometry.lps_to_index(where)).astype(int)[:, ::-1].T)]
+        assert np.median(inside) == HU[name]
+        assert 0.5 < organs.certainty[name] <= 1
+
+
 def test_probability_is_a_half_precision_crop_with_its_own_place(segmenter, fine):
     ct, truth = fine
     crop = segmenter.segment(ct).probability["pancreas"]

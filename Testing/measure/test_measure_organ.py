@@ -133,6 +133,7 @@ def test_ratios_and_phase_come_from_the_other_organs():
     }
     for name, hu in (("spleen", 50.0), ("liver", 60.0), ("aorta", 45.0)):
         ct[organs[name]] = hu
+    organs = {name: Volume(mask, geometry) for name, mask in organs.items()}
     found = measure_organ(tube, Volume(ct, geometry), organs).values
     assert found["pancreas_minus_spleen_hu"] == -20
     assert found["pancreas_to_spleen"] == pytest.approx(0.6)
@@ -143,10 +144,19 @@ def test_ratios_and_phase_come_from_the_other_organs():
     assert "pancreas_to_spleen" not in alone
 
 
+def test_organs_on_a_coarse_grid_are_measured_without_their_mixed_rim():
+    geometry, coarse = grid(), Geometry((60, 40, 30), (3.0, 3.0, 5.0), (-90.0, -60.0, -60.0))
+    tube, at = arch(geometry), positions(geometry)
+    spleen = np.linalg.norm(at - [60, 0, 0], axis=-1) < 20
+    ct = np.where(spleen, 100.0, -80.0)
+    seen = Volume(np.linalg.norm(positions(coarse) - [60, 0, 0], axis=-1) < 23, coarse)
+    assert measure_organ(tube, Volume(ct, geometry), {"spleen": seen}).values["spleen_hu"] == 100
+
+
 def test_every_measure_is_defined():
     geometry = grid()
     tube = arch(geometry)
-    organs = dict.fromkeys(("spleen", "liver", "aorta"), tube)
+    organs = dict.fromkeys(("spleen", "liver", "aorta"), Volume(tube, geometry))
     found = measure_organ(tube, Volume(np.full(tube.shape, 50.0), geometry), organs).values
     assert set(found) - set(MEASURES) == {"spleen_hu", "liver_hu", "aorta_hu"}
     assert set(MEASURES) <= set(found)
