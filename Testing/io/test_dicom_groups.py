@@ -42,8 +42,7 @@ TOLD_APART = {
 }
 
 
-@pytest.mark.parametrize("between", [0.0, 1.25], ids=["same places", "interleaved"])
-@pytest.mark.parametrize("by", TOLD_APART)
+@pytest.mark.parametrize(("by", "between"), [*((by, 0.0) for by in TOLD_APART), ("acquisition time", 1.25)])
 def test_two_scans_under_one_uid_are_two(tmp_path, by, between):
     _two(tmp_path, *TOLD_APART[by], between)
     first, second = read_volume(tmp_path, series="3#1"), read_volume(tmp_path, series="3#2")
@@ -112,8 +111,16 @@ def test_a_modality_that_is_not_named(tmp_path):
 # The choice among equal ones
 
 
-@pytest.mark.parametrize("portal", ["portal 2.5", "Abdomen venous", "PV 3.0 B30", "Leber portovenös", "70s"])
-@pytest.mark.parametrize("other", ["arterial", "nativ", "late phase", "without contrast"])
+@pytest.mark.parametrize(
+    ("portal", "other"),
+    [
+        ("portal 2.5", "arterial"),
+        ("Abdomen venous", "nativ"),
+        ("PV 3.0 B30", "late phase"),
+        ("Leber portovenös", "without contrast"),
+        ("70s", "arterial"),
+    ],
+)
 def test_the_portal_venous_phase_is_preferred_by_its_name(tmp_path, portal, other):
     write_series(tmp_path / "a", ARTERIAL, number=2, description=other)
     write_series(tmp_path / "b", PORTAL, number=3, description=portal)

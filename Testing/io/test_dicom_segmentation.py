@@ -142,8 +142,8 @@ def test_refusals(tmp_path, monkeypatch):
 # CTs whose headers lack something
 
 
-def _gone(keyword):
-    return lambda ds: delattr(ds, keyword)
+def _gone(*keywords):
+    return lambda ds: [delattr(ds, keyword) for keyword in keywords]
 
 
 def _set(**values):
@@ -151,21 +151,15 @@ def _set(**values):
 
 
 INCOMPLETE = {
-    **{
-        f"no {keyword}": _gone(keyword)
-        for keyword in (
-            "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID",
-            "StudyDate", "StudyTime", "SliceThickness", "FrameOfReferenceUID", "StudyInstanceUID",
-            "SeriesInstanceUID",
-            "ReferringPhysicianName", "Manufacturer", "SeriesNumber", "Modality",
-        )
-    },
-    "empty thickness": _set(SliceThickness=None),
-    "thickness of 0": _set(SliceThickness=0),
-    "empty frame of reference": _set(FrameOfReferenceUID=""),
-    "empty dates": _set(StudyDate="", StudyTime="", PatientBirthDate=""),
-    "dates that are none": _set(StudyDate="ANON", StudyTime="none", PatientBirthDate="1970"),
-    "sex of another kind": _set(PatientSex="X"),
+    "nobody and nothing named": _gone(
+        "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
+        "StudyTime", "SliceThickness", "ReferringPhysicianName", "Manufacturer", "SeriesNumber", "Modality",
+    ),
+    **{f"no {of}": _gone(of) for of in ("FrameOfReferenceUID", "StudyInstanceUID", "SeriesInstanceUID")},
+    "empty": _set(SliceThickness=None, FrameOfReferenceUID="", StudyDate="", StudyTime="", PatientBirthDate=""),
+    "what none can be": _set(
+        SliceThickness=0, StudyDate="ANON", StudyTime="none", PatientBirthDate="1970", PatientSex="X"
+    ),
     "Japanese": _set(SpecificCharacterSet=["", "ISO 2022 IR 87"], PatientName="Yamada^Tarou=山田^太郎"),
     "Korean": _set(SpecificCharacterSet=["", "ISO 2022 IR 149"], PatientName="Hong^Gildong=洪^吉洞=홍^길동"),
     "Latin": _set(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg"),
