@@ -58,6 +58,7 @@ def test_head_is_status_3(tmp_path, capfd):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hcc_048_portal.nii.gz", "crlm_1004_dicom"])
 def test_real_ct(shared_data, tmp_path, name):
     source = shared_data / "ct" / name
