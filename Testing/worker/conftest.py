@@ -28,10 +28,10 @@ def workers(tmp_path: Path) -> Iterator[Workers]:
     made.finish()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerClient]:
-    """One warm worker for all tests of a module that do it no harm."""
-    made = Workers(tmp_path_factory.mktemp("module"))
+    """One warm worker for all tests that do it no harm."""
+    made = Workers(tmp_path_factory.mktemp("warm"))
     yield made()
     made.finish()
 

@@ -13,9 +13,8 @@ from PancreasSegLib.worker.correction_files import read_mark, write_mark
 FLAT = Box((5, 5, 5), (9, 8, 6))
 
 
-@pytest.mark.parametrize("grid", GRIDS)
-def test_it_gives_what_the_library_gives(client, grid):
-    owner = Owner(client, GRIDS[grid], f"slice {grid}")
+def test_it_gives_what_the_library_gives(client):
+    owner = Owner(client, GRIDS["oblique"], "slice")
     owner.add(owner.stroke(0.8))
     for axis in (2, 0):
         index = (owner.box.lower_ijk[axis] + owner.box.upper_ijk[axis]) // 2

@@ -44,14 +44,13 @@ def learnt_here(owner: Owner, model: str):
     return probability
 
 
-@pytest.mark.parametrize("grid", ["plain", "oblique"])
-def test_it_gives_what_the_library_gives_and_strokes_go_on_from_it(client, bright, grid, monkeypatch):
+def test_it_gives_what_the_library_gives_and_strokes_go_on_from_it(client, bright, monkeypatch):
     import PancreasSegLib.worker.correction_exchange as exchange
 
     sent: list[str] = []
     write = exchange.write_probability
     monkeypatch.setattr(exchange, "write_probability", lambda *a: sent.append("probability") or write(*a))
-    owner = Owner(client, GRIDS[grid], f"learning {grid}")
+    owner = Owner(client, GRIDS["oblique"], "learning")
     owner.add(owner.stroke(0.8), confirmed_slice(owner))
     change = owner.take(learn(owner, bright))
     expected = learnt_here(owner, bright)
