@@ -134,13 +134,12 @@ _ALL = (
     Extra("dicomseg", "DICOM SEG output", (Package("highdicom", "0.23"),)),
     Extra(
         "cohort",
-        "cohorts, and for pages about them",
+        "cohorts",
         (
             Package("distributed", "2024.8"),
             Package("dask-jobqueue", "0.9", "dask_jobqueue"),
             Package("pyarrow", "15"),
             Package("fsspec", "2024.2"),
-            Package("jinja2", "3.1"),
         ),
         builds_on=("dicomseg",),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,11 @@ from PancreasSegLib.cli.shared_options import share_options
 from PancreasSegLib.cli.terminal import note, say, show
 
 if TYPE_CHECKING:
+    from PancreasSegLib.cohort.cluster import ClusterSettings
+    from PancreasSegLib.cohort.folder import Cohort
     from PancreasSegLib.cohort.index import Index
+    from PancreasSegLib.cohort.run import Progress
+    from PancreasSegLib.cohort.task import TaskSettings
 
 app = typer.Typer(
     help="Cohorts: index an archive, plan and run it on one machine or many, report, compare.",
@@ -93,6 +97,202 @@ def _show_index(index: Index) -> None:
     for code, count in index.by_code.items():
         table.add_row(code, str(count))
     show(table)
+
+
+_WORKERS = "Workers"
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=0,
+        show_default=False,
+        rich_help_panel=_WORKERS,
+        help="Processes of this machine, or SLURM jobs; as many as cores and memory allow without it.",
+    ),
+]
+Threads = Annotated[
+    int, typer.Option("--threads", min=1, rich_help_panel=_WORKERS, help="CPU threads of a worker.")
+]
+Memory = Annotated[
+    float,
+    typer.Option(
+        "--memory",
+        metavar="GB",
+        show_default=False,
+        rich_help_panel=_WORKERS,
+        help="What a worker may take; what the largest chosen scan needs without it.",
+    ),
+]
+Scheduler = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        show_default=False,
+        rich_help_panel=_WORKERS,
+        help="A running Dask scheduler, tcp://host:8786; its workers need this package and the same paths.",
+    ),
+]
+Slurm = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm",
+        metavar="KEY=VALUE",
+        show_default=False,
+        rich_help_panel=_WORKERS,
+        help="Run in SLURM jobs; settings of dask_jobqueue's SLURMCluster, e.g. queue=normal, walltime=08:00:00.",
+    ),
+]
+Model = Annotated[str, typer.Option(metavar="NAME", help="A model's name, or the folder of one.")]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="As for pancreasseg segment.")]
+
+
+@app.command("plan")
+def plan_command(
+    folder: Folder,
+    model: Model = "default",
+    device: Device = "auto",
+    workers: Workers = 0,
+    threads: Threads = 1,
+    memory: Memory = 0.0,
+    scheduler: Scheduler = "",
+    slurm: Slurm = None,
+    key: Key = None,
+) -> None:
+    """Say what a run will take: run ten of its scans, whose results are kept, and reckon from them."""
+    from PancreasSegLib.cohort.cluster import open_client
+    from PancreasSegLib.cohort.folder import Cohort
+    from PancreasSegLib.cohort.plan import make_plan
+
+    cohort = Cohort.open(folder, key)
+    places = _cluster_settings(cohort, workers, threads, memory, scheduler, slurm)
+    settings = _task_settings(cohort, model, device, threads, places.memory_mb)
+    with open_client(places) as client, _RunBar(client) as bar:
+        plan = make_plan(cohort, client, settings, bar)
+        at_once = len(client.scheduler_info(n_workers=-1)["workers"])
+    say(f"{plan.scans} scans; {plan.seconds:.1f} +- {plan.spread_s:.1f} s each (mean of {plan.sampled})")
+    say(f"{plan.core_hours:.1f} core-hours with {threads} threads a worker")
+    for count in sorted({at_once, 16, 128}):
+        say(f"  on {count} workers {_hours(plan.hours(count))}")
+    say(f"{plan.disk_mb * plan.scans / 1024:.2f} GB of results; {plan.memory_mb / 1024:.1f} GB of memory a worker")
+
+
+@app.command("run")
+def run_command(
+    folder: Folder,
+    model: Model = "default",
+    device: Device = "auto",
+    workers: Workers = 0,
+    threads: Threads = 1,
+    memory: Memory = 0.0,
+    scheduler: Scheduler = "",
+    slurm: Slurm = None,
+    print_job: Annotated[
+        bool,
+        typer.Option("--print-job", rich_help_panel=_WORKERS, help="Show the script of a SLURM job, and end."),
+    ] = False,
+    dicom: Annotated[
+        bool, typer.Option("--dicom", help="Write DICOM SEG and SR too, for scans that are DICOM.")
+    ] = False,
+    limit: Annotated[
+        float, typer.Option(metavar="MINUTES", help="A scan that takes longer is stopped; 0 for no limit.")
+    ] = 30.0,
+    retry: Annotated[bool, typer.Option("--retry", help="Do again what failed or was set aside.")] = False,
+    key: Key = None,
+) -> None:
+    """Segment and measure every chosen scan.
+
+    Results are kept under the model's name, so that another model is a second column of work, not the end of the
+    first. Whatever is killed when, the same command goes on; a scan that ends its worker twice is set aside.
+    """
+    from PancreasSegLib.cohort.cluster import open_client, slurm_cluster
+    from PancreasSegLib.cohort.folder import Cohort
+    from PancreasSegLib.cohort.run import count_outcomes, run_cohort
+
+    cohort = Cohort.open(folder, key)
+    places = _cluster_settings(cohort, workers, threads, memory, scheduler, slurm)
+    if print_job:
+        print(slurm_cluster(places).job_script())
+        return
+    settings = _task_settings(cohort, model, device, threads, places.memory_mb, dicom=dicom, limit_s=60 * limit)
+    with open_client(places) as client, _RunBar(client) as bar:
+        rows = run_cohort(cohort, client, settings, retry=retry, progress=bar)
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in count_outcomes(rows).items())
+    say(f"{len(rows)} scans: {counted}")
+    say(f"{Path(settings.results) / 'table.parquet'} and table.csv written")
+
+
+def _cluster_settings(
+    cohort: Cohort, workers: int, threads: int, memory_gb: float, scheduler: str, slurm: list[str] | None
+) -> ClusterSettings:
+    """Return which workers: by default as many as the cores, and the memory for the largest scan, allow."""
+    from PancreasSegLib.cohort.cluster import ClusterSettings
+    from PancreasSegLib.cohort.index import read_index
+    from PancreasSegLib.cohort.run import memory_for
+    from PancreasSegLib.inference.memory import available_memory_mb
+    from PancreasSegLib.inference.threads import default_threads
+
+    pairs = [text.partition("=") for text in slurm or []]
+    if any(not found or not value for _, found, value in pairs):
+        raise typer.BadParameter("give settings like queue=normal", param_hint="--slurm")
+    options = {name: value for name, _, value in pairs}
+    needed = memory_gb * 1024 or memory_for([row for row in read_index(cohort) if row["chosen"]])
+    if slurm:
+        options.setdefault("threads", str(threads))
+    elif not scheduler:
+        room = max(1, int(0.9 * available_memory_mb() / needed))
+        workers = workers or max(1, min(default_threads() // threads, room))
+    return ClusterSettings(workers or 1, needed, scheduler, options)
+
+
+def _task_settings(
+    cohort: Cohort, model: str, device: str, threads: int, memory_mb: float, **more: Any
+) -> TaskSettings:
+    from PancreasSegLib.cohort.run import model_key
+    from PancreasSegLib.cohort.task import TaskSettings
+
+    results = cohort.path.resolve() / "results" / model_key(model, threads)
+    model = str(Path(model).resolve()) if Path(model).is_dir() else model
+    return TaskSettings(str(results), model, device, threads, memory_mb=memory_mb, **more)
+
+
+def _hours(hours: float) -> str:
+    return (
+        f"{60 * hours:.0f} minutes"
+        if hours < 1.5
+        else f"{hours:.1f} hours"
+        if hours < 48
+        else f"{hours / 24:.1f} days"
+    )
+
+
+class _RunBar:
+    """Shows how far a run is: done, rate, time left, workers; and where Dask's own dashboard is."""
+
+    def __init__(self, client: Any) -> None:
+        from PancreasSegLib.cli.progress_bar import ProgressBar
+
+        self._bar = ProgressBar()
+        self._link = client.dashboard_link
+
+    def __enter__(self) -> _RunBar:
+        if self._link:
+            note(f"Dask's dashboard: {self._link}")
+        self._bar.__enter__()
+        self._bar.stage("the first scans are under way")
+        return self
+
+    def __exit__(self, *problem: Any) -> None:
+        self._bar.__exit__(*problem)
+
+    def __call__(self, progress: Progress) -> None:
+        """Show it."""
+        from PancreasSegLib.progress import ProgressEvent
+
+        text = (
+            f"{progress.done} of {progress.total} scans, {progress.rate:.0f} an hour, {progress.workers} workers"
+        )
+        share = progress.done / max(1, progress.total)
+        self._bar(ProgressEvent("run", share, progress.seconds_left, text))
 
 
 share_options(app, "cohort", "`pancreasseg cohort`")

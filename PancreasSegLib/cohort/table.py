@@ -70,9 +70,10 @@ class Parts:
         self._waiting: list[Row] = []
 
     def rows(self) -> Iterator[Row]:
-        """Give all rows that are kept."""
+        """Give all rows that are kept, each with what it has a value for."""
         for path in self._files():
-            yield from read_table(path)
+            for row in read_table(path):
+                yield {name: value for name, value in row.items() if value is not None}
 
     def append(self, rows: Iterable[Row]) -> None:
         """Add rows; they are on the disk when a part is full, or after :meth:`flush`."""

@@ -52,8 +52,8 @@ CONVENTIONS: tuple[str, ...] = (
     " for the log-odds is fitted to all other patients and applied to the one that was left out, so nobody is"
     " judged by a fit that saw them.",
     "Contrast phase: unenhanced below 80 HU in the aorta, arterial where the aorta is 100 HU or more above "
-    "the liver, else portal venous; by the reference's aorta and liver. A rule of thumb, no reader's"
-    " word.",
+    "the liver, less than 15 HU late, else portal venous; by the reference's aorta and liver. A rule of thumb,"
+    " no reader's word.",
     "Contrast with its rim: median HU of the organ minus that of the 6 mm around it.",
 )
 """How all of them are taken."""

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("pyarrow", reason="the extra `cohort` is not installed")
-sys.path.append(str(Path(__file__).parents[1] / "io"))
 from dicom_writer import body, write_series
 
 from PancreasSegLib.cohort.choice import ChoiceRule, read_choices
