@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,11 +107,16 @@ def tiny() -> type[Tiny]:
     return Tiny
 
 
+@pytest.fixture(scope="session")
+def written_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A written tiny package that nobody changes."""
+    return written(tmp_path_factory.mktemp("packages") / "tiny").path
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A written tiny package."""
-    written(tmp_path / "tiny")
-    return tmp_path / "tiny"
+def folder(tmp_path: Path, written_once: Path) -> Path:
+    """A written tiny package of the test's own."""
+    return Path(shutil.copytree(written_once, tmp_path / "tiny"))
 
 
 @pytest.fixture

@@ -71,8 +71,7 @@ def test_a_bundle_becomes_a_package(bundle, models_home):
     assert not list(package.path.rglob("*.pt"))
 
 
-@pytest.mark.parametrize("name", ORIENTATIONS)
-def test_the_mask_is_that_of_monais_own_runner(models_home, tmp_path, name):
+def test_the_mask_is_that_of_monais_own_runner(models_home, tmp_path):
     pytest.importorskip("nibabel")
     from monai.bundle import run
 
@@ -80,7 +79,7 @@ def test_the_mask_is_that_of_monais_own_runner(models_home, tmp_path, name):
     bundle = write_bundle(tmp_path / "b", changed(bundle_config(), "Spacingd", pixdim=[1.8, 2.0, 2.2]))
     data = tmp_path / "data"
     data.mkdir()
-    volume = ball(ORIENTATIONS[name])
+    volume = ball(ORIENTATIONS["sagittal"])
     save_nifti(volume, data / "scan.nii.gz")
     run(
         config_file=str(bundle / "configs/inference.json"),

@@ -169,7 +169,7 @@ def normalised_by_batches(plan):
 
 @pytest.mark.parametrize(
     ("transpose", "axes", "base"),
-    [([0, 1, 2], "", "SPL"), ([2, 0, 1], "", "SPL"), ([0, 1, 2], "RAS", "SAR"), ([1, 0, 2], "LAS", "SAL")],
+    [([2, 0, 1], "", "SPL"), ([1, 0, 2], "LAS", "SAL")],
 )
 def test_transposed_axes_lead_where_nnunet_would_take_them(models_home, tmp_path, transpose, axes, base):
     plan = normalised_by_batches(plans())

@@ -60,7 +60,16 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"dynunet", "vnet"}))
+FAMILIES = {"segresnet", "unet"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in FAMILIES else pytest.mark.slow)
+        for name in sorted(set(NETWORKS) - {"dynunet", "vnet"})
+    ],
+)
 def test_every_architecture_can_be_packed(name, tiny, tmp_path):
     stage = tiny.stage(
         network=name, arguments={"out_channels": 3, **SMALL[name]}, patch_ijk=(32, 32, 32), multiple_ijk=(32,) * 3

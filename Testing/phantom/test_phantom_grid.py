@@ -31,16 +31,20 @@ def test_a_shorter_range_is_a_cut_of_the_longer():
 
 
 def test_organ_volumes_do_not_depend_on_the_spacing():
-    coarse, fine = make_phantom(2, spacing_mm=(5, 5, 6)), make_phantom(2, spacing_mm=(3, 3, 4))
+    coarse, fine = make_phantom(2, spacing_mm=(5, 5, 6)), make_phantom(2, spacing_mm=(4, 4, 4))
     for value in (2, 5, 8):
         volumes = [(p.labels.voxels == value).sum() * p.labels.geometry.voxel_volume_ml for p in (coarse, fine)]
         assert volumes[0] == pytest.approx(volumes[1], rel=0.08)
 
 
-@settings(max_examples=5)
+@pytest.fixture(scope="module")
+def reference():
+    return make_phantom(1, spacing_mm=(10, 10, 15))
+
+
+@settings(max_examples=3)
 @given(code=st.sampled_from(CODES))
-def test_any_orientation_is_the_same_patient(code):
-    reference = make_phantom(1, spacing_mm=(10, 10, 15))
+def test_any_orientation_is_the_same_patient(reference, code):
     turned = make_phantom(1, spacing_mm=(10, 10, 15), orientation=code)
     canonical, _ = turned.ct.canonical()
     assert canonical.geometry.matches(reference.ct.geometry)

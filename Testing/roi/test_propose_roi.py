@@ -267,6 +267,7 @@ def test_tiny_scans_do_not_break(shape):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_every_real_case_keeps_its_pancreas(shared_data):
     import SimpleITK as sitk
 
