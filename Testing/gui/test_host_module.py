@@ -116,6 +116,7 @@ def test_a_program_that_took_the_hook_for_exceptions_hides_no_slot_error(host, m
     host.slot_errors.clear()
 
 
+@pytest.mark.slow
 def test_the_fixture_fails_a_test_that_leaves_a_slot_error(project, tmp_path):
     gui = project / "Testing" / "gui"
     folder = tmp_path / "gui"

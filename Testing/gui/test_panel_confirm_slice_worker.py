@@ -37,6 +37,7 @@ def press_s(reader):
     reader.host.press(Qt.Key_S)
 
 
+@pytest.mark.slow
 def test_the_slices_beside_a_mended_one_follow_and_undo_is_exact(reader, host):
     truth = inside(GRID, ORGAN)
     reader.start_with_half()
@@ -57,6 +58,7 @@ def test_the_slices_beside_a_mended_one_follow_and_undo_is_exact(reader, host):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="ends processes by POSIX signals")
+@pytest.mark.slow
 def test_a_worker_killed_under_way_loses_no_slice(reader):
     reader.start_with_half()
     reader.take("include")

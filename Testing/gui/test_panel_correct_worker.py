@@ -99,6 +99,7 @@ def test_a_result_of_the_model_is_corrected_in_one_flow(person, host):
     assert (reader.now() == before).all()
 
 
+@pytest.mark.slow
 def test_a_worker_killed_during_a_correction_loses_no_stroke(reader):
     reader.start_with_half()
     reader.take("include")
@@ -119,6 +120,7 @@ def test_a_worker_killed_during_a_correction_loses_no_stroke(reader):
     assert drawn[first].all() and reader.now()[drawn].all()
 
 
+@pytest.mark.slow
 def test_thirty_strokes_do_not_grow_memory(reader):
     reader.start_with_half()
     reader.take("include")

@@ -45,6 +45,7 @@ def learns(reader):
     return progress is not None and progress.stage == "learn"
 
 
+@pytest.mark.slow
 def test_it_learns_in_one_step_and_later_lines_work_from_it(reader, host):
     before, marks = reader.now(), reader.marked("Include")
     host.click("learnButton")
@@ -67,6 +68,7 @@ def test_it_learns_in_one_step_and_later_lines_work_from_it(reader, host):
     assert reader.session.error is None and reader.now()[reader.marked("Include")].all()
 
 
+@pytest.mark.slow
 def test_cancelled_under_way_it_changes_nothing_and_the_next_line_is_corrected(reader, host):
     before = reader.now()
     host.click("learnButton")
@@ -81,6 +83,7 @@ def test_cancelled_under_way_it_changes_nothing_and_the_next_line_is_corrected(r
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="ends processes by POSIX signals")
+@pytest.mark.slow
 def test_a_worker_killed_under_way_is_followed_by_one_that_learns(reader, host):
     before = reader.now()
     pid = reader.logic.jobs.client.worker_pid

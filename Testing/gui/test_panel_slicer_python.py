@@ -13,7 +13,6 @@ import pytest
 from panel_in_host import PROJECT, PanelUser, fake_worker
 
 from PancreasSegLib.packages import ENGINE, EXTRAS
-from PancreasSegLib.phantom import make_phantom
 
 pytest_plugins = ["panel_in_host"]  # its fixtures
 CANCEL = 0x00400000  # QMessageBox.Cancel
@@ -66,12 +65,19 @@ def test_it_opens_and_says_what_is_missing_why_and_how_large_it_is(newcomer, hos
     assert not host.message_boxes
 
 
-def test_one_wheel_is_installed_and_everything_works_without_leaving_the_module(person, host):
+def test_one_wheel_installed_by_a_click_is_all_that_segmenting_correcting_and_saving_load(
+    person, host, models, monkeypatch, tmp_path
+):
+    from bright_model import make_abdomen
+
     from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.setup.self_test_brush import check_brush
 
     host.close_scene()
-    add_volume(host.scene, make_phantom(seed=0, spacing_mm=(3.0, 3.0, 5.0)).ct, "CT")
+    ct = add_volume(host.scene, make_abdomen()[0], "CT")
+    monkeypatch.setenv("PANCREASSEG_MODELS", str(models))
     person.open()
+    host.widget.logic.getParameterNode().model = "bright"
     host.click("installButton")
     (arguments,) = host.installations.requests
     assert arguments[0] == ENGINE.requirement
@@ -87,8 +93,15 @@ def test_one_wheel_is_installed_and_everything_works_without_leaving_the_module(
     person.wait(lambda: "core" in host.find("deviceComboBox").itemText(0))
     person.segment_and_wait()
     assert person.status.startswith("Pancreas: "), person.status
-    assert not {"torch", "monai", "openvino"} & set(sys.modules)
     assert person.logic.jobs.client.log_path.is_relative_to(host.application.temporaryPath)
+    (segmentation,) = person.segmentations()
+    assert check_brush(host.widget, ct, segmentation).startswith("The brush excluded")
+    host.save_scene(tmp_path / "scene.mrml")
+    assert list(tmp_path.rglob("*.seg.nrrd"))
+    assert not {"torch", "monai", "openvino"} & set(sys.modules)
+    libraries = Path(f"/proc/{person.logic.jobs.client.worker_pid}/maps")
+    if libraries.exists():  # where the system tells what a process has loaded
+        assert "openvino" in libraries.read_text("utf-8") and "torch" not in libraries.read_text("utf-8")
 
 
 def test_cancel_is_quiet(newcomer, host):
@@ -229,22 +242,3 @@ def test_learning_asks_for_pytorch_first(with_engine, extension, host):
     assert with_engine.status == "Nothing was installed." and not extension
     assert learn._may_learn()
     assert extension and host.installations.requests
-
-
-def test_with_the_one_wheel_no_process_loads_torch_to_segment_correct_and_save(person, host, tmp_path):
-    from PancreasSegPanel.setup.self_test import add_volume
-    from PancreasSegPanel.setup.self_test_brush import check_brush
-
-    host.slicer_python.install(["openvino"])
-    host.close_scene()
-    ct = add_volume(host.scene, make_phantom(seed=0, spacing_mm=(3.0, 3.0, 5.0)).ct, "CT")
-    person.open()
-    person.segment_and_wait()
-    (segmentation,) = person.segmentations()
-    assert check_brush(host.widget, ct, segmentation).startswith("The brush excluded")
-    host.save_scene(tmp_path / "scene.mrml")
-    assert list(tmp_path.rglob("*.seg.nrrd"))
-    assert not {"torch", "monai"} & set(sys.modules)
-    libraries = Path(f"/proc/{person.logic.jobs.client.worker_pid}/maps")
-    if libraries.exists():  # where the system tells what a process has loaded
-        assert "openvino" in libraries.read_text("utf-8") and "torch" not in libraries.read_text("utf-8")

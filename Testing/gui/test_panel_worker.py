@@ -50,10 +50,10 @@ def dice(person: PanelUser, truth: np.ndarray, geometry: Geometry) -> float:
     return 2.0 * np.count_nonzero(found & truth) / (np.count_nonzero(found) + np.count_nonzero(truth))
 
 
-BETWEEN = [pytest.param(axes, marks=pytest.mark.slow) for axes in ("left-handed", "oblique")]
+LESS_USUAL = [pytest.param(axes, marks=pytest.mark.slow) for axes in ("axial", "left-handed", "oblique")]
 
 
-@pytest.mark.parametrize("axes", ["axial", *BETWEEN, "oblique, left-handed"])
+@pytest.mark.parametrize("axes", [*LESS_USUAL, "oblique, left-handed"])
 def test_the_organ_is_found_where_it_is_whatever_the_axes(person, axes):
     _, truth, geometry = open_with(person, axes)
     person.segment_and_wait()
@@ -81,9 +81,10 @@ def wait_for_stage(person: PanelUser, stage: str) -> None:
         person.wait(lambda: person.can_segment or (run.request.progress and run.request.progress.stage == stage))
 
 
-@pytest.mark.parametrize(
-    "stage", ["start", pytest.param("load", marks=pytest.mark.slow), "propose", "segment", "measure"]
-)
+OTHER_STAGES = [pytest.param(stage, marks=pytest.mark.slow) for stage in ("start", "load", "propose", "measure")]
+
+
+@pytest.mark.parametrize("stage", [*OTHER_STAGES, "segment"])
 def test_cancel_in_every_stage_frees_the_panel_at_once(person, stage):
     open_with(person)
     person.host.click("segmentButton")
@@ -97,7 +98,7 @@ def test_cancel_in_every_stage_frees_the_panel_at_once(person, stage):
     person.wait(lambda: time.monotonic() > until)  # what comes late is not written
     assert len(person.segmentations()) == before
     person.segment_and_wait()
-    assert len(person.segmentations()) == 1
+    assert len(person.segmentations()) == 1, person.status
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals on Windows")
@@ -116,6 +117,7 @@ def test_a_killed_worker_is_told_in_a_sentence_and_the_next_click_works(person):
     assert person.logic.jobs.client.worker_pid != pid
 
 
+@pytest.mark.slow
 def test_the_scene_closed_half_way(person):
     node, _, _ = open_with(person)
     person.segment_and_wait()
@@ -145,6 +147,7 @@ def test_what_is_no_pancreas_gets_the_workers_sentence(person):
     assert not person.host.message_boxes
 
 
+@pytest.mark.slow
 def test_a_folder_of_cts_with_one_warm_model(person, tmp_path):
     from bright_model import make_abdomen
 
@@ -166,6 +169,7 @@ def test_a_folder_of_cts_with_one_warm_model(person, tmp_path):
     assert (folder / "pancreasseg" / "summary.csv").is_file()
 
 
+@pytest.mark.slow
 def test_one_of_the_modules_own_tests_with_the_default_model_on_a_phantom(person):
     person.open()
     test = sys.modules["PancreasSeg"].PancreasSegTest("test_correct_phantom")
