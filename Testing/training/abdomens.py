@@ -89,7 +89,7 @@ def train_start(base: Path, folder: Path) -> Path:
                 "sampling": {"batch_size": 1, "organ_share": 0.6, "label_share": 0.2},
                 "augmentation": {"phase_probability": 0.0, "intensity_probability": 0.0, "gamma_probability": 0.0},
                 "optimizer": {"learning_rate": 0.01, "ema": 0.95},
-                "steps": 90,
+                "steps": 40,
                 "validate_every": 1000,
             }
         },

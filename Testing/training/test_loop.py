@@ -31,8 +31,10 @@ def one_thread():
 def test_a_network_learns_one_case(recipe_file):
     settings = [
         "fold=0",
-        "stages.segmenter.steps=100",
-        "stages.segmenter.validate_every=100",
+        "stages.segmenter.arguments={filters: [6, 8, 8], kernel_size: [3, 3, 3], strides: [1, 2, 2]}",
+        "stages.segmenter.optimizer={learning_rate: 0.02, ema: 0.9}",
+        "stages.segmenter.steps=50",
+        "stages.segmenter.validate_every=50",
         "stages.segmenter.sampling.organ_share=1.0",
     ]
     recipe = load_recipe(recipe_file, settings)
