@@ -24,6 +24,7 @@ from PancreasSegPanel.scene import pancreas_segment, segment_writing
 from PancreasSegPanel.scene.ct_node import check_node
 from PancreasSegPanel.scene.measurement import Measurement, find_measurement
 from PancreasSegPanel.scene.region_node import CT_ROLE, show_region
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.segmentation_run import Job, Run
 from PancreasSegPanel.work.worker_jobs import WorkerJobs, roi_of
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
     from PancreasSegLib.worker import Request, WorkerClient
     from PancreasSegPanel.correction.session import CorrectionSession
+
+_ = translator(__name__)
 
 
 class PanelLogic:
@@ -243,7 +246,7 @@ class PanelLogic:
     def node_removed(self, node: Any) -> None:
         """A node left the scene: runs on it end, and the worker forgets it."""
         for run in [run for run in self.runs if run.ct_id == node.GetID()]:
-            self._end(run, CancelledError("The CT was removed while it was segmented; nothing was written."))
+            self._end(run, CancelledError(_("The CT was removed while it was segmented; nothing was written.")))
         self._undo = [taken for taken in self._undo if taken.node_id != node.GetID()]
         self.corrections.node_removed(node)
         self.jobs.forget(node.GetID() or "")
@@ -251,7 +254,7 @@ class PanelLogic:
     def scene_closing(self) -> None:
         """The scene is being closed: everything ends, the warm worker stays."""
         self.corrections.scene_closing()
-        self._end_all(CancelledError("The scene was closed; nothing was written."))
+        self._end_all(CancelledError(_("The scene was closed; nothing was written.")))
         self.jobs.cancel_all()
         self.jobs.background.drop()
         self._undo.clear()

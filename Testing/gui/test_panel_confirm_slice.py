@@ -192,7 +192,7 @@ def test_with_preview_and_without_update_at_once(reader, host):
     host.click("previewCheckBox")
     host.click("autoUpdateCheckBox")
     key_s(host)
-    assert "1 mark recorded" in reader.told and (reader.now() == painted).all()
+    assert "Marks recorded: 1." in reader.told and (reader.now() == painted).all()
     host.click("updateButton")
     reader.let_correct()
     assert (reader.now() & ~painted).any() and asked(reader)[-1] == (2, 19)

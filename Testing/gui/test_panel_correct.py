@@ -263,7 +263,7 @@ def test_without_update_at_once_marks_wait_to_be_applied(reader, host, by):
     reader.draw("Red", reader.way((36, 34, 19), (46, 34, 19)))
     assert (reader.now() == before).all()
     assert reader.marked("Include").any()  # seen at once
-    assert "2 marks" in reader.told
+    assert "Marks recorded: 2." in reader.told
     if by == "button":
         host.click("updateButton")
     else:

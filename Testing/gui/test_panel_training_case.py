@@ -58,7 +58,7 @@ def test_a_case_is_saved_and_the_form_says_where_and_what_next(form, host, tmp_p
     assert count_cases(folder) == (1, 0)
     record = next(iter(read_provenance(folder).values()))
     assert (record.reader, record.state) == ("A. Reader", "accepted")
-    assert "1 case to learn from" in label(host)
+    assert "to learn from: 1;" in label(host)
     assert str(folder) in form.status
     command = f'pancreasseg train --finetune default "{folder}"'
     assert host.find("finetuneCommandLineEdit").text == command
@@ -66,7 +66,7 @@ def test_a_case_is_saved_and_the_form_says_where_and_what_next(form, host, tmp_p
     assert slicer.app.clipboard().text() == command
     host.find("trainingCaseCollapsibleButton").collapsed = True
     host.find("trainingCaseCollapsibleButton").collapsed = False
-    form.wait(lambda: label(host) == "The folder holds 1 case to learn from.")
+    form.wait(lambda: label(host) == "Cases in the folder to learn from: 1; rejected: 0.")
     assert host.find("finetuneCommandLineEdit").text == command
     assert form.enabled("saveTrainingCaseButton") == [True]
 

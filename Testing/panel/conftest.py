@@ -33,6 +33,10 @@ from body_phantom import body  # noqa: E402
 
 from PancreasSegLib.volume import Geometry  # noqa: E402
 
+if "slicer.i18n" not in sys.modules:  # the wheel has none; the test host brings its own
+    sys.modules["slicer.i18n"] = types.ModuleType("slicer.i18n")
+    sys.modules["slicer.i18n"].translate = lambda context, text: text  # type: ignore[attr-defined]
+
 
 @pytest.fixture
 def scene(monkeypatch):

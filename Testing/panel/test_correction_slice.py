@@ -81,7 +81,7 @@ def test_the_slices_beside_it_follow_both_ways_and_one_undo_brings_all_back(spoi
     volume_ml = grid.voxel_volume_ml
     assert session.last.added_ml == pytest.approx((after & ~before).sum() * volume_ml)
     assert session.last.removed_ml == pytest.approx((before & ~after).sum() * volume_ml)
-    assert "is confirmed: " in session.sentence and "in the slices beside it" in session.sentence
+    assert "is confirmed; beside it: " in session.sentence
     assert session.undo()
     assert np.array_equal(now(session), before)
     assert session.redo()

@@ -144,6 +144,7 @@ def test_importing_the_panel_imports_no_torch(project):
     free += " messages form.about resources scene.patient_axes scene.ct_node logic work.segmentation_run"
     script = (
         f"import sys; sys.path[:0] = [{str(project)!r}, {str(project / 'PancreasSeg')!r}]\n"
+        "i18n = sys.modules['slicer.i18n'] = type(sys)('i18n'); i18n.translate = lambda context, text: text\n"
         f"import importlib\nfor n in {free!r}.split(): importlib.import_module('PancreasSegPanel.' + n)\n"
         "print([m for m in ('torch', 'monai', 'scipy', 'skimage', 'SimpleITK', 'pydicom') if m in sys.modules])"
     )

@@ -9,22 +9,25 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from PancreasSegLib.errors import CancelledError, NoPancreasError, PancreasSegError
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 
 if TYPE_CHECKING:
     from PancreasSegPanel.scene.measurement import Measurement
 
+_ = translator(__name__)
+
 
 class State(Enum):
     """Where a CT of the batch stands; the value is what the table shows."""
 
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    SKIPPED = "done before"
-    EMPTY = "no pancreas"
-    FAILED = "failed"
-    STOPPED = "stopped"
+    WAITING = _("waiting")
+    RUNNING = _("running")
+    DONE = _("done")
+    SKIPPED = _("done before")
+    EMPTY = _("no pancreas")
+    FAILED = _("failed")
+    STOPPED = _("stopped")
 
 
 @dataclass
@@ -119,7 +122,7 @@ class Batch:
         """Say in one sentence what came out."""
         counts = {state: sum(line.state is state for line in self.lines) for state in State}
         named = [f"{count} {state.value}" for state, count in counts.items() if count]
-        return f"Batch of {len(self.lines)}: {', '.join(named)}."
+        return _("Batch of {count}: {named}.").format(count=len(self.lines), named=", ".join(named))
 
     def _next(self) -> None:
         while not self._stopping:

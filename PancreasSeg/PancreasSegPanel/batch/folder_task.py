@@ -15,12 +15,15 @@ import numpy as np
 from PancreasSegLib.errors import CancelledError, NoPancreasError, UnreadableFileError
 from PancreasSegLib.worker import Scan
 from PancreasSegPanel.scene.measurement import Measurement, as_csv
+from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
     from PancreasSegLib.worker import Request, SegmentReply
     from PancreasSegPanel.batch.batch import OnTaskDone
     from PancreasSegPanel.work.background import BackgroundJob
     from PancreasSegPanel.work.worker_jobs import WorkerJobs
+
+_ = translator(__name__)
 
 OUTPUT_FOLDER = "pancreasseg"
 SUMMARY = "summary.csv"
@@ -41,7 +44,10 @@ def plan_folder(folder: Path) -> list[tuple[str, Path, Path]]:
     results = folder / OUTPUT_FOLDER
     scans = [scan for scan in find_scans(folder) if results not in scan.parents]
     if not scans:
-        raise UnreadableFileError(f"{folder} holds no scan.", "Choose a folder with NIfTI, NRRD or DICOM files.")
+        raise UnreadableFileError(
+            _("{folder} holds no scan.").format(folder=folder),
+            _("Choose a folder with NIfTI, NRRD or DICOM files."),
+        )
     stems = []
     for scan in scans:
         ending = "" if scan.is_dir() else extension_of(scan)
@@ -141,7 +147,7 @@ class FolderTask:
         from PancreasSegLib.io import write_mask
 
         if reply.box_ijk is None:
-            raise NoPancreasError(next((w.sentence for w in reply.warnings), "No pancreas was found."))
+            raise NoPancreasError(next((w.sentence for w in reply.warnings), _("No pancreas was found.")))
         whole = np.zeros(reply.geometry.shape_zyx, np.uint8)
         whole[reply.box_ijk.slices_zyx] = reply.mask
         self._mask.parent.mkdir(parents=True, exist_ok=True)

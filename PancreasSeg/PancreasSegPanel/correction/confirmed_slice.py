@@ -11,6 +11,7 @@ from PancreasSegLib.volume import Box, Geometry
 from PancreasSegPanel.messages import slice_place
 from PancreasSegPanel.scene.mark_map import BY_HAND
 from PancreasSegPanel.scene.patient_axes import flip
+from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
     from PancreasSegLib.refine import Mark
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from PancreasSegPanel.correction.state import SegmentCorrection
     from PancreasSegPanel.scene.mark_map import Drawn
 
-CHANGED = "The slice has changed since it was confirmed."
-CHANGED_HINT = "Look at it again, and press S once more."
+_ = translator(__name__)
+
+CHANGED = _("The slice has changed since it was confirmed.")
+CHANGED_HINT = _("Look at it again, and press S once more.")
 
 
 def confirm(segment: SegmentCorrection, waiting: Drawn, axis: int, index: int, geometry: Geometry) -> Mark:
@@ -44,7 +47,7 @@ def confirm(segment: SegmentCorrection, waiting: Drawn, axis: int, index: int, g
     """
     mark = _of_state(segment.state, axis, index, geometry)
     if not is_as_seen(mark, segment.current):
-        raise MarkError("The preview changes this slice.", "Accept (A) or reject (R) it first.")
+        raise MarkError(_("The preview changes this slice."), _("Accept (A) or reject (R) it first."))
     values = mark.values
     for box, voxels, value in waiting:
         shared = box.intersection(mark.box)
@@ -53,8 +56,8 @@ def confirm(segment: SegmentCorrection, waiting: Drawn, axis: int, index: int, g
         here = voxels[shared.slices_in(box)]
         if (here & (values[shared.slices_in(mark.box)] != value)).any():
             raise MarkError(
-                "What was drawn in this slice is not in the segment yet.",
-                "Let it be corrected (Ctrl+U), look at the slice, then confirm it.",
+                _("What was drawn in this slice is not in the segment yet."),
+                _("Let it be corrected (Ctrl+U), look at the slice, then confirm it."),
             )
     return mark
 

@@ -10,12 +10,15 @@ import numpy as np
 from PancreasSegLib.adaptation.settings import enough
 from PancreasSegLib.errors import MarkError, TooLittleMarkedError
 from PancreasSegPanel.correction.item import Learning
+from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
     from PancreasSegPanel.correction.queue import CorrectionQueue
     from PancreasSegPanel.correction.state import SegmentCorrection
     from PancreasSegPanel.correction.step import CorrectionStep
+
+_ = translator(__name__)
 
 MAIN_ORGAN = "pancreas"
 
@@ -83,8 +86,10 @@ class PatientLearning:
             If nothing is marked, or too little.
         """
         if not self.possible:
-            raise MarkError("Nothing is marked to learn from.", "Draw, or confirm a slice, where you are sure.")
-        waiting = sum(np.count_nonzero(voxels) for _, voxels, _ in self._queue.waiting_marks)
+            raise MarkError(
+                _("Nothing is marked to learn from."), _("Draw, or confirm a slice, where you are sure.")
+            )
+        waiting = sum(np.count_nonzero(voxels) for _box, voxels, _value in self._queue.waiting_marks)
         marked = np.count_nonzero(self._segment.current.marks) + waiting
         if not enough(float(marked) * voxel_ml):
             raise TooLittleMarkedError

@@ -12,12 +12,15 @@ from PancreasSegLib.volume import Geometry, Volume
 from PancreasSegPanel.scene.ct_node import voxels_of
 from PancreasSegPanel.scene.measurement import Measurement, find_measurement, store_measurement
 from PancreasSegPanel.scene.pancreas_segment import label_of
+from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
     from PancreasSegLib.worker import CorrectionState
     from PancreasSegPanel.work.background import BackgroundJob
 
-NOTE = "Corrected by hand."
+_ = translator(__name__)
+
+NOTE = _("Corrected by hand.")
 
 
 class CorrectedMeasurement:

@@ -32,6 +32,7 @@ from PancreasSegPanel.scene.ct_node import geometry_of
 from PancreasSegPanel.scene.mark_map import plain
 from PancreasSegPanel.scene.marks_node import MarksNode
 from PancreasSegPanel.scene.pancreas_segment import label_of
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import sentence_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from PancreasSegLib.worker import CorrectionChange
     from PancreasSegPanel.correction.channel import GiveUp, OnAnswer
     from PancreasSegPanel.work.worker_jobs import WorkerJobs
+
+_ = translator(__name__)
 
 OnStep = Callable[[CorrectionStep], None]
 
@@ -190,9 +193,9 @@ class CorrectionSession:
         """
         self._check()
         if not marks:
-            raise MarkError("Nothing is marked.", "Draw inside the CT.")
+            raise MarkError(_("Nothing is marked."), _("Draw inside the CT."))
         if any(mark.box.clipped(self.geometry) != mark.box for mark in marks):
-            raise MarkError("A mark does not lie on this CT.", "Choose the CT it was made on.")
+            raise MarkError(_("A mark does not lie on this CT."), _("Choose the CT it was made on."))
         marking = Marking(tuple(marks), on_done=_as_list(on_done))
         if self.auto_update:
             self._record(marking)
@@ -243,7 +246,7 @@ class CorrectionSession:
         self._segment.forget_redo()
         self._segment.drop_draft()
         self._segment.clear_marks()
-        self.sentence = "The marks were cleared; the segment stays as it is."
+        self.sentence = _("The marks were cleared; the segment stays as it is.")
         self._show()
 
     # ------------------------------------------------------------------ the segment as a whole
@@ -277,7 +280,7 @@ class CorrectionSession:
     def cancel_learning(self) -> None:
         """Give up what :meth:`learn` has begun; nothing has changed, and what waits behind it goes on."""
         if self.learning.cancel():
-            self.sentence = "Learning was cancelled; segment and marks stay as they are."
+            self.sentence = _("Learning was cancelled; segment and marks stay as they are.")
             self._show()
 
     # ------------------------------------------------------------------ preview, undo
@@ -288,7 +291,7 @@ class CorrectionSession:
         self._segment.forget_redo()
         self._queue.forget_taken_back()
         step = self._segment.accept()
-        self.sentence = "There was nothing to change." if step is None else step.sentence
+        self.sentence = _("There was nothing to change.") if step is None else step.sentence
         self.last = step or self.last
         self._show()
 
@@ -297,7 +300,7 @@ class CorrectionSession:
         self._check()
         self._queue.clear()
         self._segment.drop_draft()
-        self.sentence = "The correction was dropped."
+        self.sentence = _("The correction was dropped.")
         self._show()
 
     def undo(self) -> bool:
@@ -308,7 +311,7 @@ class CorrectionSession:
         self.notice()
         done = self._queue.take_back() or self._segment.undo()
         if done:
-            self.sentence = "The last correction was taken back."
+            self.sentence = _("The last correction was taken back.")
         self._show()
         return done
 
@@ -317,7 +320,7 @@ class CorrectionSession:
         self.notice()
         done = self._segment.redo() or self._queue.bring_back()
         if done:
-            self.sentence = "The correction was done again."
+            self.sentence = _("The correction was done again.")
         self._show()
         return done
 
@@ -377,7 +380,7 @@ class CorrectionSession:
         if not self.ended and (problem := self.target.problem()):
             self.end(problem)
         if self.ended:
-            raise PancreasSegError(self.ended, "Choose the segment again.")
+            raise PancreasSegError(self.ended, _("Choose the segment again."))
 
     def _record(self, item: Item) -> None:
         self._segment.forget_redo()

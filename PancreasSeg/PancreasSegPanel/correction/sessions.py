@@ -9,10 +9,13 @@ from PancreasSegPanel.correction.probability import FoundProbabilities
 from PancreasSegPanel.correction.session import CorrectionSession
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.scene.segment_writing import check_output
+from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
     from PancreasSegPanel.work.segmentation_run import Run
     from PancreasSegPanel.work.worker_jobs import WorkerJobs
+
+_ = translator(__name__)
 
 
 class OpenCorrections:
@@ -36,11 +39,15 @@ class OpenCorrections:
         check_output(segmentation)
         ct = ct or segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
         if ct is None or not ct.IsA("vtkMRMLScalarVolumeNode"):
-            raise PancreasSegError(f"It is not known on which CT {segmentation.GetName()} lies.", "Choose the CT.")
+            raise PancreasSegError(
+                _("It is not known on which CT {name} lies.").format(name=segmentation.GetName()),
+                _("Choose the CT."),
+            )
         segment_id = segment_id or find_own_segment(segmentation, "pancreas")
         if segment_id is None or segmentation.GetSegmentation().GetSegment(segment_id) is None:
             raise PancreasSegError(
-                f"There is no such segment in {segmentation.GetName()}.", "Segment first, or choose a segment."
+                _("There is no such segment in {name}.").format(name=segmentation.GetName()),
+                _("Segment first, or choose a segment."),
             )
         key = (segmentation.GetID(), segment_id, ct.GetID())
         session = self._open.get(key)
@@ -74,7 +81,7 @@ class OpenCorrections:
             else:
                 self._probabilities.forget(node.GetID(), segment_id)
         for session in self._sessions_of(node.GetID(), list(run.segment_ids.values())):
-            session.restart("The segment was made anew, so the marks on it have ended.")
+            session.restart(_("The segment was made anew, so the marks on it have ended."))
 
     def undo_on(self, node_id: str, segment_ids: list[str]) -> bool:
         """Take back the last correction of one of these segments; False if they were not corrected."""
@@ -85,7 +92,7 @@ class OpenCorrections:
         for segment_id in segment_ids:
             self._probabilities.forget(node_id, segment_id)
         for session in self._sessions_of(node_id, segment_ids):
-            session.restart("The result was taken back, so the marks on it have ended.")
+            session.restart(_("The result was taken back, so the marks on it have ended."))
 
     def _sessions_of(self, node_id: str, segment_ids: list[str]) -> list[CorrectionSession]:
         return [s for s in self.alive if s.segmentation.GetID() == node_id and s.segment_id in segment_ids]
@@ -95,15 +102,15 @@ class OpenCorrections:
         self._probabilities.forget(node.GetID() or "")
         for session in self.alive:
             if session.segmentation is node:
-                session.end("The segmentation was removed; its correction has ended.")
+                session.end(_("The segmentation was removed; its correction has ended."))
                 session.remove_marks()
             elif session.ct is node:
-                session.end("The CT was removed; the correction has ended.")
+                session.end(_("The CT was removed; the correction has ended."))
 
     def scene_closing(self) -> None:
         """The scene is being closed: everything ends."""
         for session in self.alive:
-            session.end("The scene was closed; the correction has ended.")
+            session.end(_("The scene was closed; the correction has ended."))
         self._open.clear()
         self._probabilities.clear()
 

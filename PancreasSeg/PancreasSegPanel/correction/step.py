@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from PancreasSegPanel.messages import left_out_text
 from PancreasSegPanel.scene.patient_axes import flip
+from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
     from PancreasSegLib.refine.doubt import DoubtfulSlice
+
+_ = translator(__name__)
 
 _LEAST_ML = 0.05
 _LEAST_S = 0.05
@@ -48,17 +52,19 @@ class CorrectionStep:
     @property
     def sentence(self) -> str:
         """What happened, e.g. ``1.2 mL added, 0.3 mL removed, 0.2 s.``."""
-        parts = [(self.added_ml, "added"), (self.removed_ml, "removed")]
-        changed = ", ".join(f"{_ml(ml)} {what}" for ml, what in parts if ml > 0)
-        took = f", {self.seconds:.1f} s" if changed and self.seconds >= _LEAST_S else ""
+        parts = [(self.added_ml, _("{amount} added")), (self.removed_ml, _("{amount} removed"))]
+        changed = [text.format(amount=_ml(ml)) for ml, text in parts if ml > 0]
+        if changed and self.seconds >= _LEAST_S:
+            changed.append(_("{seconds:.1f} s").format(seconds=self.seconds))
         if self.slice_at:
-            beside = f"{changed} in the slices beside it" if changed else "the slices beside it stay as they are"
-            sentences = [f"The slice {self.slice_at} is confirmed: {beside}{took}."]
+            told, unchanged = _("The slice {place} is confirmed; beside it: {changes}."), _("nothing changes")
+        elif self.learnt:
+            told, unchanged = _("Learnt from the marks: {changes}."), _("the segment stays as it is")
         else:
-            told = f"{changed}{took}" if changed else "the segment stays as it is"
-            sentences = [f"Learnt from the marks: {told}." if self.learnt else f"{told[0].upper()}{told[1:]}."]
+            told, unchanged = _("{changes}."), _("The segment stays as it is")
+        sentences = [told.format(place=self.slice_at, changes=", ".join(changed) or unchanged)]
         if self.left_out_ml:
-            sentences.append(f"{_ml(self.left_out_ml)} left out, protected by {' and '.join(self.reasons)}.")
+            sentences.append(left_out_text(_ml(self.left_out_ml), self.reasons))
         return " ".join([*sentences, self.note]).strip()
 
 

@@ -18,12 +18,15 @@ from PancreasSegPanel.scene.ct_node import geometry_of, voxels_of
 from PancreasSegPanel.scene.measurement import find_measurement
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment, label_of
 from PancreasSegPanel.scene.segment_on_ct import read_segment
+from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession
     from PancreasSegPanel.correction.sessions import OpenCorrections
     from PancreasSegPanel.work.background import BackgroundJob
     from PancreasSegPanel.work.worker_jobs import WorkerJobs
+
+_ = translator(__name__)
 
 ORGAN = "pancreas"
 SNOMED_PANCREAS = "SCT^15776009^"
@@ -66,11 +69,13 @@ def training_case_of(
     """
     ct = ct or segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
     if ct is None or not ct.IsA("vtkMRMLScalarVolumeNode"):
-        raise PancreasSegError(f"It is not known on which CT {segmentation.GetName()} lies.", "Choose the CT.")
+        raise PancreasSegError(
+            _("It is not known on which CT {name} lies.").format(name=segmentation.GetName()), _("Choose the CT.")
+        )
     segment_id = segment_id or find_own_segment(segmentation, ORGAN)
     segment = segmentation.GetSegmentation().GetSegment(segment_id) if segment_id else None
     if segment is None or segment_id is None:
-        raise PancreasSegError("There is no segment to save.", "Segment first, or choose one under Correct.")
+        raise PancreasSegError(_("There is no segment to save."), _("Segment first, or choose one under Correct."))
     _check_organ(segment, segment_id)
     session = corrections.correct(slicer.mrmlScene, segmentation, segment_id, ct)
     _check_settled(session)
@@ -135,17 +140,17 @@ def _check_organ(segment: Any, segment_id: str) -> None:
     named = any(word in name.lower() for word in ("pancrea", "pankrea", "páncreas", "pâncreas"))
     if own != ORGAN and (own or not (named or SNOMED_PANCREAS in str(entry))):
         raise PancreasSegError(
-            f"The segment {name} is not said to be the pancreas, and only that is kept here.",
-            "Choose another segment under Correct, or name it Pancreas if that is what it outlines.",
+            _("The segment {name} is not said to be the pancreas, and only that is kept here.").format(name=name),
+            _("Choose another segment under Correct, or name it Pancreas if that is what it outlines."),
         )
 
 
 def _check_settled(session: CorrectionSession) -> None:
     """Refuse what is neither the mask of before nor that of after."""
     if session.has_preview:
-        raise PancreasSegError("A correction is shown as a preview.", "Accept or reject it, then save.")
+        raise PancreasSegError(_("A correction is shown as a preview."), _("Accept or reject it, then save."))
     if session.busy or session.queued:
-        raise PancreasSegError("A correction is under way or waits for Update.", "Let it end, then save.")
+        raise PancreasSegError(_("A correction is under way or waits for Update."), _("Let it end, then save."))
 
 
 def _marks(session: CorrectionSession, geometry: Geometry) -> NDArray[np.uint8] | None:
@@ -163,7 +168,7 @@ def _marks(session: CorrectionSession, geometry: Geometry) -> NDArray[np.uint8] 
 def _began_from(segmentation: Any, segment: Any) -> tuple[str, str]:
     """Return name and version of the model that made the segment, empty for one that it did not make."""
     measured = find_measurement(segmentation) if label_of(segment) else None
-    name, _, version = (measured.model if measured is not None else "").rpartition(" ")
+    name, _space, version = (measured.model if measured is not None else "").rpartition(" ")
     return (name, version) if name else (version, "")
 
 

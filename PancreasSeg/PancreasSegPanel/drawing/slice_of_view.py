@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike
 from PancreasSegLib.errors import MarkError
 from PancreasSegLib.volume import Geometry
 from PancreasSegPanel.scene.patient_axes import lps_from_ras
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 OBLIQUE_DEG = 3.0
 """A view that is turned further against the CT shows parts of several slices."""
@@ -47,8 +50,10 @@ def slice_of_view(
     turned = float(np.degrees(np.arccos(min(1.0, abs(along[axis])))))
     if turned > OBLIQUE_DEG:
         raise MarkError(
-            f"The slice view {view} is turned against the CT's slices by {turned:.0f}°.",
-            "Press Rotate to volume plane in its bar, or take another view.",
+            _("The slice view {view} is turned against the CT's slices by {turned:.0f}°.").format(
+                view=view, turned=turned
+            ),
+            _("Press Rotate to volume plane in its bar, or take another view."),
         )
     if organ_ras is not None:  # where the line across the slices through the organ meets the plane
         organ = lps_from_ras(organ_ras)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PancreasSegPanel.drawing.slice_brush import Look
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 Kind = Literal["scribble", "point"]
 
@@ -48,7 +51,7 @@ TOOLS = (
         "scribble",
         True,
         Look(GREEN, "+"),
-        "Draw a short line over missed organ in a slice view.",
+        _("Draw a short line over missed organ in a slice view."),
     ),
     Tool(
         "excludeBrushButton",
@@ -56,15 +59,17 @@ TOOLS = (
         "scribble",
         False,
         Look(ORANGE, "-"),
-        "Draw a short line over what is wrongly marked in a slice view.",
+        _("Draw a short line over what is wrongly marked in a slice view."),
     ),
-    Tool("includePointButton", "3", "point", True, Look(GREEN, "+"), "Click into missed organ in a slice view."),
+    Tool(
+        "includePointButton", "3", "point", True, Look(GREEN, "+"), _("Click into missed organ in a slice view.")
+    ),
     Tool(
         "excludePointButton",
         "4",
         "point",
         False,
         Look(ORANGE, "-"),
-        "Click into what is wrongly marked in a slice view.",
+        _("Click into what is wrongly marked in a slice view."),
     ),
 )

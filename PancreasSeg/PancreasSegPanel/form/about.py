@@ -1,8 +1,12 @@
 """Who made the module, what it is for and how to cite it."""
 
-CONTRIBUTORS = ["The PancreasSeg developers"]
+from PancreasSegPanel.translation import translator
 
-HELP = """
+_ = translator(__name__)
+
+CONTRIBUTORS = [_("The PancreasSeg developers")]
+
+HELP = _("""
 <p>Finds the pancreas on an abdominal CT in seconds, on an ordinary computer, with no GPU, account or server:
 nothing leaves the machine.</p>
 <ol>
@@ -21,9 +25,9 @@ with the status <i>Completed</i>, are left out of the new segment.</p>
 <p>In Python: <code>slicer.util.getModuleLogic("PancreasSeg").segment(volumeNode)</code></p>
 <p><b>Research use only.</b> PancreasSeg is not a medical device and must not be used for diagnosis or
 treatment.</p>
-"""
+""")
 
-ACKNOWLEDGEMENT = """
+ACKNOWLEDGEMENT = _("""
 <p>If PancreasSeg helps your work, please cite its repository with the version, and the sources of its data and
 tools:</p>
 <ul>
@@ -33,4 +37,4 @@ doi:10.1038/s41467-022-30695-9</li>
 <li>The MONAI Consortium. MONAI: Medical Open Network for AI. doi:10.5281/zenodo.4323058</li>
 </ul>
 <p>The code is under the Apache License 2.0; each model package names its own licence and training data.</p>
-"""
+""")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
-from slicer.i18n import tr as _
 
 from PancreasSegPanel.batch.batch import Batch, Line, State, Task
 from PancreasSegPanel.batch.folder_task import OUTPUT_FOLDER, SUMMARY, FolderTask, plan_folder
@@ -15,6 +14,7 @@ from PancreasSegPanel.batch.scene_task import LoadedTask, loaded_cts
 from PancreasSegPanel.form.dialogs import Dialogs
 from PancreasSegPanel.form.results_section import ROW_HEIGHT
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import sentence_of
 from PancreasSegPanel.work.segmentation_run import Job
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from PancreasSegPanel.logic import PanelLogic
     from PancreasSegPanel.work.background import BackgroundJob
 
-HEADINGS = ("CT", _("State"), "mL", _("Confidence"), _("Remark"))
+_ = translator(__name__)
+
+HEADINGS = (_("CT"), _("State"), _("mL"), _("Confidence"), _("Remark"))
 
 
 class BatchSection:
@@ -155,7 +157,7 @@ def show_lines(table: Any, lines: Sequence[Line]) -> None:
 def _texts(line: Line) -> tuple[str, ...]:
     state = line.state.value
     if line.state is State.RUNNING:
-        state = f"running, {line.fraction:.0%}"
+        state = _("running, {share}").format(share=f"{line.fraction:.0%}")
     m = line.measurement
     volume = f"{m.volume_ml:.1f}" if m is not None else ""
     confidence = f"{m.confidence:.2f}" if m is not None and m.confidence is not None else ""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
-from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.models.registry import DEFAULT
@@ -18,10 +17,13 @@ from PancreasSegPanel.scene.ct_node import CTCheck, check_node
 from PancreasSegPanel.scene.marks_node import is_marks_node
 from PancreasSegPanel.scene.region_node import CT_ROLE
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.segmentation_run import Job
 
 if TYPE_CHECKING:
     from PancreasSegPanel.scene.parameters import PancreasSegParameters
+
+_ = translator(__name__)
 
 FIRST_DEVICES = ({"name": "auto", "label": _("Automatic")}, {"name": "cpu", "label": "CPU"})
 NO_CT = _("Choose a CT.")

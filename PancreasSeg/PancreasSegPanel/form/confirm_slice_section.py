@@ -13,9 +13,12 @@ from PancreasSegPanel.drawing.slice_views import centre_ras
 from PancreasSegPanel.scene.patient_axes import flip
 from PancreasSegPanel.scene.vtk_matrices import to_numpy
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession
+
+_ = translator(__name__)
 
 PRIORITY = 11.0  # before the brush, which stops events while it draws; these are only looked at
 EVENTS = ("EnterEvent", "MouseMoveEvent")
@@ -68,7 +71,7 @@ class ConfirmSliceSection:
 
     def _confirm(self, session: CorrectionSession) -> None:
         if self._drawing():
-            raise MarkError("A line is being drawn.", "Release the mouse button, then press S.")
+            raise MarkError(_("A line is being drawn."), _("Release the mouse button, then press S."))
         view = self._view(session)
         plane = to_numpy(slicer.app.layoutManager().sliceWidget(view).mrmlSliceNode().GetSliceToRAS())
         organ = centre_ras(session.segmentation, session.segment_id)
@@ -85,7 +88,7 @@ class ConfirmSliceSection:
                 nodes[name] = widget.mrmlSliceNode()
         shown = [name for name, node in nodes.items() if node.IsMappedInLayout()] or list(nodes)
         if not shown:
-            raise MarkError("There is no slice view.", "Choose a layout with slice views.")
+            raise MarkError(_("There is no slice view."), _("Choose a layout with slice views."))
         if self._pointed in shown:
             return self._pointed
         across = flip(tuple(session.geometry.matrix[:, 2]))

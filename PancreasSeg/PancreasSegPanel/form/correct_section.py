@@ -23,11 +23,14 @@ from PancreasSegPanel.scene.marks_node import find_marks_node
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.scene.patient_axes import lps_from_ras
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession
     from PancreasSegPanel.logic import PanelLogic
+
+_ = translator(__name__)
 
 
 class CorrectSection:
@@ -202,9 +205,11 @@ class CorrectSection:
         if self._known is None:
             segmentation, segment_id, ct = self.choice.segmentation, self.choice.segment_id, self._ct()
             if ct is None:
-                raise PancreasSegError("There is no CT to correct on.", "Choose the CT under Inputs.")
+                raise PancreasSegError(_("There is no CT to correct on."), _("Choose the CT under Inputs."))
             if segmentation is None or segment_id is None:
-                raise PancreasSegError("There is no segment to correct.", "Segment first, or choose an output.")
+                raise PancreasSegError(
+                    _("There is no segment to correct."), _("Segment first, or choose an output.")
+                )
             session = self._logic.correct(segmentation, segment_id, ct)
             session.auto_update = bool(self._ui.autoUpdateCheckBox.checked)
             session.preview = bool(self._ui.previewCheckBox.checked)
@@ -373,7 +378,7 @@ class CorrectSection:
         waiting = known is not None and bool(known.queued) and not known.busy
         failed = known is not None and known.can_retry
         ui.updateButton.enabled = waiting or failed
-        ui.updateButton.text = "Retry" if failed else "Update"
+        ui.updateButton.text = _("Retry") if failed else _("Update")
         ui.acceptButton.visible = ui.rejectButton.visible = self._has_preview()
         ui.undoCorrectionButton.enabled = known is not None and bool(known.can_undo)
         ui.redoCorrectionButton.enabled = known is not None and bool(known.can_redo)

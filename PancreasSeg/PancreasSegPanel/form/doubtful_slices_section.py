@@ -10,10 +10,13 @@ import slicer
 from PancreasSegPanel.drawing import slice_views
 from PancreasSegPanel.messages import slice_place
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession
     from PancreasSegPanel.correction.step import DoubtfulPlace
+
+_ = translator(__name__)
 
 NEAR_MM = 1.0
 
@@ -46,7 +49,7 @@ class DoubtfulSlicesSection:
             return
         places = session.doubtful_slices()
         if not places:
-            self._label.text = "No doubtful slices are known: Segment tells them, until the scene is closed."
+            self._label.text = _("No doubtful slices are known: Segment tells them, until the scene is closed.")
             return
         left = [place for place in places if not self._was_seen(place)]
         if not left:
@@ -55,8 +58,10 @@ class DoubtfulSlicesSection:
         place = left[0]
         self._seen.append(place.position_ras)
         slice_views.jump_to(slicer.mrmlScene, place.position_ras)
-        more = f"{len(left) - 1} more" if len(left) > 1 else "the last one"
-        self._label.text = f"{slice_place(place.position_ras, place.normal_ras)}, doubt {place.doubt:.0%}; {more}"
+        more = _("{count} more").format(count=len(left) - 1) if len(left) > 1 else _("the last one")
+        text = _("{place}, doubt {doubt}; {more}")
+        where = slice_place(place.position_ras, place.normal_ras)
+        self._label.text = text.format(place=where, doubt=f"{place.doubt:.0%}", more=more)
 
     def _clicked(self, _checked: bool = False) -> None:
         self.next()

@@ -11,10 +11,12 @@ from typing import Any
 
 import slicer
 import vtk
-from slicer.i18n import tr as _
 
 from PancreasSegPanel.scene import segment_editor_history
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 log = logging.getLogger(__name__)
 STEPS = 10

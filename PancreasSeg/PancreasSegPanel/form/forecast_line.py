@@ -6,16 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import qt
-from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import sentence_of
 from PancreasSegPanel.work.worker_jobs import WorkerJobs
 
 if TYPE_CHECKING:
     from PancreasSegLib.worker import Request
     from PancreasSegPanel.work.segmentation_run import Job
+
+_ = translator(__name__)
 
 PAUSE_MS = 400
 WAITING = _("Preparing the forecast…")

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import CancelledError, PancreasSegError
 from PancreasSegLib.packages import ENGINE, WORKER, Package, missing
 from PancreasSegPanel.form.dialogs import Dialogs
 from PancreasSegPanel.setup import installation
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import problem_of, sentence_of
+
+_ = translator(__name__)
 
 WITHOUT_TORCH = "PancreasSeg/withoutPyTorch"
 """The setting that remembers "Not now"."""

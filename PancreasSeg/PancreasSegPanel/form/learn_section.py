@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from slicer.i18n import tr as _
-
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
     from PancreasSegPanel.correction.session import CorrectionSession
+
+_ = translator(__name__)
 
 LEARN, CANCEL = _("Learn from marks"), _("Cancel learning")
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from PancreasSegLib.models.registry import DEFAULT, Entry, remove_package, scan_packages
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,26 @@ def _choice(entry: Entry) -> ModelChoice:
     package = entry.package
     if package is None:
         return ModelChoice(
-            entry.name, f"{entry.name} (cannot be used)", str(entry.error), False, not entry.built_in
+            entry.name,
+            _("{name} (cannot be used)").format(name=entry.name),
+            str(entry.error),
+            False,
+            not entry.built_in,
         )
     dice = mean_dice(package.scores)
-    title = "Default" if entry.name == DEFAULT else entry.name
-    score = f", Dice {dice:.2f}" if dice is not None else ", not measured"
+    title = _("Default") if entry.name == DEFAULT else entry.name
+    score = _(", Dice {dice:.2f}").format(dice=dice) if dice is not None else _(", not measured")
     details = [f"{package.description.rstrip('.')}."]
     if dice is not None:
         details.append(_how_measured(package.scores))
     if package.licence:
-        details.append(f"Licence of the weights: {package.licence}.")
+        details.append(_("Licence of the weights: {licence}.").format(licence=package.licence))
     return ModelChoice(
-        entry.name, f"{title} (version {package.version}){score}", "\n".join(details), True, not entry.built_in
+        entry.name,
+        _("{title} (version {version}){score}").format(title=title, version=package.version, score=score),
+        "\n".join(details),
+        True,
+        not entry.built_in,
     )
 
 
@@ -99,12 +110,14 @@ def _how_measured(scores: dict[str, Any]) -> str:
     tuned = scores.get("finetuning")
     if isinstance(tuned, dict) and isinstance(tuned.get("before"), (int, float)):
         mean, count = mean_dice({"finetuning": tuned}), tuned.get("summary", {}).get("dice", {}).get("cases", "?")
-        return f"Dice on corrected cases held out: {mean or 0:.2f}, {tuned['before']:.2f} before (cases: {count})."
+        return _("Dice on corrected cases held out: {after:.2f}, {before:.2f} before (cases: {count}).").format(
+            after=mean or 0, before=tuned["before"], count=count
+        )
     score = scores.get("cross_validation")
     dice = score.get("summary", {}).get("dice", {}) if isinstance(score, dict) else {}
     if not isinstance(dice, dict) or "min" not in dice:
-        return "How its Dice was measured is in its model card."
-    return (
-        f"Dice on patients it never saw: {dice['mean']:.2f} on average, {dice['min']:.2f} to {dice['max']:.2f} "
-        f"({dice.get('cases', '?')} patients, cross-validated)."
-    )
+        return _("How its Dice was measured is in its model card.")
+    return _(
+        "Dice on patients it never saw: {mean:.2f} on average, {min:.2f} to {max:.2f} "
+        "({count} patients, cross-validated)."
+    ).format(count=dice.get("cases", "?"), **{key: dice[key] for key in ("mean", "min", "max")})

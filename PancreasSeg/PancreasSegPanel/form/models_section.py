@@ -6,18 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slicer.i18n import tr as _
-
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.form.choices_section import ChoicesSection
 from PancreasSegPanel.form.dialogs import Dialogs
 from PancreasSegPanel.form.model_list import add_model, remove_model
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import sentence_of
 
 if TYPE_CHECKING:
     from PancreasSegPanel.work.background import BackgroundJob
     from PancreasSegPanel.work.worker_jobs import WorkerJobs
+
+_ = translator(__name__)
 
 
 class ModelsSection:
@@ -53,10 +54,10 @@ class ModelsSection:
         self._ui.removeModelButton.enabled = model is not None and model.removable
 
     def _import_zip(self, _checked: bool = False) -> None:
-        self._import(self._dialogs.open_file("Import a model package", "Model packages (*.zip)"))
+        self._import(self._dialogs.open_file(_("Import a model package"), _("Model packages (*.zip)")))
 
     def _import_folder(self, _checked: bool = False) -> None:
-        self._import(self._dialogs.open_folder("Import a model package"))
+        self._import(self._dialogs.open_folder(_("Import a model package")))
 
     def _import(self, source: Path | None) -> None:
         if source is None:
@@ -67,13 +68,13 @@ class ModelsSection:
     def _imported(self, job: BackgroundJob) -> None:
         if job.error is not None:
             self._dialogs.error(sentence_of(job.error))
-            self._say("The model was not imported.")
+            self._say(_("The model was not imported."))
             return
         self._choices.fill_models()
         self._choices.choose_model(job.result)
         self._choices.refresh()
         self.refresh()
-        self._say(f"The model {job.result} was imported; all its checksums are right.")
+        self._say(_("The model {result} was imported; all its checksums are right.").format(result=job.result))
 
     def _remove(self, _checked: bool = False) -> None:
         model = self._choices.model

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
-from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import MissingPackageError, PancreasSegError
 from PancreasSegPanel.drawing import slice_views
@@ -24,6 +23,7 @@ from PancreasSegPanel.logic import PanelLogic
 from PancreasSegPanel.messages import result_text, stage_text
 from PancreasSegPanel.scene.marks_node import is_marks_node
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 from PancreasSegPanel.work.segmentation_run import Job, Run
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
     from PancreasSegLib.worker import Request
     from PancreasSegPanel.scene.parameters import PancreasSegParameters
+
+_ = translator(__name__)
 
 TIP = _("Find the pancreas in the CT (Ctrl+Return). The application stays usable meanwhile.")
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
-from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.drawing import slice_views
@@ -16,10 +15,13 @@ from PancreasSegPanel.scene import surface
 from PancreasSegPanel.scene.measurement import ROWS, Measurement, as_csv, as_text, cell, figures, find_measurements
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 
 if TYPE_CHECKING:
     from PancreasSegPanel.logic import PanelLogic
+
+_ = translator(__name__)
 
 PAUSE_MS = 200
 ROW_HEIGHT = 22
@@ -153,7 +155,11 @@ def show_figures(table: Any, measured: Sequence[Measurement]) -> None:
         for row, (key, _heading, digits) in enumerate(ROWS):
             item = qt.QTableWidgetItem(cell(values[key], digits))
             item.setTextAlignment(qt.Qt.AlignCenter)
-            item.setToolTip("\n".join([f"{m.ct}: {m.model} on {m.device}", *m.notes]))
+            item.setToolTip(
+                "\n".join(
+                    [_("{ct}: {model} on {device}").format(ct=m.ct, model=m.model, device=m.device), *m.notes]
+                )
+            )
             table.setItem(row, column, item)
     table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
     table.horizontalHeader().setStretchLastSection(len(measured) == 1)

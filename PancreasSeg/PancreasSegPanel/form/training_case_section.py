@@ -12,18 +12,27 @@ from PancreasSegLib.data import SavedCase, TrainingCase, check_folder, count_cas
 from PancreasSegLib.errors import CaseExistsError, PancreasSegError
 from PancreasSegPanel.correction.training_case import fine_tuning_command, save_in_background, training_case_of
 from PancreasSegPanel.form.dialogs import Dialogs
-from PancreasSegPanel.messages import count
 from PancreasSegPanel.signals import connect
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import problem_of, sentence_of
 
 if TYPE_CHECKING:
     from PancreasSegPanel.logic import PanelLogic
     from PancreasSegPanel.work.background import BackgroundJob
 
+_ = translator(__name__)
+
 FOLDER_KEY = "PancreasSeg/TrainingFolder"
 READER_KEY = "PancreasSeg/Reader"
 ACCEPTED_ROW = 0
-STATES = ("Accepted: learn from it", "Rejected: keep it, but do not learn from it")
+SAVED = {
+    (False, True): _("{name} was saved."),
+    (True, True): _("{name} was replaced."),
+    (False, False): _("{name} was saved as rejected."),
+    (True, False): _("{name} was replaced as rejected."),
+}
+"""What is said of a case, by whether it was there before and whether it was accepted."""
+STATES = (_("Accepted: learn from it"), _("Rejected: keep it, but do not learn from it"))
 
 
 class TrainingCaseSection:
@@ -84,8 +93,8 @@ class TrainingCaseSection:
         usable = segmentation is not None and segment_id is not None and self._ct() is not None
         button = self._ui.saveTrainingCaseButton
         button.enabled = usable and not self.busy
-        tip = "Write CT, mask and marks into the folder, without the patient's identifiers."
-        button.toolTip = tip if usable else "Segment first: there is no segment to save."
+        tip = _("Write CT, mask and marks into the folder, without the patient's identifiers.")
+        button.toolTip = tip if usable else _("Segment first: there is no segment to save.")
 
     def _remembered(self, key: str) -> str:
         return str(self._settings.value(key) or "")
@@ -97,7 +106,7 @@ class TrainingCaseSection:
     # ------------------------------------------------------------------ the folder
 
     def _choose_folder(self, _checked: bool = False) -> bool:
-        folder = self._dialogs.open_folder("Folder of training cases")
+        folder = self._dialogs.open_folder(_("Folder of training cases"))
         if folder is None:
             return False
         self._ui.trainingFolderLineEdit.text = str(folder)
@@ -147,7 +156,7 @@ class TrainingCaseSection:
         segmentation, segment_id = self._segment()
         try:
             if segmentation is None:
-                raise PancreasSegError("There is no segment to save.", "Segment first.")
+                raise PancreasSegError(_("There is no segment to save."), _("Segment first."))
             case = training_case_of(
                 self._logic.corrections,
                 segmentation,
@@ -164,7 +173,7 @@ class TrainingCaseSection:
         self._write(case, folder, overwrite=False)
 
     def _write(self, case: TrainingCase, folder: Path, *, overwrite: bool) -> None:
-        self._ui.trainingCaseLabel.text = "Saving…"
+        self._ui.trainingCaseLabel.text = _("Saving…")
         self._job = save_in_background(
             self._logic.jobs, case, folder, lambda job: self._written(job, case, folder), overwrite=overwrite
         )
@@ -184,10 +193,10 @@ class TrainingCaseSection:
         self.refresh()
 
     def _ask(self, error: CaseExistsError, case: TrainingCase, folder: Path) -> None:
-        if self._dialogs.confirm(f"{error.message} Replace it?"):
+        if self._dialogs.confirm(f"{error.message} {_('Replace it?')}"):
             self._write(case, folder, overwrite=True)
         else:
-            self._ui.trainingCaseLabel.text = "Nothing was saved; the earlier case stays as it was."
+            self._ui.trainingCaseLabel.text = _("Nothing was saved; the earlier case stays as it was.")
 
     def _show_command(self, command: str) -> None:
         """Show what to type, or nothing while there is nothing to learn from."""
@@ -198,20 +207,18 @@ class TrainingCaseSection:
 
     def _copy(self, _checked: bool = False) -> None:
         slicer.app.clipboard().setText(self._ui.finetuneCommandLineEdit.text)
-        self._say("The command was copied; run it in a terminal.")
+        self._say(_("The command was copied; run it in a terminal."))
 
     def _show(self, saved: SavedCase) -> None:
-        done = "replaced" if saved.replaced else "saved"
-        state = "" if saved.record.accepted else " as rejected"
-        self._ui.trainingCaseLabel.text = (
-            f"{saved.name} was {done}{state}. {_content_text(saved.accepted, saved.rejected)}"
-        )
+        text = SAVED[saved.replaced, saved.record.accepted]
+        content = _content_text(saved.accepted, saved.rejected)
+        self._ui.trainingCaseLabel.text = f"{text.format(name=saved.name)} {content}"
         self._show_command(fine_tuning_command(saved.folder, self._model) if saved.accepted else "")
-        self._say(f"The training case was {done}{state} in {saved.folder}.")
+        self._say(_("The training case lies in {folder}.").format(folder=saved.folder))
 
 
 def _content_text(accepted: int, rejected: int) -> str:
     if not accepted and not rejected:
-        return "No case is in the folder yet."
-    text = f"The folder holds {count(accepted, 'case')} to learn from"
-    return f"{text}, {rejected} rejected." if rejected else f"{text}."
+        return _("No case is in the folder yet.")
+    text = _("Cases in the folder to learn from: {accepted}; rejected: {rejected}.")
+    return text.format(accepted=accepted, rejected=rejected)

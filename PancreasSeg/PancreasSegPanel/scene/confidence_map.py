@@ -13,6 +13,9 @@ from PancreasSegLib.volume import Volume
 from PancreasSegPanel.scene.ct_node import place_with_ct
 from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 from PancreasSegPanel.scene.vtk_matrices import node_to_world, to_vtk
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 CT_ROLE = "PancreasSeg.ConfidenceMapOf"
 
@@ -31,7 +34,7 @@ def write_confidence_map(scene: Any, ct: Any, probability: Volume) -> Any:
     """
     node = find_confidence_map(scene, ct)
     if node is None:
-        name = scene.GenerateUniqueName(f"{ct.GetName()} pancreas confidence")
+        name = scene.GenerateUniqueName(_("{name} pancreas confidence").format(name=ct.GetName()))
         node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
         node.SetNodeReferenceID(CT_ROLE, ct.GetID())
         place_with_ct(node, ct)

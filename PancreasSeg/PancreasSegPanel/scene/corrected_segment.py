@@ -16,6 +16,9 @@ from PancreasSegPanel.scene.oriented_image import oriented_image
 from PancreasSegPanel.scene.pancreas_segment import Snapshot, begin_work, restore, snapshot
 from PancreasSegPanel.scene.segment_editor_history import save_state
 from PancreasSegPanel.scene.segment_on_ct import frame_of, lies_on, read_segment, stamp_of, write_segment
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 _MOVED_MM = 1e-3
 
@@ -71,11 +74,11 @@ class CorrectionTarget:
     def problem(self) -> str:
         """Return why it cannot be corrected any more, empty while it can."""
         if not self.is_there:
-            return "The segment or its CT is gone; the correction has ended."
+            return _("The segment or its CT is gone; the correction has ended.")
         geometry = geometry_of(self._ct)
         moved = np.abs(frame_of(self._node, geometry) - self._frame).max() > _MOVED_MM
         if geometry.size_ijk != self._size or moved:
-            return "CT and segmentation were moved apart; the correction has ended."
+            return _("CT and segmentation were moved apart; the correction has ended.")
         return ""
 
     def lies_on(self, geometry: Geometry) -> bool:

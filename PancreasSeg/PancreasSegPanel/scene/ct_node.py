@@ -16,13 +16,16 @@ from PancreasSegLib.volume import AxisMap, Geometry
 from PancreasSegLib.worker import Scan
 from PancreasSegPanel.scene.patient_axes import geometry_from_ras
 from PancreasSegPanel.scene.vtk_matrices import node_to_world, to_numpy
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 LEAST_SLICES = 8
 LEAST_HEIGHT_MM = 30.0
 _SAMPLE_ZYX = (24, 48, 48)
 _OWN_WAYS = {  # for options of the command line, which mean nothing here
-    "--assume-ct": "Choose an abdominal CT.",
-    "--hu-offset": "Subtract 1024 first: module Simple Filters, ShiftScaleImageFilter, shift -1024.",
+    "--assume-ct": _("Choose an abdominal CT."),
+    "--hu-offset": _("Subtract 1024 first: module Simple Filters, ShiftScaleImageFilter, shift -1024."),
 }
 
 
@@ -53,11 +56,13 @@ def voxels_of(node: Any) -> NDArray:
     image = node.GetImageData()
     scalars = image.GetPointData().GetScalars() if image is not None else None
     if scalars is None or scalars.GetNumberOfTuples() == 0:
-        raise NotACTError(f"The volume {node.GetName()} holds no voxels.", "Load it again.")
+        raise NotACTError(_("The volume {name} holds no voxels.").format(name=node.GetName()), _("Load it again."))
     if scalars.GetNumberOfComponents() != 1:
         raise NotACTError(
-            f"The volume {node.GetName()} has {scalars.GetNumberOfComponents()} values a voxel, a CT has one.",
-            "Choose the CT itself, not a colour image.",
+            _("The volume {name} has {count} values a voxel, a CT has one.").format(
+                name=node.GetName(), count=scalars.GetNumberOfComponents()
+            ),
+            _("Choose the CT itself, not a colour image."),
         )
     i, j, k = image.GetDimensions()
     return vtk_to_numpy(scalars).reshape(k, j, i)
@@ -126,7 +131,7 @@ def check_node(node: Any) -> CTCheck:
         return CTCheck(f"{error.message} {hint}".strip(), False)
     size = " × ".join(str(n) for n in geometry.size_ijk)
     spacing = " × ".join(f"{v:.3g}" for v in geometry.spacing_mm)
-    return CTCheck(f"{size} voxels of {spacing} mm", True)
+    return CTCheck(_("{size} voxels of {spacing} mm").format(size=size, spacing=spacing), True)
 
 
 def _sample(voxels: NDArray) -> NDArray:
@@ -140,8 +145,10 @@ def _check_height(name: str, geometry: Geometry) -> None:
     height, slices = canonical.extent_mm[2], canonical.size_ijk[2]
     if slices < LEAST_SLICES or height < LEAST_HEIGHT_MM:
         raise NotACTError(
-            f"{name} is too thin to hold a pancreas: {height:.0f} mm from top to bottom in {slices} slices.",
-            "Choose a scan of the whole upper abdomen.",
+            _(
+                "{name} is too thin to hold a pancreas: {height:.0f} mm from top to bottom in {slices} slices."
+            ).format(name=name, height=height, slices=slices),
+            _("Choose a scan of the whole upper abdomen."),
         )
 
 

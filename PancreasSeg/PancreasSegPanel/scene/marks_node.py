@@ -22,6 +22,9 @@ from PancreasSegPanel.scene.mark_map import BY_HAND, CONFIRMED, ERASED, MEANING,
 from PancreasSegPanel.scene.oriented_image import oriented_image
 from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, put_labelmap
 from PancreasSegPanel.scene.segment_on_ct import SegmentVoxels, frame_of, read_segment
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 SEGMENTATION_ROLE = "PancreasSeg.MarksOf"
 CT_ROLE = "PancreasSeg.MarksOn"
@@ -70,7 +73,7 @@ class MarksNode:
         parts = [(value, self._voxels(node, name, geometry)) for name, value in _VALUES.items()]
         slices = self._voxels(node, SLICES, geometry)
         box: Box | None = None
-        for _, part in parts:
+        for _value, part in parts:
             if part.box is not None:
                 box = part.box if box is None else box.union(part.box)
         if box is None:
@@ -131,7 +134,7 @@ class MarksNode:
 
     def _make(self) -> Any:
         segment = self._segmentation.GetSegmentation().GetSegment(self._segment_id)
-        name = f"{self._segmentation.GetName()} {segment.GetName()} marks"
+        name = _("{name} marks").format(name=f"{self._segmentation.GetName()} {segment.GetName()}")
         node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", self._scene.GenerateUniqueName(name))
         node.SetNodeReferenceID(SEGMENTATION_ROLE, self._segmentation.GetID())
         node.SetNodeReferenceID(CT_ROLE, self._ct.GetID())

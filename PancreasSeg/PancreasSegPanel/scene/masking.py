@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from PancreasSegPanel.scene.oriented_image import values_on
 from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, label_of
 from PancreasSegPanel.scene.segment_editor_history import EMBEDDED_TAG
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 
 @dataclass
@@ -74,14 +77,17 @@ def protection(
     found = Protection(np.zeros((z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1), dtype=bool))
     for segment_id, segment in _neighbours(segmentation_node, own_ids, ours_too):
         if _is_completed(segment):
-            found.add(_voxels(segment, crop), f"the completed segment {segment.GetName() or segment_id}")
+            found.add(
+                _voxels(segment, crop),
+                _("the completed segment {name}").format(name=segment.GetName() or segment_id),
+            )
     for editor in _editors_of(scene, segmentation_node):
         own = _union(_own(segmentation_node, own_ids), crop)
         neighbours = list(_neighbours(segmentation_node, own_ids, ours_too))
         _add_mask_mode(found, editor, segmentation_node, crop, own, own_ids, neighbours)
         if editor.GetSourceVolumeIntensityMask() and editor.GetSourceVolumeNode() is source_volume:
             low, high = editor.GetSourceVolumeIntensityMaskRange()
-            found.add(((hu < low) | (hu > high)) & ~own, "the Segment Editor's intensity range")
+            found.add(((hu < low) | (hu > high)) & ~own, _("the Segment Editor's intensity range"))
     return found
 
 
@@ -101,16 +107,19 @@ def _add_mask_mode(
     if mode == kind.EditAllowedInsideSingleSegment:
         segment = node.GetSegmentation().GetSegment(editor.GetMaskSegmentID() or "")
         if segment is not None and editor.GetMaskSegmentID() not in own_ids:
-            found.add(~_voxels(segment, crop) & ~own, f"the editable area (inside {segment.GetName()})")
+            found.add(
+                ~_voxels(segment, crop) & ~own,
+                _("the editable area (inside {name})").format(name=segment.GetName()),
+            )
         return
     visible_only = mode in (kind.EditAllowedInsideVisibleSegments, kind.EditAllowedOutsideVisibleSegments)
     chosen = [s for i, s in neighbours if not visible_only or _is_visible(node, i)]
     area = _union(chosen, crop)
-    which = "visible segments" if visible_only else "all segments"
+    which = _("visible segments") if visible_only else _("all segments")
     if mode in (kind.EditAllowedOutsideAllSegments, kind.EditAllowedOutsideVisibleSegments):
-        found.add(area & ~own, f"the editable area (outside {which})")
+        found.add(area & ~own, _("the editable area (outside {which})").format(which=which))
     else:
-        found.add(~area & ~own, f"the editable area (inside {which})")
+        found.add(~area & ~own, _("the editable area (inside {which})").format(which=which))
 
 
 def _editors_of(scene: Any, segmentation_node: Any) -> list[Any]:

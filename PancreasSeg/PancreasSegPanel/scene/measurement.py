@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
+
 ATTRIBUTE = "PancreasSeg.Measurement"
 
 
@@ -68,14 +72,14 @@ class Measurement:
 
 
 ROWS: tuple[tuple[str, str, int], ...] = (
-    ("volume_ml", "Volume (mL)", 1),
-    ("mean_hu", "Mean HU", 0),
-    ("sd_hu", "SD of HU", 0),
-    ("left_right_mm", "Left–right (mm)", 0),
-    ("front_back_mm", "Front–back (mm)", 0),
-    ("bottom_top_mm", "Bottom–top (mm)", 0),
-    ("confidence", "Confidence", 2),
-    ("seconds", "Time (s)", 1),
+    ("volume_ml", _("Volume (mL)"), 1),
+    ("mean_hu", _("Mean HU"), 0),
+    ("sd_hu", _("SD of HU"), 0),
+    ("left_right_mm", _("Left–right (mm)"), 0),
+    ("front_back_mm", _("Front–back (mm)"), 0),
+    ("bottom_top_mm", _("Bottom–top (mm)"), 0),
+    ("confidence", _("Confidence"), 2),
+    ("seconds", _("Time (s)"), 1),
 )
 """Key, heading and digits of what the table shows."""
 
@@ -112,7 +116,7 @@ def as_csv(measured: Sequence[Measurement]) -> str:
     """Return one line a CT, with every figure in full and what made it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["ct", "label", *(key for key, _, _ in ROWS), "model", "device", "notes"])
+    writer.writerow(["ct", "label", *(row[0] for row in ROWS), "model", "device", "notes"])
     for m in measured:
         values = ["" if v is None else f"{v:.6g}" for v in figures(m).values()]
         writer.writerow([m.ct, m.label, *values, m.model, m.device, " ".join(m.notes)])

@@ -12,6 +12,9 @@ from PancreasSegLib.volume import Box, Geometry
 from PancreasSegPanel.scene.ct_node import place_with_ct
 from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 from PancreasSegPanel.scene.vtk_matrices import node_to_world, to_numpy, to_vtk
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 CT_ROLE = "PancreasSeg.CT"
 _CORNERS = np.array([[i, j, k] for i in (-0.5, 0.5) for j in (-0.5, 0.5) for k in (-0.5, 0.5)])
@@ -73,7 +76,9 @@ def box_of_region(node: Any, geometry: Geometry) -> Box:
     """
     size = np.array(node.GetSize())
     if size.min() <= 0:
-        raise RegionError(f"The region {node.GetName()} is flat.", "Draw it again, or choose Automatic.")
+        raise RegionError(
+            _("The region {name} is flat.").format(name=node.GetName()), _("Draw it again, or choose Automatic.")
+        )
     corners = _world_corners(node, size)
     index = (np.linalg.inv(ras_from_geometry(geometry)) @ np.c_[corners, np.ones(8)].T)[:3].T
     lower = np.floor(index.min(0) + 0.5 + 0.01).astype(int)
@@ -81,7 +86,8 @@ def box_of_region(node: Any, geometry: Geometry) -> Box:
     box = Box(tuple(lower), tuple(upper)).clipped(geometry)
     if box.is_empty:
         raise RegionError(
-            f"The region {node.GetName()} lies outside the CT.", "Move it onto the CT, or choose Automatic."
+            _("The region {name} lies outside the CT.").format(name=node.GetName()),
+            _("Move it onto the CT, or choose Automatic."),
         )
     return box
 

@@ -29,6 +29,9 @@ from PancreasSegPanel.scene.pancreas_segment import (
 )
 from PancreasSegPanel.scene.patient_axes import ras_from_geometry
 from PancreasSegPanel.scene.vtk_matrices import node_to_world
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,16 @@ def check_output(node: Any) -> None:
     """
     if is_marks_node(node):
         raise OutputError(
-            f"{node.GetName()} holds the marks of a correction.", "Choose the segmentation, or New segmentation."
+            _("{name} holds the marks of a correction.").format(name=node.GetName()),
+            _("Choose the segmentation, or New segmentation."),
         )
     segmentation = node.GetSegmentation()
     if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != BINARY_LABELMAP:
         raise OutputError(
-            f"The segmentation {node.GetName()} is kept as {segmentation.GetSourceRepresentationName().lower()}, "
-            "and a mask cannot be added to that.",
-            "Choose New segmentation, or make the binary labelmap its source in the Segmentations module.",
+            _("The segmentation {name} is kept as {kind}, and a mask cannot be added to that.").format(
+                name=node.GetName(), kind=segmentation.GetSourceRepresentationName().lower()
+            ),
+            _("Choose New segmentation, or make the binary labelmap its source in the Segmentations module."),
         )
     node_to_world(node)
 

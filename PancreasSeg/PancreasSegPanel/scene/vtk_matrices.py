@@ -10,6 +10,9 @@ import vtk
 from numpy.typing import NDArray
 
 from PancreasSegLib.errors import GeometryError
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 
 def to_numpy(matrix: Any) -> NDArray[np.float64]:
@@ -39,8 +42,10 @@ def node_to_world(node: Any) -> NDArray[np.float64]:
         return np.eye(4)
     if not parent.IsTransformToWorldLinear():
         raise GeometryError(
-            f"{node.GetName()} is under the transform {parent.GetName()}, which bends space.",
-            "Harden that transform in the Transforms module first, or take the node out of it.",
+            _("{name} is under the transform {transform}, which bends space.").format(
+                name=node.GetName(), transform=parent.GetName()
+            ),
+            _("Harden that transform in the Transforms module first, or take the node out of it."),
         )
     matrix = vtk.vtkMatrix4x4()
     slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(parent, None, matrix)

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import slicer
-from slicer.i18n import tr as _
 
 from PancreasSegLib.errors import CancelledError, MissingPackageError
 from PancreasSegLib.packages import EXTRAS, TORCH, Package, missing
 from PancreasSegLib.worker.environment import import_problem
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.worker_client import worker_python
+
+_ = translator(__name__)
 
 EXTENSION = "PyTorch"
 _KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "torch")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 
 from PancreasSegLib.errors import PancreasSegError
+from PancreasSegPanel.translation import translator
+
+_ = translator(__name__)
 
 log = logging.getLogger(__name__)
 
@@ -15,18 +18,27 @@ def problem_of(error: BaseException) -> PancreasSegError:
         return error
     log.error("Unexpected error", exc_info=error)
     if isinstance(error, MemoryError):
-        return PancreasSegError("There is not enough memory.", "Close other programs or volumes and try again.")
+        return PancreasSegError(
+            _("There is not enough memory."), _("Close other programs or volumes and try again.")
+        )
     if isinstance(error, OSError):
-        name = f" {error.filename!r}" if error.filename else ""
-        return PancreasSegError(f"The file{name} cannot be used: {error.strerror or error}.")
+        named = (
+            _("The file {name} cannot be used: {reason}.")
+            if error.filename
+            else _("A file cannot be used: {reason}.")
+        )
+        return PancreasSegError(named.format(name=repr(error.filename), reason=error.strerror or error))
     text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    what = f"{type(error).__name__} ({text})" if text else type(error).__name__
     return PancreasSegError(
-        f"Something unexpected went wrong: {type(error).__name__}{f' ({text})' if text else ''}.",
-        "The application's log has the details; please report it.",
+        _("Something unexpected went wrong: {what}.").format(what=what),
+        _("The application's log has the details; please report it."),
     )
 
 
 def sentence_of(error: PancreasSegError) -> str:
     """Return what happened and what to do, without the command line's advice where it has no meaning."""
-    hint = error.hint.replace("--device cpu", "the device CPU").replace("--device auto", "the device Automatic")
+    hint = error.hint
+    for option, words in (("--device cpu", _("the device CPU")), ("--device auto", _("the device Automatic"))):
+        hint = hint.replace(option, words)
     return f"{error.message} {hint}".strip()

@@ -11,17 +11,21 @@ import numpy as np
 
 from PancreasSegLib.errors import CancelledError, NoPancreasError, PancreasSegError
 from PancreasSegLib.volume import Volume
+from PancreasSegPanel.messages import left_out_text
 from PancreasSegPanel.scene.confidence_map import write_confidence_map
 from PancreasSegPanel.scene.ct_node import crop_of, same_grid
 from PancreasSegPanel.scene.measurement import Measurement, store_measurement
 from PancreasSegPanel.scene.pancreas_segment import Snapshot
 from PancreasSegPanel.scene.segment_editor_history import save_state
 from PancreasSegPanel.scene.segment_writing import Written, new_segmentation, write_segments
+from PancreasSegPanel.translation import translator
 from PancreasSegPanel.work.problem import problem_of
 
 if TYPE_CHECKING:
     from PancreasSegLib.progress import ProgressEvent
     from PancreasSegLib.worker import Request, SegmentReply
+
+_ = translator(__name__)
 
 
 @dataclass(frozen=True)
@@ -123,15 +127,17 @@ class Run:
     def _write(self, scene: Any, reply: SegmentReply) -> None:
         ct = scene.GetNodeByID(self.ct_id)
         if ct is not self.job.ct:
-            raise CancelledError("The CT was removed while it was segmented; nothing was written.")
+            raise CancelledError(_("The CT was removed while it was segmented; nothing was written."))
         if not same_grid(ct, self.geometry):
             raise PancreasSegError(
-                f"{ct.GetName()} was moved or changed while it was segmented, so the result does not fit.",
-                "Segment again.",
+                _("{name} was moved or changed while it was segmented, so the result does not fit.").format(
+                    name=ct.GetName()
+                ),
+                _("Segment again."),
             )
         if reply.box_ijk is None or not np.any(reply.mask):
-            sentence = next((w.sentence for w in reply.warnings), "No pancreas was found.")
-            raise NoPancreasError(sentence, "A region around it can be given by hand.")
+            sentence = next((w.sentence for w in reply.warnings), _("No pancreas was found."))
+            raise NoPancreasError(sentence, _("A region around it can be given by hand."))
         node = scene.GetNodeByID(self.output_id) if self.output_id else None
         if self.output_id and node is not self.job.output:
             node = None  # the chosen segmentation was deleted meanwhile: the result is kept in a new one
@@ -166,7 +172,7 @@ class Run:
         if written.left_out:
             figures |= self._measured_again(ct, reply, written, label)
             ml = written.left_out * self.geometry.voxel_volume_ml
-            notes.append(f"{ml:.1f} mL were left out, protected by {' and '.join(written.reasons)}.")
+            notes.append(left_out_text(f"{ml:.1f} mL", written.reasons))
         model = reply.provenance.get("model", {})
         name = f"{model.get('name', self.job.model)} {model.get('version', '')}".strip()
         extent, centre = figures.get("extent_mm"), figures.get("centre_lps")
