@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from PancreasSegLib.errors import NoPancreasError, RegionError
+from PancreasSegLib.inference.ensemble import share_out_scales
 from PancreasSegLib.inference.forecast import expected_seconds
 from PancreasSegLib.inference.loading import uses_default_localiser
 from PancreasSegLib.inference.localisation import Localisation, localise, localise_any, touched_sides, widened
@@ -305,15 +306,16 @@ class Cascade:
         if network.stage.original is not None:
             return self._segmented_as_original(network, crop, roi)
         channels = [network.stage.labels[name] for name in self.package.labels]
-        scales, message = self.settings.extra_scales, f"segmenting {self.sought}"
+        scales, message = (1.0, *self.settings.extra_scales), f"segmenting {self.sought}"
         whole = is_single_pass(self.package, self.settings, roi) and not self.package.seeks_pancreas
         if whole:
-            scales = ()  # the gain is on a small organ; a whole body would take three times as long
+            scales = (1.0,)  # the gain is on a small organ; a whole body would take three times as long
+        passes = share_out_scales(len(network.members), scales)
         for last in (False, True):
             with ExitStack() as under_way:
                 views = [
-                    self._view(under_way, network, crop, scale, channels, "segment", message)
-                    for scale in (1.0, *scales)
+                    self._view(under_way, network, crop, scale, channels, "segment", message, members)
+                    for scale, members in passes
                 ]
                 found = self._seen(views[0], later=views[1:])
                 grid = views[0].grid
@@ -354,12 +356,14 @@ class Cascade:
         return found, grid
 
     def _averaged(self, found: NDArray[np.floating], views: Sequence[_View]) -> NDArray[np.float32]:
-        """Return the mean of the first view, which is known, and the others on its grid."""
+        """Return the mean of all passes: the first view, which is known, and the others on its grid."""
         total = found.astype(np.float32, copy=False)
+        total *= len(views[0].started.members)
         for number, view in enumerate(views[1:], 1):
+            weight = len(view.started.members)
             for target, channel in zip(total, self._seen(view, later=views[number + 1 :]), strict=True):
-                target += resample(channel, view.grid, views[0].grid)
-        total /= len(views)
+                target += weight * resample(channel, view.grid, views[0].grid)
+        total /= sum(len(view.started.members) for view in views)
         return total
 
     def _restored(self, found: NDArray[np.float32], grid: Geometry, allowed: Box, outcome: Outcome) -> None:
@@ -449,6 +453,7 @@ class Cascade:
         keep: Sequence[int],
         stage: str,
         message: str,
+        members: Sequence[int] | None = None,
     ) -> _View:
         """Begin to run a network on a crop at its spacing times a scale; `under_way` ends it."""
         x, y, z = (mm * scale for mm in network.stage.spacing_mm)
@@ -456,11 +461,11 @@ class Cascade:
             z = network.stage.spacing_mm[2]  # it sees no other slice
         grid = stage_grid(crop, self.ct.geometry, replace(network.stage, spacing_mm=(x, y, z)))
         tiling = plan_stage(network, grid.shape_zyx, self.settings, window_budget(network, self.threads))
-        nominal = expected_seconds(network, tiling, self.threads)
+        nominal = expected_seconds(network, tiling, self.threads, len(members or network.members))
         self.tracker.check()
         body = self._body.on(grid) if self._body is not None else None
         image = network_input(self.ct, grid, network.stage, body)
-        started = self.predictor.start(network, image, keep, wanted=body)
+        started = self.predictor.start(network, image, keep, wanted=body, members=members)
         under_way.callback(started.stop)
         return _View(grid, started, nominal, stage, message)
 

@@ -70,11 +70,12 @@ class Forecast:
         )
 
 
-def expected_seconds(network: StageNetwork, tiling: Tiling, threads: int) -> float:
-    """Return the nominal seconds of a stage over its windows, all members together."""
+def expected_seconds(network: StageNetwork, tiling: Tiling, threads: int, members: int | None = None) -> float:
+    """Return the nominal seconds of a stage over its windows, all members together or so many of them."""
     speed = engine_of(network.device.engine).speed(network.device.place, network.precision, threads)
     voxels = tiling.count * tiling.window_voxels
-    return len(network.members) * (network.cost.seconds(voxels, speed) + _CALL_S * tiling.count) + _IMAGE_S
+    count = len(network.members) if members is None else members
+    return count * (network.cost.seconds(voxels, speed) + _CALL_S * tiling.count) + _IMAGE_S
 
 
 def usual_crop(ct: Geometry) -> Box:
@@ -126,17 +127,18 @@ def make_forecast(
     held = on_device = 0.0
     segmenter = networks["segmenter"]
     localiser = networks.get("localiser", segmenter)
-    passes = 1 + len(settings.extra_scales)
+    scales = (1.0, *settings.extra_scales)
     crop = usual_crop(ct)
-    stages = [("localise", localiser, region, 1), ("segment", segmenter, crop, passes)]
+    stages = [("localise", localiser, region, (1.0,)), ("segment", segmenter, crop, scales)]
     if single_pass:
-        stages = [("segment", segmenter, region, 1)]
-    for name, network, box, count in stages:
+        stages = [("segment", segmenter, region, (1.0,))]
+    for name, network, box, seen in stages:
+        passes = max(len(network.members), len(seen))
         grid = stage_grid(box, ct, network.stage)
         tiling = plan_stage(network, grid.shape_zyx, settings, window_budget(network, threads))
-        tiles[name] = tiling.count * count
-        expected[name] = count * pace * expected_seconds(network, tiling, threads)
-        at_once = min(threads, tiling.count * count * len(network.members)) if network.device.on_cpu else 1
+        tiles[name] = tiling.count * len(seen)
+        expected[name] = pace * expected_seconds(network, tiling, threads, passes)
+        at_once = min(threads, tiling.count * passes) if network.device.on_cpu else 1
         activations = at_once * network.cost.peak_mb(tiling.window_voxels, network.precision.bytes)
         values = _IMAGE_BYTES + 4 * len(network.stage.labels)
         image = math.prod(grid.size_ijk) * values / (1 << 20)

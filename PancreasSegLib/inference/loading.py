@@ -115,17 +115,17 @@ def _load(
     package: ModelPackage, device: Device, precision: Precision, threads: int, settings: CascadeSettings
 ) -> dict[str, StageNetwork]:
     return {
-        stage.role: load_stage(package, stage, device, precision, threads, _images(package, stage, settings))
+        stage.role: load_stage(package, stage, device, precision, threads, _passes(package, stage, settings))
         for stage in package.stages
     }
 
 
 def load_stage(
-    package: ModelPackage, stage: Stage, device: Device, precision: Precision, threads: int, images: float
+    package: ModelPackage, stage: Stage, device: Device, precision: Precision, threads: int, passes: float
 ) -> StageNetwork:
-    """Load all members of a stage, of which up to so many images of a scan run at once."""
+    """Load all members of a stage, which make up to so many passes over a scan at once."""
     engine, members = engine_of(device.engine), len(stage.weights)
-    wide, streams = shared_threads(threads, members, images)
+    wide, streams = shared_threads(threads, members, passes)
     loaded = [
         engine.load(package, stage, member, device, precision, threads=wide, streams=streams)
         for member in range(members)
@@ -133,17 +133,17 @@ def load_stage(
     return StageNetwork(stage, loaded, device, precision)
 
 
-def _images(package: ModelPackage, stage: Stage, settings: CascadeSettings) -> float:
-    """Return how many images of a scan a stage sees that do not wait for each other, by a lower bound."""
+def _passes(package: ModelPackage, stage: Stage, settings: CascadeSettings) -> float:
+    """Return how many passes of a stage over a scan do not wait for each other, by a lower bound."""
     if stage.role == "localiser":
-        return 1
+        return len(stage.weights)
     if package.stage("localiser") is None and not uses_default_localiser(package, settings):
         return math.inf  # the whole body, in windows
-    return 1 + len(settings.extra_scales)
+    return max(len(stage.weights), 1 + len(settings.extra_scales))
 
 
-def shared_threads(threads: int, members: int, images: float) -> tuple[int, int]:
-    """Share threads out among the images that run at once.
+def shared_threads(threads: int, members: int, passes: float) -> tuple[int, int]:
+    """Share threads out among the passes that run at once.
 
     Returns
     -------
@@ -157,5 +157,5 @@ def shared_threads(threads: int, members: int, images: float) -> tuple[int, int]
     >>> shared_threads(2, 1, 1), shared_threads(2, 3, 3), shared_threads(16, 1, 3), shared_threads(8, 1, math.inf)
     ((2, 1), (1, 1), (5, 3), (1, 8))
     """
-    at_once = int(min(threads, members * images))
+    at_once = int(min(threads, passes))
     return max(1, threads // at_once), -(-at_once // members)

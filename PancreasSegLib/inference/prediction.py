@@ -57,6 +57,7 @@ class Predictor:
         image: NDArray[np.float32],
         keep: Sequence[int],
         wanted: NDArray[np.bool_] | None = None,
+        members: Sequence[int] | None = None,
     ) -> Pass:
         """Begin to run a stage over an image; passes that were started earlier go first.
 
@@ -70,8 +71,12 @@ class Predictor:
             Output channels.
         wanted : ndarray of bool, shape (z, y, x), optional
             Where there is something to see; windows elsewhere are skipped.
+        members : sequence of int, optional
+            Members of the ensemble that see it; all where nothing is said.
         """
-        return Pass(self, network, image, keep, wanted)
+        if members is None:
+            members = range(len(network.members))
+        return Pass(self, network, image, keep, wanted, members)
 
     def streams(self, device: Device) -> Streams:
         """Return where windows run: many at once on the CPU, one after the other on a GPU."""
@@ -94,8 +99,10 @@ class Pass:
         image: NDArray[np.float32],
         keep: Sequence[int],
         wanted: NDArray[np.bool_] | None,
+        members: Sequence[int],
     ) -> None:
         self.predictor, self.network, self.image, self.keep, self.wanted = predictor, network, image, keep, wanted
+        self.members = members
         self._run: Run[NDArray[np.float32]] | None = None
         if network.device.on_cpu:  # a GPU has its memory for itself, pass by pass
             self._start(window_budget(network, predictor.threads))
@@ -146,7 +153,7 @@ class Pass:
         jobs = [
             partial(network.run, member, image[(slice(None), *window)], self.keep)
             for window in self._windows
-            for member in range(len(network.members))
+            for member in self.members
         ]
         self._run = self.predictor.streams(network.device).start(jobs)
 
@@ -155,7 +162,7 @@ class Pass:
         assert self._run is not None
         found = self._run.results(on_work)
         for first in found:
-            yield average([first, *islice(found, len(self.network.members) - 1)])
+            yield average([first, *islice(found, len(self.members) - 1)])
 
     def _give_way(self, reason: Exception) -> float:
         """Free memory and return a smaller window, or move to the CPU."""

@@ -244,9 +244,9 @@ class Segmenter:
             from PancreasSegLib.inference.device import Device, choose_precision
             from PancreasSegLib.inference.loading import load_stage
 
-            place, images = Device("torch", "cpu"), 1 + len(self.settings.extra_scales)
+            place, passes = Device("torch", "cpu"), 1 + len(self.settings.extra_scales)
             self._trainable = load_stage(
-                self.package, network.stage, place, choose_precision(place), self.threads, images
+                self.package, network.stage, place, choose_precision(place), self.threads, passes
             )
         return self._trainable
 

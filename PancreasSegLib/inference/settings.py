@@ -25,7 +25,8 @@ class CascadeSettings:
         How far a region is widened on the sides where the organ touches its border.
     extra_scales : tuple of float
         The segmenter sees the crop again at its spacing times each of these, and the probabilities are averaged:
-        it gains most where the organ is far from the size of those it was trained on.
+        it gains most where the organ is far from the size of those it was trained on. The members of an
+        ensemble share the scales out, see :func:`~PancreasSegLib.inference.ensemble.share_out_scales`.
     threshold : float
         Probability from which a voxel belongs to the organ.
     smallest_ml : float

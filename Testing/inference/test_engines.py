@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +189,7 @@ def test_the_number_of_streams_changes_no_bit(tmp_path, device):
 def test_threads_are_shared_out():
     assert shared_threads(2, 1, 1) == (2, 1)  # one image: both cores inside its layers
     assert shared_threads(2, 3, 3) == (1, 1)  # three members: two of them at a time
+    assert shared_threads(16, 1, 3) == (5, 3)  # one network at three scales
     assert shared_threads(8, 1, float("inf")) == (1, 8)  # many windows of one network
 
 
@@ -224,6 +226,25 @@ def test_a_run_is_stopped_before_its_end():
     assert len(ended) == 1
     found = network.run(0, image[:, :8, :32, :32], [1], nothing)  # and it can be used again
     assert np.isfinite(found).all()
+
+
+def test_after_a_cancelled_image_others_come_out_as_before():
+    """OpenVINO's own state of a cancelled image of another shape gave wrong numbers, or a crash, in the next."""
+    package = find_package("default")
+    draw = np.random.default_rng(0).normal
+    large, small = draw(size=(1, 40, 96, 112)).astype(np.float32), draw(size=(1, 16, 32, 48)).astype(np.float32)
+    network = load_stage(package, package.stages[-1], CPU, FP32, 1, 1)
+    expected = network.run(0, small, [8], nothing)
+    for ticks in (0, 3, 1, 6):
+        left = iter(range(ticks))
+
+        def on_work(share: float, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise CancelledError
+
+        with pytest.raises(CancelledError):
+            network.run(0, large, [8], on_work)
+        np.testing.assert_array_equal(network.run(0, small, [8], nothing), expected)
 
 
 def test_the_refiner_says_the_same_by_both_engines():

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ class OpenVinoMember:
         self.stage, self.threads, self.streams = stage, threads, streams
         self._graph = graph
         self._cost: NetworkCost | None = None
+        self._renewal = Lock()
         self.move(device, precision)
 
     @property
@@ -89,26 +91,39 @@ class OpenVinoMember:
     ) -> NDArray[np.float32]:
         """See :class:`Member`."""
         images = np.ascontiguousarray(images)
-        free = self._requests.result()
-        request = free.get()
+        free, request = self._free_request(on_work)
+        request.set_input_tensor(bindings().Tensor(images, shared_memory=True))
+        request.start_async({}, None)
         try:
-            request.set_input_tensor(bindings().Tensor(images, shared_memory=True))
-            request.start_async({}, None)
+            while not request.wait_for(_TICK_MS):
+                on_work(0.0)
+        except BaseException:
+            request.cancel()
+            with suppress(RuntimeError):  # says that it was cancelled
+                request.wait()
+            self._compile_anew(free)
+            raise
+        scores: NDArray[np.float32] = request.get_output_tensor(0).data
+        found = scores[:, list(keep)] if keep is not None else scores.copy()
+        if keep is not None and self.streams == 1:  # it would wait for the other streams
+            request.get_compiled_model().release_memory()
+        free.put(request)
+        return found
+
+    def _free_request(self, on_work: Callable[[float], None]) -> tuple[SimpleQueue[Any], Any]:
+        """Return a place at which an image can run, and the queue that it belongs to."""
+        while True:
+            free = self._requests.result()
             try:
-                while not request.wait_for(_TICK_MS):
-                    on_work(0.0)
-            except BaseException:
-                request.cancel()
-                with suppress(RuntimeError):  # says that it was cancelled
-                    request.wait()
-                raise
-            scores: NDArray[np.float32] = request.get_output_tensor(0).data
-            found = scores[:, list(keep)] if keep is not None else scores.copy()
-            if keep is not None and self.streams == 1:  # it would wait for the other streams
-                request.get_compiled_model().release_memory()
-            return found
-        finally:
-            free.put(request)
+                return free, free.get(timeout=_TICK_MS / 1000)
+            except Empty:
+                on_work(0.0)
+
+    def _compile_anew(self, spoilt: SimpleQueue[Any]) -> None:
+        """Give up all places of a queue: after a cancelled image of one shape, those of others come out wrong."""
+        with self._renewal:
+            if self._requests.result() is spoilt:
+                self._requests = _compilers.submit(self._compiled)
 
     def _model(self) -> Any:
         try:
