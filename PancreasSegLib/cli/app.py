@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": "",
     "roi": "",
     "measure": "",
+    "report": "",
     "cohort": "",
     "models": "",
     "networks": "",

@@ -163,6 +163,11 @@ def run_cohort(
                     flushed = time.monotonic()
                 workers = len(client.scheduler_info(n_workers=-1)["workers"])
                 progress(Progress(done + fresh, len(wanted), time.monotonic() - start, fresh, workers))
+        except KeyboardInterrupt:  # that its worker was stopped by the user is no fault of a scan
+            for place in todo:
+                if place["scan"] not in known:
+                    (folder / "begun" / place["scan"]).unlink(missing_ok=True)
+            raise
         finally:
             parts.flush()
         rows = [known[scan] for scan in sorted(index) if scan in known]

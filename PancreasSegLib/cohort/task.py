@@ -178,6 +178,7 @@ def _segmented(location: Row, settings: TaskSettings, folder: Path) -> Row:
     from PancreasSegLib.measure import measure_organ
     from PancreasSegLib.measure.parts import PARTS
     from PancreasSegLib.pictures.strip import write_strip
+    from PancreasSegLib.pictures.style import PART_COLOURS
 
     segmenter = _segmenter(settings)
     with local_files(location["urls"]) as files:
@@ -211,10 +212,6 @@ def _segmented(location: Row, settings: TaskSettings, folder: Path) -> Row:
                 row["warnings"] = f"{row['warnings']} no-dicom".strip()
                 _log.warning("scan %s: %s", location["scan"], error.message)
     return row | {"outcome": DONE, "confidence": result.statistics[organ]["confidence"], **measured.values}
-
-
-PART_COLOURS = {1: "#ffa826", 2: "#4cc9f0", 3: "#e6004d"}
-"""Of head, body and tail in pictures."""
 
 
 def _write_dicom(folder: Path, result: Segmentation, measured: Measurements, volume: Volume, organ: str) -> None:

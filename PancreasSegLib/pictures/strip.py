@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from PancreasSegLib.pictures.slice_view import Outline, draw_slice
 from PancreasSegLib.pictures.style import OUTLINE, new_figure, write_figure
 from PancreasSegLib.volume import Box, Volume
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _PANEL_PX = 210
 _CONTEXT_MM = 20.0
@@ -25,12 +29,23 @@ def write_strip(
     slices: int = 5,
     colours: Mapping[int, str] | None = None,
 ) -> None:
-    """Write axial slices through an organ, from the top down, with its outline.
+    """Write :func:`draw_strip`'s picture; the extension of `path` names the format.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    write_figure(path, draw_strip(volume, mask, slices=slices, colours=colours))
+
+
+def draw_strip(
+    volume: Volume, mask: NDArray, *, slices: int = 5, colours: Mapping[int, str] | None = None
+) -> Figure:
+    """Draw axial slices through an organ, from the top down, with its outline.
 
     Parameters
     ----------
-    path : str or Path
-        The picture.
     volume : Volume
         The CT, any axes.
     mask : ndarray, shape (z, y, x)
@@ -39,11 +54,6 @@ def write_strip(
         How many.
     colours : mapping of int to str, optional
         A colour for each value of the mask; by default all that is not zero has one.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
     """
     scan, axes = volume.canonical()
     found = axes.apply(mask)
@@ -70,4 +80,4 @@ def write_strip(
             else [Outline(found[part] != 0, OUTLINE, 1.0)]
         )
         draw_slice(figure.add_axes((n / slices, 0, 1 / slices, 1)), scan.voxels[part], (dx, dy), outlines)
-    write_figure(path, figure)
+    return figure

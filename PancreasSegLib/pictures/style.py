@@ -17,6 +17,8 @@ REFERENCE = "#4cc9f0"  # beside orange, green is lost on one man in twelve
 # Further labels of a mask, each as far as can be from those before it (OKLab) for common sight and for protan and
 # deutan sight (Machado et al. 2009), light enough for dark tissue.
 OTHERS = ("#56b4e9", "#f0e442", "#e6004d", "#804dff", "#80ffff", "#996699", "#99cc99", "#b39966")
+PART_COLOURS = {1: OUTLINE, 2: REFERENCE, 3: "#e6004d"}
+"""Of the pancreas' head, body and tail."""
 DISCLAIMER = "Research use, not a medical device"
 
 WINDOW_LEVEL_HU = 40.0
