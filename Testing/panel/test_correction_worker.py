@@ -170,6 +170,7 @@ def test_a_worker_that_dies_every_time_is_told_and_a_retry_brings_all(correct, t
     assert np.array_equal(now(session), twin.mask)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory from /proc")
 def test_thirty_strokes_do_not_grow_worker_or_panel(correct):
     logic, session, _ = correct()

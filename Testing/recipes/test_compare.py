@@ -40,8 +40,8 @@ def write_recipe(folder, root, **changes):
                 "sampling": {"batch_size": 1, "organ_share": 0.6},
                 "augmentation": {"phase_probability": 0.0, "intensity_probability": 0.0, "gamma_probability": 0.0},
                 "optimizer": {"learning_rate": 0.02, "ema": 0.9},
-                "steps": 60,
-                "validate_every": 20,
+                "steps": 24,
+                "validate_every": 12,
             }
         },
         "variants": {

@@ -81,7 +81,7 @@ def evaluated(package: Path, folder: Path, *options: str) -> list[dict[str, str]
 
 
 def test_volumes_nih_hu_unet3d(tmp_path):
-    settings = [*MINI, "epochs=2", "steps_per_epoch=40", "validate_every=40"]
+    settings = [*MINI, "epochs=2", "steps_per_epoch=25", "validate_every=25"]
     arguments = train(
         "nih-hu-unet3d", tmp_path, ("pancreas",), 4, ["data.split.validation=1", *stage("segmenter", settings)]
     )
@@ -93,9 +93,10 @@ def test_volumes_nih_hu_unet3d(tmp_path):
     assert len(rows) == 4
     assert all(float(row["dice"]) > 0.5 for row in rows)
     with (package.parent / "segmenter-0/validation.csv").open(newline="", encoding="utf-8") as stream:
-        assert [row["step"] for row in csv.DictReader(stream)] == ["40", "80"]
+        assert [row["step"] for row in csv.DictReader(stream)] == ["25", "50"]
 
 
+@pytest.mark.slow
 def test_slices_nih_slices(tmp_path):
     settings = [*SLICES, "epochs=6", "steps_per_epoch=25"]
     overrides = ["data.split.validation=1", "data.split.test=1", "monitor.previews=1"]

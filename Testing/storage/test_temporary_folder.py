@@ -126,16 +126,20 @@ def test_what_is_not_provably_ours_survives_the_start_of_a_worker(tmp_path, make
     assert not mine.path.exists()
 
 
-@pytest.mark.parametrize("make", FOREIGN, ids=lambda make: make.__name__)
-def test_what_is_not_provably_ours_survives_the_end_of_a_worker(tmp_path, make):
-    folder = make(tmp_path)
-    os.utime(folder, (OLD, OLD))
-    before = everything_in(folder)
-    child = os.fork()
-    if child == 0:
-        leave(folder, with_group=False)
-    os.waitpid(child, 0)
-    assert everything_in(folder) == before
+def test_what_is_not_provably_ours_survives_the_end_of_a_worker(tmp_path):
+    folders, children = [], []
+    for make in FOREIGN:
+        (tmp_path / make.__name__).mkdir()
+        folders.append(make(tmp_path / make.__name__))
+        os.utime(folders[-1], (OLD, OLD))
+    before = everything_in(tmp_path)
+    for folder in folders:
+        children.append(os.fork())
+        if children[-1] == 0:
+            leave(folder, with_group=False)
+    for child in children:
+        os.waitpid(child, 0)
+    assert everything_in(tmp_path) == before
 
 
 def test_what_a_killed_owner_left_is_removed(tmp_path):
