@@ -110,7 +110,7 @@ class Tracker:
         if total > self._base_done:
             share = (done - self._base_done) / (total - self._base_done)
             fraction = self._base_fraction + (1.0 - self._base_fraction) * share
-            self._fraction = max(self._fraction, min(fraction, 1.0))
+            self._fraction = min(fraction, 1.0)
         left = None
         if done > 0:
             left = (now - self._start) * max(total - done, 0.0) / done

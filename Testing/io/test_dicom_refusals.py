@@ -45,6 +45,18 @@ def test_uneven_spacing(tmp_path):
     _refused(DicomSeriesError, tmp_path, "unevenly")
 
 
+@pytest.mark.parametrize(("share", "refused"), [(0.1, False), (0.3, True)])
+def test_a_slice_may_lie_a_little_off_its_place(tmp_path, share, refused):
+    def shift(n, ds):
+        ds.ImagePositionPatient[2] = 40 + 2.5 * (n + share * (n == 6))
+
+    write_series(tmp_path, body(), change=shift)
+    if refused:
+        _refused(DicomSeriesError, tmp_path, "unevenly")
+    else:
+        assert read_volume(tmp_path).geometry.spacing_mm[2] == pytest.approx(2.5)
+
+
 def test_positions_rounded_to_a_tenth_of_a_millimetre_are_no_gaps(tmp_path):
     def rounded(n, ds):
         ds.ImagePositionPatient[2] = round(40 + 0.625 * n, 1)
@@ -53,12 +65,16 @@ def test_positions_rounded_to_a_tenth_of_a_millimetre_are_no_gaps(tmp_path):
     assert read_volume(tmp_path).geometry.spacing_mm[2] == pytest.approx(0.625, abs=0.002)
 
 
-def test_a_gantry_tilt(tmp_path):
+@pytest.mark.parametrize("degrees", [0.3, 1.0, 12.0])
+def test_a_gantry_tilt(tmp_path, degrees):
     def tilt(n, ds):
-        ds.ImagePositionPatient[1] += 2.5 * n * np.tan(np.radians(12.0))
+        ds.ImagePositionPatient[1] += 2.5 * n * np.tan(np.radians(degrees))
 
     write_series(tmp_path, body(), change=tilt)
-    _refused(DicomSeriesError, tmp_path, "tilt", "12.0 degrees")
+    if degrees < 0.5:
+        assert read_volume(tmp_path).source["warnings"] == []
+    else:
+        _refused(DicomSeriesError, tmp_path, "tilt", f"{degrees:.1f} degrees")
 
 
 def test_a_tilt_in_the_header_alone_is_noted(tmp_path):

@@ -42,6 +42,13 @@ def test_every_tissue_in_its_place(clip):
     assert {place: label_at(trunk, tissues, *place) for place in PLACES} == PLACES
 
 
+def test_bone_is_found_in_a_scan_that_is_clipped_below_it():
+    trunk = Trunk(spacing=(2.0, 2.0, 5.0), extras=("lungs", "spine", "wings"))
+    tissues = tissue_map(Volume(np.clip(trunk.volume().voxels, -125, 180), trunk.geometry))
+    places = {place: name for place, name in PLACES.items() if name == "bone"}
+    assert {place: label_at(trunk, tissues, *place) for place in places} == places
+
+
 def test_noise_in_clipped_fat_is_not_gas():
     trunk = Trunk(spacing=(2.0, 2.0, 5.0), extras=("lungs", "spine"))
     noise = np.random.default_rng(1).normal(0, 15, trunk.geometry.shape_zyx)
