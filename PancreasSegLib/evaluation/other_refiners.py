@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.refine.evidence import Evidence, Window
+from PancreasSegLib.refine.evidence import Window
 from PancreasSegLib.refine.mark import INCLUDED, UNMARKED
 from PancreasSegLib.refine.propagation import WindowPropagation, walked
 from PancreasSegLib.refine.random_walk import random_walk
@@ -25,7 +25,7 @@ class RandomWalker(WindowPropagation):
 
     def corrected(self, window: Window) -> NDArray[np.float32]:
         """Return the probability of the organ inside a window."""
-        return walked(window, Evidence.of(window).smooth_hu, self.weight)
+        return walked(window, self.weight)
 
 
 class OnlineHead(WindowPropagation):
@@ -53,9 +53,8 @@ class OnlineHead(WindowPropagation):
         head = _logistic_regression(features, target, weight)
         found = 1 / (1 + np.exp(-(features @ head))).reshape(window.hu.shape)
         found[window.marks != UNMARKED] = window.marks[window.marks != UNMARKED] == INCLUDED
-        smooth = Evidence.of(window).smooth_hu
         fixed = window.marks != UNMARKED
-        return random_walk(found.astype(np.float32), fixed, smooth, window.spacing_zyx)
+        return random_walk(found.astype(np.float32), fixed, window.smooth_hu, window.spacing_zyx)
 
 
 def _features(window: Window) -> NDArray[np.float64]:

@@ -64,8 +64,8 @@ class NetworkPropagation(WindowPropagation):
         total = self.scores(evidence.images) + evidence.score
         found = (1 / (1 + np.exp(-total))).astype(np.float32)
         if window.whole_slice:  # each errs where the other does not
-            return 0.5 * (found + walked(window, evidence.smooth_hu))
-        return smoothed(window, found, evidence.smooth_hu, weight=0.3)
+            return 0.5 * (found + walked(window))
+        return smoothed(window, found, weight=0.3)
 
     def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the network says, in log-odds, shape (z, y, x), of images (11, z, y, x)."""

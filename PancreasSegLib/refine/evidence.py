@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,12 @@ _FADE_MM = 8.0
 _STRAIGHT_MM = 10.0
 _SLICE_HELD, _SLICE_PULL = 0.7, 2.5
 _LARGEST_LOGIT = 4.0
+
+REACH_MM = 25.0
+"""A mark changes nothing further away than this."""
+
+RIM_MM = 9.0
+"""Over this distance before the reach ends, a mark gives way to the mask as it was."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +77,20 @@ class Window:
         marks, new = grid.sampled_marks(task.marks), grid.sampled_marks(seeds)
         return cls(hu, belief, now, marks, new, grid.spacing_zyx, task.kind == "slice")
 
+    @cached_property
     def smooth_hu(self) -> NDArray[np.float32]:
-        """Return HU with less noise."""
+        """HU with less noise."""
         from scipy.ndimage import gaussian_filter
 
         return np.asarray(gaussian_filter(self.hu, _SMOOTHING), dtype=np.float32)
+
+    @cached_property
+    def weight(self) -> NDArray[np.float32]:
+        """What a correction counts: 1 near the new marks, 0 beyond their reach."""
+        from scipy.ndimage import distance_transform_edt
+
+        distance = distance_transform_edt(self.seeds == UNMARKED, sampling=self.spacing_zyx)
+        return np.clip((REACH_MM - distance) / RIM_MM, 0.0, 1.0).astype(np.float32)
 
 
 def belief_of_mask(mask: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -96,13 +113,10 @@ class Evidence:
         are in travel time, how their HU differs, and the marks themselves, fading; then the nearest mark straight
         below and straight above (of a confirmed slice: on either side of it), 1 for an inclusion and -1 for
         an exclusion, fading.
-    smooth_hu : ndarray of float32, shape (z, y, x)
-        HU with less noise.
     """
 
     score: NDArray[np.float32]
     images: NDArray[np.float32]
-    smooth_hu: NDArray[np.float32]
 
     @classmethod
     def of(cls, window: Window) -> Evidence:
@@ -113,27 +127,34 @@ class Evidence:
         TPAMI 2019, doi:10.1109/TPAMI.2018.2840695, with a region term in place of the gradient). A slice that is
         right speaks for what lies straight above and below it instead.
         """
-        smooth = window.smooth_hu()
+        smooth = window.smooth_hu
+        with ThreadPoolExecutor(1) as other:  # fronts and distances run outside the interpreter's lock
+            excluding = other.submit(_spoken, window, EXCLUDED)
+            spoken = (1.0, _spoken(window, INCLUDED)), (-1.0, excluding.result())
         p = window.probability
         logit = np.clip(np.log((p + 1e-3) / (1 - p + 1e-3)), -_LARGEST_LOGIT, _LARGEST_LOGIT)
         held = 2 * window.mask - 1
         below, above = _straight(window)
         images = [(window.hu - 60.0) / 85.0, logit / 4, held]
         pulls = np.zeros(smooth.shape, dtype=np.float32)
-        for value, sign in ((INCLUDED, 1.0), (EXCLUDED, -1.0)):
-            if value == EXCLUDED and window.whole_slice:  # all kinds of tissue: its HU say nothing
-                images += [np.zeros_like(smooth), np.zeros_like(smooth), _faded(window, value)]
-                continue
-            near, differs, pull = _carried(window, smooth, value)
+        for sign, (near, differs, pull, faded) in spoken:
             pulls += sign * pull
-            images += [near, differs, _faded(window, value)]
+            images += [near, differs, faded]
         if window.whole_slice:
             nearer = np.where(np.abs(below) > np.abs(above), below, above)
             score = _SLICE_HELD * (0.5 * logit + held) + _SLICE_PULL * nearer
         else:
             score = 0.5 * logit + held + pulls
         images += [below, above]
-        return cls(score.astype(np.float32), np.stack(images).astype(np.float32), smooth)
+        return cls(score.astype(np.float32), np.stack(images).astype(np.float32))
+
+
+def _spoken(window: Window, value: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Return nearness, HU difference and pull of the marks of one kind, and the marks themselves, fading."""
+    if value == EXCLUDED and window.whole_slice:  # all kinds of tissue: its HU say nothing
+        nothing = np.zeros_like(window.hu)
+        return nothing, nothing, nothing, _faded(window, value)
+    return (*_carried(window, window.smooth_hu, value), _faded(window, value))
 
 
 def _carried(window: Window, smooth: NDArray[np.float32], value: int) -> tuple[NDArray, NDArray, NDArray]:

@@ -47,5 +47,5 @@ def outlined_anew(
     task = Task(ct, probability, mask, marks, box, marks[box.slices_zyx])
     grid = WorkGrid.around(box, ct.geometry, 0.0)
     window = Window.of(grid, task)
-    found = walked(window, window.smooth_hu(), _WEIGHT)
+    found = walked(window, _WEIGHT)
     return box, applied(found, window.mask, grid, box, mask[box.slices_zyx])

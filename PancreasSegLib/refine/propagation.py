@@ -8,18 +8,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib.refine.evidence import Evidence, Window
+from PancreasSegLib.refine.evidence import REACH_MM, Evidence, Window
 from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED, UNMARKED
 from PancreasSegLib.refine.random_walk import random_walk
 from PancreasSegLib.refine.task import Task
 from PancreasSegLib.refine.work_grid import WorkGrid
 from PancreasSegLib.volume import Box
-
-REACH_MM = 25.0
-"""A mark changes nothing further away than this."""
-
-RIM_MM = 9.0
-"""Over this distance before the reach ends, a mark gives way to the mask as it was."""
 
 _SLICE_INERTIA = 0.05
 
@@ -65,8 +59,7 @@ class WindowPropagation(ABC):
         else:
             grid = WorkGrid.around(task.window.part(marked), task.ct.geometry, self.reach_mm)
         view = Window.of(grid, task)
-        weight = blend_weight(view)
-        found = weight * self.corrected(view) + (1 - weight) * view.mask
+        found = view.weight * self.corrected(view) + (1 - view.weight) * view.mask
         inertia = _SLICE_INERTIA if task.kind == "slice" else self.inertia
         found = (found + inertia * (2 * view.mask - 1)).astype(np.float32)
         after = applied(found, view.mask, grid, task.window, before)
@@ -86,13 +79,11 @@ class WeightFree(WindowPropagation):
         evidence = Evidence.of(window)
         found = (1 / (1 + np.exp(-evidence.score))).astype(np.float32)
         if window.whole_slice:
-            return 0.5 * (found + walked(window, evidence.smooth_hu))
-        return smoothed(window, found, evidence.smooth_hu, weight=0.5)
+            return 0.5 * (found + walked(window))
+        return smoothed(window, found, weight=0.5)
 
 
-def smoothed(
-    window: Window, probability: NDArray[np.float32], smooth_hu: NDArray[np.float32], weight: float
-) -> NDArray[np.float32]:
+def smoothed(window: Window, probability: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
     """Smooth what was found up to HU edges; marks, and all beyond the reach of the new ones, stay.
 
     Parameters
@@ -101,42 +92,30 @@ def smoothed(
         What is known.
     probability : ndarray of float32, shape (z, y, x)
         Of the organ, as found.
-    smooth_hu : ndarray of float32, shape (z, y, x)
-        HU with little noise.
     weight : float
         Of what was found against its neighbours, see :func:`random_walk`.
     """
-    near = blend_weight(window)
+    near = window.weight
     prior = (near * probability + (1 - near) * window.mask).astype(np.float32)
     marked = window.marks != UNMARKED
     prior[marked] = window.marks[marked] == INCLUDED
-    return random_walk(prior, marked | (near == 0), smooth_hu, window.spacing_zyx, weight=weight)
+    return random_walk(prior, marked | (near == 0), window.smooth_hu, window.spacing_zyx, weight=weight)
 
 
-def walked(window: Window, smooth_hu: NDArray[np.float32], weight: float = 0.1) -> NDArray[np.float32]:
+def walked(window: Window, weight: float = 0.1) -> NDArray[np.float32]:
     """Return random walks from all marks, with network and mask as priors (Grady, CVPR 2005).
 
     Parameters
     ----------
     window : Window
         What is known.
-    smooth_hu : ndarray of float32, shape (z, y, x)
-        HU with little noise.
     weight : float
         Of the priors against the neighbours.
     """
     marked = window.marks != UNMARKED
     prior = (0.5 * window.probability + 0.5 * window.mask).astype(np.float32)
     prior[marked] = window.marks[marked] == INCLUDED
-    return random_walk(prior, marked, smooth_hu, window.spacing_zyx, weight=weight)
-
-
-def blend_weight(window: Window) -> NDArray[np.float32]:
-    """Return what a correction counts: 1 near the new marks, 0 beyond their reach."""
-    from scipy.ndimage import distance_transform_edt
-
-    distance = distance_transform_edt(window.seeds == UNMARKED, sampling=window.spacing_zyx)
-    return np.clip((REACH_MM - distance) / RIM_MM, 0.0, 1.0).astype(np.float32)
+    return random_walk(prior, marked, window.smooth_hu, window.spacing_zyx, weight=weight)
 
 
 def applied(

@@ -90,14 +90,17 @@ class WorkGrid:
         weight = np.zeros((2, *self.geometry.shape_zyx), dtype=np.float32)
         for number, value in enumerate((INCLUDED, EXCLUDED)):
             marked = part == value
-            if not marked.any():
+            held = Box.of_mask(marked)
+            if held is None:
                 continue
+            near = held.grown(2.0 * max(*self.geometry.spacing_mm, *grid.spacing_mm), grid)  # all that it reaches
+            marked, around = marked[near.slices_zyx], near.geometry(grid)
             z, y, x = np.nonzero(marked)
-            index = self.geometry.lps_to_index(grid.index_to_lps(np.stack([x, y, z], axis=-1)))
+            index = self.geometry.lps_to_index(around.index_to_lps(np.stack([x, y, z], axis=-1)))
             nearest = np.floor(index + 0.5).astype(int)
             inside = ((nearest >= 0) & (nearest < self.geometry.size_ijk)).all(axis=1)
             np.add.at(weight[number], tuple(nearest[inside, ::-1].T), 1.0)
-            share = resample(marked, grid, self.geometry)
+            share = resample(marked, around, self.geometry)
             weight[number] += np.where(share > 0.5, share, 0)
         result = np.where(weight[0] >= weight[1], INCLUDED, EXCLUDED).astype(np.uint8)
         result[weight.max(axis=0) == 0] = UNMARKED

@@ -227,7 +227,7 @@ def test_the_network_s_answer_is_added_to_the_evidence(case):
     found = propagation_by(network).corrected(window)
     evidence = Evidence.of(window)
     alone = 1 / (1 + np.exp(-(evidence.score + 1.0)))
-    expected = smoothed(window, alone.astype(np.float32), evidence.smooth_hu, weight=0.3)
+    expected = smoothed(window, alone.astype(np.float32), weight=0.3)
     assert np.allclose(found, expected, atol=1e-4) and not np.allclose(found, window.mask)
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from PancreasSegLib.refine.evidence import Evidence, Window, belief_of_mask
 from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED
-from PancreasSegLib.refine.propagation import blend_weight
 from PancreasSegLib.refine.work_grid import LEAST_IJK, SPACING_MM
 from PancreasSegLib.training.recipe import RefinerRecipe
 from PancreasSegLib.training.refiner.case import ORGAN, RefinerCase
@@ -151,7 +150,7 @@ class Session:
         marks, seeds = self.marks[place].copy(), drawn.marks[place]
         window = Window(self.hu[place], belief, mask, marks, seeds, SPACING_ZYX, drawn.tool == "slice")
         self._place, self._window = place, window
-        evidence, weight = Evidence.of(window), blend_weight(window)
+        evidence, weight = Evidence.of(window), window.weight
         if drawn.tool != "slice":
             weight = np.where((mask > 0.5) == drawn.include, _UNASKED * weight, weight)
         reference = self.reference[place].astype(np.float32)
@@ -161,7 +160,7 @@ class Session:
         """Take what the network answered; the reader goes on from there."""
         window, drawn = self._window, self._drawn
         assert window is not None and drawn is not None
-        weight = blend_weight(window)
+        weight = window.weight
         found = weight * probability + (1 - weight) * window.mask + _INERTIA * (2 * window.mask - 1) > 0.5
         if drawn.tool != "slice":
             before = window.mask > 0.5
