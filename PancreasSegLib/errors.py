@@ -6,6 +6,8 @@ Code raises one of these with a sentence; the command line prints ``message`` an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class PancreasSegError(Exception):
     """Base of all errors that are meant for the user.
@@ -84,6 +86,32 @@ class ModelPackageError(PancreasSegError):
     """A model package is missing, incomplete, of a newer format, or its checksum or content is wrong."""
 
     code = "model-package"
+
+
+class PackageExistsError(ModelPackageError):
+    """There is a model package of that name already."""
+
+    code = "package-exists"
+
+
+class UndecidedModelError(ModelPackageError):
+    """A model leaves a choice to its user.
+
+    Parameters
+    ----------
+    message, hint : str
+        As for any error.
+    what : {"organ", "training"}
+        What is to be chosen.
+    names : sequence of str
+        From which.
+    """
+
+    code = "undecided-model"
+
+    def __init__(self, message: str, hint: str = "", what: str = "", names: Sequence[str] = ()) -> None:
+        super().__init__(message, hint)
+        self.what, self.names = what, tuple(names)
 
 
 class UntrustedModelError(ModelPackageError):

@@ -18,6 +18,8 @@ STAGES = {
     "start": _("Starting the worker"),
     "send": _("Handing over the CT"),
     "load": _("Loading the model"),
+    "fetch": _("Downloading the model"),
+    "import": _("Importing the model"),
     "propose": _("Looking for the abdomen"),
     "localise": _("Finding the pancreas"),
     "segment": _("Outlining the pancreas"),

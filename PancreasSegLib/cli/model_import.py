@@ -69,9 +69,6 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace a package of the same name.")] = False,
 ) -> None:
     """Turn a model of another program into a package of yours."""
-    from PancreasSegLib.packages import require
-
-    require("torch", "The import of a model")
     from PancreasSegLib.models.imports import import_model
 
     settings: dict[str, Any] = {"cleaned": True} if clean else {}

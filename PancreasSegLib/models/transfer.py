@@ -6,7 +6,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from PancreasSegLib.errors import ModelPackageError
+from PancreasSegLib.errors import ModelPackageError, PackageExistsError
 from PancreasSegLib.models.archive import MAX_FILES, MAX_PACKAGE_BYTES, extract, opened_zip, safe_members
 from PancreasSegLib.models.bundle import INFERENCE_FILE, bundle_readme
 from PancreasSegLib.models.checksums import SUMS_FILE, file_inside, read_checksums, verify_package, write_checksums
@@ -56,7 +56,7 @@ def add_package(source: Path | str, *, force: bool = False) -> ModelPackage:
             )
         target = packages_folder() / package.name
         if target.exists() and not force:
-            raise ModelPackageError(
+            raise PackageExistsError(
                 f"There is a model package {package.name} already.", "Add it with --force to replace it."
             )
         with new_folder(target, force, refuse_foreign_folder) as final:

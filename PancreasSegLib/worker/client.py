@@ -208,6 +208,38 @@ class WorkerClient:
         task = CorrectionTask(session, state)
         return self._submit(Request("learn", params, scan, task=task, on_done=on_done, on_progress=on_progress))
 
+    def import_model(
+        self,
+        source: Path | None = None,
+        *,
+        public: str = "",
+        organs: Sequence[str] = (),
+        training: str = "",
+        trust: bool = False,
+        force: bool = False,
+        on_done: OnDone | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> Request:
+        """Import a model of another program into the user's models.
+
+        The result is ``{"name", "kind", "labels", "notes"}``; or, where it is not clear what is meant,
+        ``{"what", "names", "sentence"}``: the organ or the training is to be chosen, and asked for again.
+
+        Parameters
+        ----------
+        source : Path, optional
+            What :func:`PancreasSegLib.models.imports.import_model` takes.
+        public : str
+            Instead of a source: a model's name in the catalogue, whose licence the user has agreed to.
+        organs, training, trust, force
+            As for :func:`PancreasSegLib.models.imports.import_model`.
+        on_done, on_progress : callable, optional
+            As for :meth:`segment`; the stages are ``fetch`` and ``import``.
+        """
+        params: dict[str, Any] = {"source": str(source or ""), "public": public, "organs": list(organs)}
+        params |= {"training": training, "trust": trust, "force": force}
+        return self._submit(Request("import_model", params, on_done=on_done, on_progress=on_progress))
+
     def end_correction(self, session: str) -> None:
         """Say that a correction has ended: the worker forgets it."""
         self._dispatcher.end_correction(session)

@@ -96,6 +96,7 @@ class Session:
             "segment": self.segment,
             "refine": self.refine,
             "learn": self.learn,
+            "import_model": self.import_model,
             "devices": self.devices,
             "release": self.release,
         }
@@ -208,6 +209,13 @@ class Session:
         if self._corrections is None:
             self._corrections = CorrectionSessions()
         return self._corrections
+
+    def import_model(self, params: Params, running: Running) -> Any:
+        """Import a model of another program, from a file or folder or fetched from the catalogue."""
+        from PancreasSegLib.worker.model_import import import_model
+
+        self._await_engine(running)
+        return import_model(params, running.report, running.token.check)
 
     def devices(self, params: Params, running: Running) -> Any:
         """List the devices."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import threading
 import time
@@ -288,40 +287,6 @@ def test_the_batch_over_a_folder_is_stopped_and_resumed(user, axial, host, tmp_p
     assert segment.GetName().lower() == "pancreas"
     voxels = array_of(segment.GetRepresentation("Binary labelmap"))
     assert np.count_nonzero(voxels == segment.GetLabelValue()) == np.count_nonzero(blob(axial, BOX))
-
-
-def test_a_model_is_imported_chosen_and_removed(user, host, tmp_path, monkeypatch):
-    from PancreasSegLib.models import default_folder
-    from PancreasSegLib.models.checksums import write_checksums
-
-    monkeypatch.setenv("PANCREASSEG_MODELS", str(tmp_path / "Modelle ä"))
-    mine = tmp_path / "Eigenes"
-    shutil.copytree(default_folder(), mine)
-    metadata = mine / "configs" / "metadata.json"
-    metadata.write_text(metadata.read_text("utf-8").replace('"default"', '"mine"'), "utf-8")
-    user.open()
-    host.find("modelsCollapsibleButton").collapsed = False
-    host.process_events()
-    assert not user.enabled("removeModelButton")[0]
-    host.dialogs.paths.append(str(mine))
-    host.click("importModelFolderButton")
-    user.wait(lambda: host.message_boxes, 20)
-    assert "checksum" in host.message_boxes[0].text
-    write_checksums(mine)
-    zipped = shutil.make_archive(str(tmp_path / "mine"), "zip", mine)
-    host.dialogs.paths.append(zipped)
-    host.click("importModelButton")
-    user.wait(lambda: "was imported" in user.status, 20)
-    assert host.widget.logic.getParameterNode().model == "mine"
-    assert "mine" in host.find("modelComboBox").currentText
-    from PySide6.QtWidgets import QMessageBox
-
-    host.dialogs.answers.append(QMessageBox.Cancel)
-    host.click("removeModelButton")
-    assert (tmp_path / "Modelle ä" / "mine").is_dir()
-    host.click("removeModelButton")
-    assert not (tmp_path / "Modelle ä" / "mine").exists()
-    assert host.widget.logic.getParameterNode().model == "default"
 
 
 def test_the_sample_data_is_offered(user, host, monkeypatch):

@@ -146,6 +146,31 @@ def random_state(residual: bool = False, seed: int = 0, **changes: Any) -> dict[
     return build_network(name, **{**network_arguments(residual), **changes}).state_dict()
 
 
+def moving_state(moved: bool = True) -> dict[str, Tensor]:
+    """Weights that find what is brighter than 100 HU, and move it a voxel along the last axis.
+
+    Normalised by batches: an instance would see a threshold of its own in every window.
+    """
+    state = {name: torch.zeros_like(value) for name, value in random_state(norm="batch").items()}
+    for name, value in state.items():
+        if name.endswith(("norm.weight", "running_var")):
+            value.fill_(1)
+    state["encoder.stages.0.0.convs.0.conv.weight"][0, 0, 0, 1, 0 if moved else 1] = 1
+    state["encoder.stages.0.0.convs.1.conv.weight"][0, 0, 0, 1, 1] = 1
+    state["decoder.stages.1.convs.0.conv.weight"][0, 4, 0, 1, 1] = 1
+    state["decoder.stages.1.convs.1.conv.weight"][0, 0, 0, 1, 1] = 1
+    state["decoder.seg_layers.1.weight"][1, 0] = 40
+    state["decoder.seg_layers.1.bias"][1] = -40 * (100 - 78) / 75.4
+    return state
+
+
+def normalised_by_batches(plan: dict[str, Any]) -> dict[str, Any]:
+    """Let a plan's network be normalised by batches."""
+    given = next(iter(plan["configurations"].values()))["architecture"]["arch_kwargs"]
+    given |= {"norm_op": "torch.nn.modules.batchnorm.BatchNorm3d", "norm_op_kwargs": {"eps": 1e-5}}
+    return plan
+
+
 def write_nnunet(
     folder: Path,
     *,

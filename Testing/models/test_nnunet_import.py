@@ -18,6 +18,8 @@ from nnunet_models import (
     STRIDES,
     TRAINER,
     checkpoint,
+    moving_state,
+    normalised_by_batches,
     plans,
     random_state,
     write_nnunet,
@@ -141,30 +143,6 @@ def test_the_layers_are_in_the_order_that_nnunet_computes(models_home, tmp_path)
     y = conv3d(y, state["decoder.seg_layers.1.weight"], state["decoder.seg_layers.1.bias"])
     with torch.no_grad():
         assert torch.allclose(ours(x), torch.stack([y[:, 0], y[:, 1:].logsumexp(1)], 1), atol=1e-5)
-
-
-def moving_state():
-    """Weights that find what is brighter than 100 HU and move it a voxel along the last axis.
-
-    Normalised by batches: an instance would see a threshold of its own in every window.
-    """
-    state = {name: torch.zeros_like(value) for name, value in random_state(norm="batch").items()}
-    for name, value in state.items():
-        if name.endswith(("norm.weight", "running_var")):
-            value.fill_(1)
-    state["encoder.stages.0.0.convs.0.conv.weight"][0, 0, 0, 1, 0] = 1
-    state["encoder.stages.0.0.convs.1.conv.weight"][0, 0, 0, 1, 1] = 1
-    state["decoder.stages.1.convs.0.conv.weight"][0, 4, 0, 1, 1] = 1
-    state["decoder.stages.1.convs.1.conv.weight"][0, 0, 0, 1, 1] = 1
-    state["decoder.seg_layers.1.weight"][1, 0] = 40
-    state["decoder.seg_layers.1.bias"][1] = -40 * (100 - 78) / 75.4
-    return state
-
-
-def normalised_by_batches(plan):
-    given = next(iter(plan["configurations"].values()))["architecture"]["arch_kwargs"]
-    given |= {"norm_op": "torch.nn.modules.batchnorm.BatchNorm3d", "norm_op_kwargs": {"eps": 1e-5}}
-    return plan
 
 
 @pytest.mark.parametrize(

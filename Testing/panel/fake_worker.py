@@ -49,6 +49,9 @@ class FakeClient:
         self.requests.append(request)
         return request
 
+    def import_model(self, source=None, *, on_done=None, on_progress=None, **what):
+        return self._ask("import_model", None, on_done, on_progress, source=source, **what)
+
     def propose_roi(self, scan, *, on_done=None, on_progress=None):
         return self._ask("propose_roi", scan, on_done, on_progress)
 

@@ -84,7 +84,8 @@ def _shown(node: ast.AST) -> Iterator[ast.expr]:
     if isinstance(node, ast.Assign):
         attributes = {target.attr for target in node.targets if isinstance(target, ast.Attribute)}
         if attributes & SHOWN or "HEADINGS" in {ast.unparse(target) for target in node.targets}:
-            values = list(ast.walk(node.value))  # type: ignore[arg-type]
+            keys = {id(n.slice) for n in ast.walk(node.value) if isinstance(n, ast.Subscript)}
+            values = [n for n in ast.walk(node.value) if isinstance(n, ast.expr) and id(n) not in keys]
     elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in SHOW:
         values = list(node.args[:1])
     elif isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Enum" for base in node.bases):

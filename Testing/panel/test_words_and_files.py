@@ -2,7 +2,6 @@
 
 import csv
 import io
-import shutil
 import subprocess
 import sys
 
@@ -87,27 +86,6 @@ def test_the_model_list_names_the_default_with_its_score(models):
     assert "cross-validated" in default.details
     assert mean_dice({"own": {"dice": 0.5}}) == 0.5
     assert mean_dice({}) is None
-
-
-def test_a_package_is_imported_checked_and_removed(models):
-    from PancreasSegLib.errors import ModelPackageError
-    from PancreasSegLib.models import default_folder
-    from PancreasSegLib.models.checksums import write_checksums
-    from PancreasSegPanel.form.model_list import add_model, model_choices, remove_model
-
-    mine = models / "Eigenes Modell"
-    shutil.copytree(default_folder(), mine)
-    metadata = mine / "configs" / "metadata.json"
-    metadata.write_text(metadata.read_text("utf-8").replace('"default"', '"mine"'), "utf-8")
-    with pytest.raises(ModelPackageError, match="checksum"):
-        add_model(mine)
-    assert len(model_choices()) == 1
-    write_checksums(mine)
-    assert add_model(mine) == "mine"
-    added = model_choices()[1]
-    assert added.removable and added.usable
-    remove_model("mine")
-    assert len(model_choices()) == 1
 
 
 def test_a_broken_package_is_listed_last_with_the_reason(models):

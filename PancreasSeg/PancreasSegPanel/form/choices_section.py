@@ -27,6 +27,8 @@ _ = translator(__name__)
 
 FIRST_DEVICES = ({"name": "auto", "label": _("Automatic")}, {"name": "cpu", "label": "CPU"})
 NO_CT = _("Choose a CT.")
+SECONDS_KEY = "PancreasSeg/Seconds/"
+"""Settings that remember, by model, how long its last run took on this computer."""
 _NO_CT = CTCheck("", False)
 
 
@@ -147,12 +149,17 @@ class ChoicesSection:
     def fill_models(self) -> None:
         """List the models anew."""
         try:
-            self.models = model_choices()
+            self.models = model_choices(_last_seconds)
         except PancreasSegError as error:
             self.models = []
             self._ui.modelLabel.text = str(error)
         pairs = [{"name": m.name, "label": m.text, "tip": m.details} for m in self.models]
         self._fill(self._ui.modelComboBox, pairs, self._parameters.model if self._parameters else DEFAULT)
+
+    def remember_seconds(self, name: str, seconds: float) -> None:
+        """Remember how long a model's run took on this computer, and list it so."""
+        slicer.app.userSettings().setValue(SECONDS_KEY + name, f"{seconds:.1f}")
+        self.fill_models()
 
     def fill_devices(self, devices: Sequence[dict[str, str]]) -> None:
         """List the devices."""
@@ -203,6 +210,10 @@ class ChoicesSection:
         region = self.region
         if region is not None and region.GetNodeReferenceID(CT_ROLE) not in ("", None, ct.GetID()):
             self.choose_region(_region_of(slicer.mrmlScene, ct))
+
+
+def _last_seconds(name: str) -> float:
+    return float(slicer.app.userSettings().value(SECONDS_KEY + name) or 0.0)
 
 
 def short_device(label: str) -> str:

@@ -67,7 +67,7 @@ class Panel:
             ui, logic, dialogs, lambda: self.choices.output, lambda: self.choices.smoothing, self.say
         )
         self.batch = BatchSection(ui, logic, dialogs, self._batch_settings, self._batch_changed, self.say)
-        self.models = ModelsSection(ui, logic.jobs, dialogs, self.choices, self.say)
+        self.models = ModelsSection(ui, logic.jobs, dialogs, self.choices, self.install.prepare_learning, self.say)
         connect(ui.segmentButton, "clicked(bool)", self._segment)
         connect(ui.cancelButton, "clicked(bool)", self._cancel)
         connect(ui.proposeRegionButton, "clicked(bool)", self._propose)
@@ -160,6 +160,7 @@ class Panel:
         self.correct.close()
         self.results.close()
         self.batch.cancel()
+        self.models.cancel()
         self.logic.close()
         self.logic.on_result = lambda: None
         self.poller.stop()
@@ -242,6 +243,8 @@ class Panel:
         self.results.refresh()
         slice_views.show_ct(slicer.mrmlScene, run.job.ct)
         self.results.jump()
+        self.choices.remember_seconds(run.job.model, run.measurement.seconds)
+        self.models.refresh()
         self.correct.offer(run.segmentation)
         self.say(result_text(run.measurement))
 

@@ -41,6 +41,7 @@ class WorkerJobs:
         self._make_client = make_client
         self._process_events = process_events or (lambda: None)
         self._client: WorkerClient | None = None
+        self._beside: dict[Request, WorkerClient] = {}
         self._open: list[Request] = []
         self._keys: dict[str, str] = {}
         self.background = Background()
@@ -56,14 +57,19 @@ class WorkerJobs:
     @property
     def pending(self) -> bool:
         """Whether answers are awaited, or the client still ends what was given up."""
-        at_work = self._client is not None and self._client.state in ("starting", "busy", "stopping")
+        at_work = any(client.state in ("starting", "busy", "stopping") for client in self._clients)
         return bool(self._open or self.background.open or at_work)
+
+    @property
+    def _clients(self) -> list[WorkerClient]:
+        return [*([self._client] if self._client is not None else []), *self._beside.values()]
 
     def poll(self) -> None:
         """Take what has arrived; never blocks."""
         self.background.poll()
-        if self._client is not None and self._open:
-            self._client.poll()
+        if self._open:
+            for client in self._clients:
+                client.poll()
             self._open = [request for request in self._open if not request.done]
 
     def turn(self) -> None:
@@ -76,10 +82,11 @@ class WorkerJobs:
         """Give up everything and end the worker; the next job starts a new one."""
         self.cancel_all()
         self.background.drop()
-        client, self._client = self._client, None
+        clients, self._client = self._clients, None
         self._open.clear()
         self._keys.clear()
-        if client is not None:
+        self._beside.clear()
+        for client in clients:
             client.close()
 
     # ------------------------------------------------------------------ asking, giving up
@@ -104,8 +111,9 @@ class WorkerJobs:
 
     def cancel(self, request: Request) -> None:
         """Give up a request."""
-        if not request.done and self._client is not None:
-            self._client.cancel(request)
+        client = self._beside.get(request, self._client)
+        if not request.done and client is not None:
+            client.cancel(request)
 
     def cancel_all(self) -> None:
         """Give up all requests."""
@@ -180,6 +188,24 @@ class WorkerJobs:
         request = self.client.segment(
             scan, model, device, roi, probability=probability, on_done=on_done, on_progress=on_progress
         )
+        return self.await_answer(request)
+
+    def import_model(
+        self, on_done: Callable[[Request], None], on_progress: Callable[[ProgressEvent], None], **what: Any
+    ) -> Request:
+        """Import a model; see :meth:`PancreasSegLib.worker.WorkerClient.import_model`.
+
+        A worker of its own does it and ends with it: no CT waits for a download, and the memory is given back.
+        """
+        client = self._make_client()
+
+        def end(request: Request) -> None:
+            self._beside.pop(request, None)
+            client.close()
+            on_done(request)
+
+        request = client.import_model(on_done=end, on_progress=on_progress, **what)
+        self._beside[request] = client
         return self.await_answer(request)
 
     def end_correction(self, name: str) -> None:

@@ -1,8 +1,12 @@
-"""The catalogue: public models that can be fetched, with their terms and published figures."""
+"""The catalogue: public models that can be fetched, with their terms and published figures.
+
+Sizes and checksums are as their makers publish them. It is JSON, which Slicer's Python reads as it is.
+"""
 
 from __future__ import annotations
 
 import difflib
+import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,7 +15,7 @@ from typing import Any
 from PancreasSegLib.errors import ModelPackageError
 from PancreasSegLib.models.catalogue.download import PublicFile
 
-CATALOGUE = Path(__file__).parent / "public_models.yaml"
+CATALOGUE = Path(__file__).parent / "public_models.json"
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,7 @@ class PublicModel:
 @cache
 def public_models() -> tuple[PublicModel, ...]:
     """Return the catalogue."""
-    import yaml
-
-    return tuple(PublicModel(**entry) for entry in yaml.safe_load(CATALOGUE.read_text(encoding="utf-8")))
+    return tuple(PublicModel(**entry) for entry in json.loads(CATALOGUE.read_text(encoding="utf-8")))
 
 
 def public_model(name: str) -> PublicModel:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from PancreasSegLib.errors import ModelPackageError
+from PancreasSegLib.errors import ModelPackageError, PackageExistsError
 from PancreasSegLib.models.archive import extract, opened_zip, safe_members
 from PancreasSegLib.models.checksums import read_checksums, sha256
 from PancreasSegLib.models.imports.auto3dseg import find_auto3dseg, read_auto3dseg
@@ -31,6 +31,7 @@ from PancreasSegLib.models.transfer import add_package
 from PancreasSegLib.models.trust import trust as agree_to_run
 from PancreasSegLib.models.weights import build_stage_network
 from PancreasSegLib.models.write import write_package
+from PancreasSegLib.packages import require
 from PancreasSegLib.storage.temporary_folder import temporary_folder
 
 _LONGEST_NAME = 64
@@ -104,6 +105,10 @@ def import_model(
 
     Raises
     ------
+    UndecidedModelError
+        If it is not clear which organ, or which of several trainings is meant.
+    MissingPackageError
+        If PyTorch is not here; a package of ours needs none.
     UntrustedModelError
         If it needs code that is not trusted; the sentence says what would be run.
     ModelPackageError
@@ -119,6 +124,7 @@ def import_model(
         bundle = _bundle_in(folder)
         if bundle is not None and _is_ours(bundle):
             return _ours(bundle, trust, force)
+        require("torch", "The import of a model")
         model = _read(folder, bundle, source, ends, work, trust, training, checkpoint)
         return _written(model, name or _package_name(model.name, source), organs, force, dict(settings or {}))
 
@@ -205,7 +211,7 @@ def _written(
         )
     folder = packages_folder() / name
     if folder.exists() and not force:
-        raise ModelPackageError(
+        raise PackageExistsError(
             f"There is a model package {name} already.", "Give another --name, or --force to replace it."
         )
     wanted = chosen_organs(list(model.labels), organs, f"The {model.kind}")

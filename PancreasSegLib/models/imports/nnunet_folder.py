@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PancreasSegLib.errors import ModelPackageError, NetworkError
+from PancreasSegLib.errors import ModelPackageError, NetworkError, UndecidedModelError
 from PancreasSegLib.models.checkpoint import harmless_globals, read_checkpoint, state_dict_in
 from PancreasSegLib.models.imports.bundle_config import read_config
 from PancreasSegLib.models.imports.foreign_model import ForeignModel
@@ -86,8 +86,11 @@ def chosen_training(trainings: Sequence[Path], wanted: str, source: Path, root: 
         raise ModelPackageError(f"{source} holds no training {wanted!r}.", f"It holds {', '.join(names)}.")
     listed = ", ".join(training_name(t, root) for t in left)
     example = training_name(left[0], root)
-    raise ModelPackageError(
-        f"{source} holds {len(left)} trained nnU-Net models: {listed}.", f"Say which, e.g. --training {example}."
+    raise UndecidedModelError(
+        f"{source} holds {len(left)} trained nnU-Net models: {listed}.",
+        f"Say which, e.g. --training {example}.",
+        "training",
+        [training_name(t, root) for t in left],
     )
 
 

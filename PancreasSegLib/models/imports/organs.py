@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 
-from PancreasSegLib.errors import ModelPackageError
+from PancreasSegLib.errors import ModelPackageError, UndecidedModelError
 
 USUAL_ORGAN = "pancreas"
 _NAMES = ("pancreas", "pancreatic parenchyma", "pancreas parenchyma", "parenchyma")
@@ -122,9 +122,11 @@ def _found(part: str, known: Mapping[str, str], labels: Sequence[str], source: s
 
 
 def _refused(labels: Sequence[str], source: str) -> dict[str, list[str]]:
-    raise ModelPackageError(
+    raise UndecidedModelError(
         f"{source} finds {listed(labels)}, and no pancreas.",
         "Say what to write: `pancreasseg models import ... --organ NAME`, or --organ all.",
+        "organ",
+        labels,
     )
 
 
