@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 TOP_LEVEL = {
+    "CHANGELOG.md",  # this and CITATION.cff are looked for here by people and tools
+    "CITATION.cff",
     "CMakeLists.txt",
     "README.md",
     "pyproject.toml",
@@ -41,6 +43,13 @@ def test_top_level_holds_only_what_the_design_names(project):
     entries = {name.split("/")[0] for name in tracked(project)}
     assert {entry for entry in entries if not entry.startswith(".")} <= TOP_LEVEL
     assert {"CMakeLists.txt", "README.md", "pyproject.toml", "LICENSE", "PancreasSegLib"} <= entries
+
+
+def test_the_version_that_is_cited_is_the_librarys(project):
+    from PancreasSegLib import __version__
+
+    assert f"version: {__version__}\n" in (project / "CITATION.cff").read_text("utf-8")
+    assert f"({__version__})" in (project / "CHANGELOG.md").read_text("utf-8")
 
 
 def test_no_scan_and_no_large_file_is_committed(project):
