@@ -16,6 +16,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from PancreasSegLib._version import __version__
+
 if TYPE_CHECKING:
     from PancreasSegLib.inference import Segmentation as Segmentation
     from PancreasSegLib.inference import Segmenter as Segmenter
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from PancreasSegLib.io import write_mask as write_mask
     from PancreasSegLib.roi import propose_roi as propose_roi
     from PancreasSegLib.volume import Volume as Volume
-
-__version__ = "0.1.0"
 
 _LAZY = {
     "Segmentation": "PancreasSegLib.inference",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import shutil
 import subprocess
@@ -87,6 +88,26 @@ def test_a_command_imports_itself_alone_and_a_sentence_in_a_log_no_rich():
     loaded = imported_by(code)
     assert "PancreasSegLib.cli.segment" in loaded
     assert not loaded & {"rich", "pydantic", "PancreasSegLib.cli.train", "PancreasSegLib.cli.evaluate"}
+
+
+def test_no_circle_between_rooms_or_files():
+    files = {".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts): path for path in MODULES}
+    files = {name.removesuffix(".__init__"): path for name, path in files.items()}
+    between_files: dict[str, set[str]] = {name: set() for name in files}
+    between_rooms: dict[str, set[str]] = {}
+    for name, path in files.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                used = {f"{node.module}.{alias.name}" for alias in node.names} & files.keys() or {node.module}
+            else:
+                used = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+            used &= files.keys()
+            between_files[name] |= used - {name}
+            room, others = name.split(".")[1:2], {part for one in used for part in one.split(".")[1:2]}
+            if room:
+                between_rooms.setdefault(room[0], set()).update(others - {room[0]})
+    for graph in (between_files, between_rooms):
+        graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def imports_of(path: Path) -> set[str]:

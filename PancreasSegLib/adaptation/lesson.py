@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from PancreasSegLib.adaptation.movement import moved
 from PancreasSegLib.models.axes import NetworkAxes
 from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED
 from PancreasSegLib.refine.work_grid import WorkGrid
-from PancreasSegLib.training.refiner.movement import moved
 
 TARGETS = 4
 """Planes of a lesson behind those of the image: included, excluded, belief, known."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import torch
-
-from PancreasSegLib.training.refiner.loss import weighted_loss
+import torch.nn.functional as F
 
 
 def organ_log_odds(scores: torch.Tensor, channel: int, activation: str) -> torch.Tensor:
@@ -23,6 +22,15 @@ def organ_log_odds(scores: torch.Tensor, channel: int, activation: str) -> torch
         return scores[:, channel - 1]
     others = torch.cat([scores[:, :channel], scores[:, channel + 1 :]], dim=1)
     return scores[:, channel] - torch.logsumexp(others, dim=1)
+
+
+def weighted_loss(logits: torch.Tensor, reference: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return cross-entropy plus soft Dice of an organ, voxels counted by their weight; all (n, z, y, x)."""
+    entropy = F.binary_cross_entropy_with_logits(logits, reference, reduction="none")
+    found = torch.sigmoid(logits) * weight
+    truth = reference * weight
+    both = 2 * (found * reference).sum() + 1
+    return (entropy * weight).sum() / weight.sum().clamp_min(1e-6) + 1 - both / (found.sum() + truth.sum() + 1)
 
 
 def lesson_loss(logits: torch.Tensor, lesson: torch.Tensor, belief_weight: float) -> torch.Tensor:

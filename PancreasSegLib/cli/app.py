@@ -67,7 +67,7 @@ def program(names: Iterable[str] = COMMANDS) -> typer.Typer:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from PancreasSegLib import __version__
+        from PancreasSegLib._version import __version__
 
         print(f"pancreasseg {__version__}")
         raise typer.Exit

@@ -88,7 +88,7 @@ def tell_quality(report: QualityReport, folder: Path) -> None:
     from rich.text import Text
 
     from PancreasSegLib.cli.terminal import note, say, show
-    from PancreasSegLib.data.quality_report import HTML_FILE
+    from PancreasSegLib.data.quality_files import HTML_FILE
 
     for remark, count in report.common.items():
         note(f"{count} of {len(report.cases)} cases: {remark.sentence}")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.cli.terminal import console
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.packages import COMMAND_LINE, EXTRAS, WORKER

@@ -79,7 +79,7 @@ def memory_for(rows: Sequence[Row]) -> float:
 
 def open_results(cohort: Cohort, settings: TaskSettings) -> Path:
     """Return the folder of a run's results, made if it is not there, with what ran in ``run.json``."""
-    from PancreasSegLib import __version__
+    from PancreasSegLib._version import __version__
     from PancreasSegLib.models import find_package
 
     folder = Path(settings.results)

@@ -18,8 +18,9 @@ from PancreasSegLib.data.label_selection import LabelSelection
 from PancreasSegLib.data.measured_cases import files_fingerprint, measure_and_keep, measured, pictures_of
 from PancreasSegLib.data.provenance import read_provenance
 from PancreasSegLib.data.quality_cohort import Overlap, overlaps
+from PancreasSegLib.data.quality_files import QUALITY_FILE, read_qualities, write_quality
 from PancreasSegLib.data.quality_measures import measure_case
-from PancreasSegLib.data.quality_report import QUALITY_FILE, QualityReport, read_qualities, write_quality
+from PancreasSegLib.data.quality_report import QualityReport
 from PancreasSegLib.errors import DatasetError
 from PancreasSegLib.io import read_volume
 from PancreasSegLib.progress import CancelToken, ProgressCallback

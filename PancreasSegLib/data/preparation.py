@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.data.adapters.source_case import SourceCase
 from PancreasSegLib.data.adapters.survey import LeftOut, Survey
 from PancreasSegLib.data.case_files import remove_stale, renamed, staged

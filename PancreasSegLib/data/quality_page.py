@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.data.case_quality import HISTOGRAM_EDGES_HU, CaseQuality
 from PancreasSegLib.data.quality_report import QualityReport
 

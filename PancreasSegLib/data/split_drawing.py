@@ -11,7 +11,7 @@ import numpy as np
 
 from PancreasSegLib.data.dataset import QUALITY_FOLDER, Case, Dataset, read_dataset
 from PancreasSegLib.data.quality_cohort import Overlap, duplicates
-from PancreasSegLib.data.quality_report import QUALITY_FILE, read_qualities
+from PancreasSegLib.data.quality_files import QUALITY_FILE, read_qualities
 from PancreasSegLib.data.splits import FOLDS, HOLDOUT, Split
 from PancreasSegLib.errors import DatasetError
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.data.case_files import (
     IMAGES,
     LABELS,

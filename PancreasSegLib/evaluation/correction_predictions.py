@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.data import Case
 from PancreasSegLib.errors import ModelPackageError, PancreasSegError
 from PancreasSegLib.evaluation.correction_start import image_file

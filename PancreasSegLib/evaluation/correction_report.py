@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.evaluation.correction_benchmark import CorrectionScore
 from PancreasSegLib.io import atomic_path
 

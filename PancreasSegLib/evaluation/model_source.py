@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.data import Case
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.evaluation.prediction import Prediction, empty_prediction

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.evaluation.agreement import Agreement, bland_altman
 from PancreasSegLib.evaluation.cohort import Cohort, write_rows
 from PancreasSegLib.evaluation.confidence import FAILURE_DICE, ConfidenceQuality, confidence_quality

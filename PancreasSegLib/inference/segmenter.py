@@ -304,7 +304,7 @@ class Segmenter:
         )
 
     def _provenance(self, volume: Volume, roi: Roi, outcome: Outcome) -> dict[str, Any]:
-        from PancreasSegLib import __version__
+        from PancreasSegLib._version import __version__
         from PancreasSegLib.inference.device import device_name, engine_name
 
         network = self.networks["segmenter"]

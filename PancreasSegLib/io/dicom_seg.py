@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from PancreasSegLib._version import __version__
 from PancreasSegLib.errors import OutputError
 from PancreasSegLib.io.atomic import atomic_path
 from PancreasSegLib.io.dicom_seg_source import complete_headers
@@ -129,8 +130,6 @@ def _segmentation(
     highdicom: Any, headers: list[Any], pixels: NDArray[np.uint8], labels: dict[str, int], source: Volume
 ) -> Any:
     """Build the object with highdicom."""
-    import PancreasSegLib
-
     frames, positions = source.source["frames"], None
     if frames[0] is not None and len(frames) == int(headers[0].NumberOfFrames):
         pixels = pixels[np.argsort(frames)]  # a multi-frame file wants its frames in its own order
@@ -138,9 +137,8 @@ def _segmentation(
         places = [source.geometry.index_to_lps((0, 0, k)) for k in range(len(frames))]
         positions = [highdicom.PlanePositionSequence("PATIENT", [float(v) for v in place]) for place in places]
 
-    version = PancreasSegLib.__version__
     algorithm = highdicom.AlgorithmIdentificationSequence(
-        name="PancreasSeg", version=version, family=_code(highdicom, ("123109", "Artificial Intelligence"), "DCM")
+        name="PancreasSeg", version=__version__, family=_code(highdicom, ("123109", "Artificial Intelligence"), "DCM")
     )
     descriptions = []
     for number, name in enumerate(labels, start=1):

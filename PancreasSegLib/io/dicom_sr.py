@@ -81,7 +81,7 @@ def write_dicom_sr(
 def _report(
     highdicom: Any, values: Mapping[str, float | str], headers: list[Any], region: Any, segment: int
 ) -> Any:
-    from PancreasSegLib import __version__
+    from PancreasSegLib._version import __version__
     from PancreasSegLib.measure import MEASURES
 
     sr, coded = highdicom.sr, highdicom.sr.CodedConcept

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegLib.evaluation.case_score import CaseScore
 from PancreasSegLib.evaluation.cohort import Cohort

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.measure import MEASURES, Measurements
 from PancreasSegLib.measure.parts import PARTS
 from PancreasSegLib.measure.straightening import StraightFrame

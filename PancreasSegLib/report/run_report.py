@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 
 if TYPE_CHECKING:
     from PancreasSegLib.inference.result import Segmentation

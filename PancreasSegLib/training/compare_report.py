@@ -144,7 +144,7 @@ def write_comparison(folder: Path, recipe: Recipe, results: Sequence[VariantResu
 def _about(recipe: Recipe, results: Sequence[VariantResult]) -> dict[str, Any]:
     import torch
 
-    from PancreasSegLib import __version__
+    from PancreasSegLib._version import __version__
 
     stage = recipe.stages["segmenter"]
     return {

@@ -103,7 +103,7 @@ class Session:
 
     def hello(self, params: Params, running: Running) -> Any:
         """Agree on the protocol and learn the folder."""
-        from PancreasSegLib import __version__
+        from PancreasSegLib._version import __version__
 
         protocol = value_of(params, "protocol", int)
         if protocol > PROTOCOL_VERSION:

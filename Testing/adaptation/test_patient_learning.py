@@ -43,6 +43,7 @@ def on_ct(probability: Volume, geometry: Geometry) -> np.ndarray:
     return values.transpose(2, 1, 0)
 
 
+@pytest.mark.slow
 def test_slices_that_nobody_marked_are_found_after_learning(patient, marked):
     ct, organ = patient
     segmenter = make_segmenter(activation="sigmoid", axes="RAS")

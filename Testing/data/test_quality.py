@@ -18,8 +18,9 @@ from PancreasSegLib.data.composed_case import ComposedCase
 from PancreasSegLib.data.inspection import inspect_dataset
 from PancreasSegLib.data.label_selection import LabelSelection
 from PancreasSegLib.data.quality_cohort import duplicates, outliers, overlaps
+from PancreasSegLib.data.quality_files import read_qualities
 from PancreasSegLib.data.quality_measures import measure_case
-from PancreasSegLib.data.quality_report import QualityReport, read_qualities
+from PancreasSegLib.data.quality_report import QualityReport
 from PancreasSegLib.data.thumbnail import likeness, thumbnail_of
 from PancreasSegLib.errors import CancelledError, DatasetError
 from PancreasSegLib.io import write_volume

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PancreasSegLib import __version__
+from PancreasSegLib._version import __version__
 from PancreasSegLib.errors import ModelPackageError
 from PancreasSegLib.models.axes import NetworkAxes
 from PancreasSegLib.models.checksums import verify_package, write_checksums

@@ -19,7 +19,7 @@ _SOURCE = Path(__file__).resolve().parents[2]
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, of this library and of what its results depend on."""
-    from PancreasSegLib import __version__
+    from PancreasSegLib._version import __version__
 
     found = {"python": platform.python_version(), "PancreasSegLib": __version__}
     for name in _PACKAGES:

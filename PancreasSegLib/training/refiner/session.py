@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from PancreasSegLib.adaptation.movement import moved
 from PancreasSegLib.refine.evidence import Evidence, Window, belief_of_mask
 from PancreasSegLib.refine.mark import EXCLUDED, INCLUDED
 from PancreasSegLib.refine.work_grid import LEAST_IJK, SPACING_MM
 from PancreasSegLib.training.recipe import RefinerRecipe
 from PancreasSegLib.training.refiner.case import ORGAN, RefinerCase
-from PancreasSegLib.training.refiner.movement import moved
 from PancreasSegLib.training.refiner.reader import Drawn, Reader
 from PancreasSegLib.training.refiner.spoiling import spoilt
 

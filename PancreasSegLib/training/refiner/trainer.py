@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from PancreasSegLib.adaptation.loss import weighted_loss
 from PancreasSegLib.networks import build_network
 from PancreasSegLib.networks.instance_norm import keep_channels_last
 from PancreasSegLib.progress import CancelToken, ProgressCallback, ProgressEvent
@@ -22,7 +23,6 @@ from PancreasSegLib.training.history import History
 from PancreasSegLib.training.optimizer import build_optimizer
 from PancreasSegLib.training.recipe import RefinerRecipe
 from PancreasSegLib.training.refiner.case import CasePool, RefinerCase
-from PancreasSegLib.training.refiner.loss import weighted_loss
 from PancreasSegLib.training.refiner.session import Lesson, Session
 from PancreasSegLib.training.schedule import learning_rate, run_fraction
 
