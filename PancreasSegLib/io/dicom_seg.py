@@ -138,7 +138,9 @@ def _segmentation(
         positions = [highdicom.PlanePositionSequence("PATIENT", [float(v) for v in place]) for place in places]
 
     algorithm = highdicom.AlgorithmIdentificationSequence(
-        name="PancreasSeg", version=__version__, family=_code(highdicom, ("123109", "Artificial Intelligence"), "DCM")
+        name="PancreasSeg",
+        version=__version__,
+        family=_code(highdicom, ("123109", "Artificial Intelligence"), "DCM"),
     )
     descriptions = []
     for number, name in enumerate(labels, start=1):
@@ -169,7 +171,7 @@ def _segmentation(
         instance_number=1,
         manufacturer="PancreasSeg",
         manufacturer_model_name="PancreasSeg",
-        software_versions=version,
+        software_versions=__version__,
         device_serial_number="0",
         series_description="Pancreas segmentation",
         omit_empty_frames=bool(pixels.any()),
