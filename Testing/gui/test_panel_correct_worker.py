@@ -54,6 +54,7 @@ def line(reader, row=31, start=36, end=46):
     return reader.way((start, row, 19), (end, row, 19))
 
 
+@pytest.mark.slow
 def test_strokes_correct_a_segment_of_another_program_and_undo_is_exact(reader, host):
     reader.start_with_half()
     before = reader.now()

@@ -84,6 +84,7 @@ def test_a_package_is_imported_chosen_and_removed(importer, host, tmp_path):
     assert host.widget.logic.getParameterNode().model == "default"
 
 
+@pytest.mark.slow
 def test_from_totalsegmentators_folder_to_a_corrected_mask(importer, home, host):
     """Found, imported by one click, segmented, corrected with a stroke."""
     from slices import Slices
@@ -137,6 +138,7 @@ def test_a_model_without_a_pancreas_asks_for_the_organ(importer, host, tmp_path)
     assert not host.find("importChoiceComboBox").visible
 
 
+@pytest.mark.slow
 def test_of_two_trainings_one_is_chosen_and_the_same_is_replaced_after_a_question(importer, host, tmp_path):
     for trainer in ("nnUNetTrainer__nnUNetPlans__3d_fullres", "nnUNetTrainer_mine__nnUNetPlans__3d_fullres"):
         write_bright_nnunet(tmp_path / trainer, trainer=trainer)

@@ -101,6 +101,7 @@ def test_cancel_in_every_stage_frees_the_panel_at_once(person, stage):
     assert len(person.segmentations()) == 1, person.status
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals on Windows")
 def test_a_killed_worker_is_told_in_a_sentence_and_the_next_click_works(person):
     open_with(person)
@@ -131,6 +132,7 @@ def test_the_scene_closed_half_way(person):
     assert len(person.segmentations()) == 1
 
 
+@pytest.mark.slow
 def test_what_is_no_pancreas_gets_the_workers_sentence(person):
     from bright_model import make_abdomen
 

@@ -300,6 +300,7 @@ def test_what_counts_as_better(held_out, base, better):
     assert FinetuneScores.from_json(json.loads(json.dumps(scores.to_json()))) == scores
 
 
+@pytest.mark.slow
 def test_the_command_refuses_what_is_no_better(folders, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PANCREASSEG_MODELS", str(tmp_path / "models"))
     command = ["train", "--finetune", str(folders["start"]), str(folders["cases"]), f"output={tmp_path}", *QUICK]

@@ -130,6 +130,7 @@ def test_every_patient_is_as_likely_however_many_shapes_there_are_of_one(case):
     assert 150 < of_b < 250 and 0.65 < morphs / (400 - of_b) < 0.85
 
 
+@pytest.mark.slow
 def test_phantoms_are_cases_without_a_network_s_word():
     (one,) = phantom_cases(1)
     assert one.probability is None and one.reference.sum() * 6.75e-3 == pytest.approx(80, abs=60)

@@ -53,7 +53,12 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+LESS_USUAL = {"no average, SGD, nobody held out", "slices"}
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=[pytest.mark.slow] if way in LESS_USUAL else []) for way in WAYS]
+)
 def test_a_broken_run_equals_an_unbroken_one(recipe_file, way):
     whole = load_recipe(recipe_file, [*WAYS[way], "name=whole"])
     train_networks(whole)

@@ -103,6 +103,7 @@ def test_refusals_are_the_librarys_and_the_correction_lives_on(client, bright):
     owner.add(owner.stroke(0.9))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="ends processes by POSIX signals")
 def test_cancelled_and_killed_under_way_nothing_is_lost(workers, launcher, bright):
     client = workers(launcher(ENDLESS))

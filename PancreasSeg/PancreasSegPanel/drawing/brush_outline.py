@@ -45,7 +45,7 @@ class BrushOutline:
         actor.SetMapper(mapper)
         actor.SetVisibility(False)
         actor.GetProperty().SetLineWidth(width)
-        self._renderer.AddActor2D(actor)
+        self._renderer.AddViewProp(actor)
         return actor
 
     @property
@@ -85,7 +85,7 @@ class BrushOutline:
     def remove(self) -> None:
         """Leave the view."""
         for actor in self._actors:
-            self._renderer.RemoveActor2D(actor)
+            self._renderer.RemoveViewProp(actor)
 
     def _draw(self, lines: NDArray[np.float64]) -> None:
         """Show lines, shape (n, 2, 2): their ends in pixels."""
