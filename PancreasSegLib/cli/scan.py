@@ -60,7 +60,11 @@ def load_early(settings: RunSettings) -> Background[Segmenter]:
     def load() -> Segmenter:
         from PancreasSegLib.inference import Segmenter
 
-        return Segmenter.load(settings.model, device=settings.device, threads=settings.threads)
+        segmenter = Segmenter.load(settings.model, device=settings.device, threads=settings.threads)
+        import PancreasSegLib.inference.cascade
+        import PancreasSegLib.roi  # noqa: F401  (scipy.ndimage takes a third of a second)
+
+        return segmenter
 
     return Background(load)
 

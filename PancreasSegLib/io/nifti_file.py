@@ -20,6 +20,13 @@ from PancreasSegLib.io.formats import extension_of
 from PancreasSegLib.io.nifti_header import HEADER_BYTES, NiftiHeader, pack_header
 from PancreasSegLib.volume import Geometry
 
+try:
+    from isal.igzip import open as _open_gzip
+    from isal.isal_zlib import error as _DeflateError
+except ImportError:  # 3D Slicer does not ship it: half as fast
+    from gzip import open as _open_gzip
+    from zlib import error as _DeflateError
+
 PAIR = (".hdr", ".img")
 """The two files of one image; either name stands for both."""
 
@@ -163,7 +170,7 @@ def _unpacking(path: Path) -> Iterator[None]:
         yield
     except EOFError as error:
         raise _truncated(path) from error
-    except (zlib.error, gzip.BadGzipFile) as error:
+    except (zlib.error, _DeflateError, gzip.BadGzipFile) as error:
         raise UnreadableFileError(
             f"{str(path)!r} is damaged: its compressed data cannot be unpacked.",
             "Copy, download or export it again.",
@@ -177,7 +184,7 @@ def _is_gzip(path: Path) -> bool:
 
 def _opened(path: Path) -> IO[bytes]:
     """Open for reading, through gzip where the content is compressed, whatever the name says."""
-    return gzip.open(path, "rb") if _is_gzip(path) else path.open("rb")  # type: ignore[return-value]
+    return _open_gzip(path, "rb") if _is_gzip(path) else path.open("rb")  # type: ignore[return-value]
 
 
 def _truncated(path: Path, how: str = "it ends before its last voxel") -> UnreadableFileError:

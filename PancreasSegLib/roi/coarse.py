@@ -49,8 +49,14 @@ class CoarseScan:
         x_mm, y_mm, z_mm = full.spacing_mm
         step_z = max(1, int(COARSE_MM / z_mm))
         (step_y, block_y), (step_x, block_x) = _blocks(y_mm), _blocks(x_mm)
-        samples, intensities = _finite(canonical.voxels[::step_z, ::step_y, ::step_x])
-        hu = _block_means(_block_means(samples, 1, block_y), 2, block_x)
+        samples = canonical.voxels[::step_z, ::step_y, ::step_x]
+        intensities = IntensityRange.of(samples)
+        hu = np.stack(  # slice by slice, for memory that is not yet in use costs more time than the arithmetic
+            [
+                _block_means(_block_means(_clipped(plane, intensities.low), 0, block_y), 1, block_x)
+                for plane in samples
+            ]
+        )
         spacing = (x_mm * step_x * block_x, y_mm * step_y * block_y, z_mm * step_z)
         first = (0.5 * step_x * (block_x - 1), 0.5 * step_y * (block_y - 1), 0.0)
         geometry = Geometry(hu.shape[::-1], spacing, tuple(full.index_to_lps(first)), full.direction_lps)
@@ -95,10 +101,9 @@ def _block_means(array: NDArray[np.float32], axis: int, block: int) -> NDArray[n
     return total
 
 
-def _finite(voxels: NDArray) -> tuple[NDArray[np.float32], IntensityRange]:
-    """Return float HU between air and metal, non-finite voxels as air, and what the values spanned."""
+def _clipped(voxels: NDArray, low: float) -> NDArray[np.float32]:
+    """Return float HU between air and metal, non-finite voxels as the lowest."""
     clean = np.array(voxels, dtype=np.float32, order="C")
-    intensities = IntensityRange.of(clean)
     if np.issubdtype(voxels.dtype, np.floating):
-        np.nan_to_num(clean, copy=False, nan=intensities.low, posinf=intensities.low, neginf=intensities.low)
-    return np.clip(clean, max(intensities.low, HU_FLOOR), _HU_CEILING, out=clean), intensities
+        np.nan_to_num(clean, copy=False, nan=low, posinf=low, neginf=low)
+    return np.clip(clean, max(low, HU_FLOOR), _HU_CEILING, out=clean)

@@ -70,7 +70,10 @@ class IntensityRange:
             if values.size == 0:
                 return cls(HU_FLOOR, HU_FLOOR, 1.0, 1.0, HU_FLOOR)
             low, high = float(values.min()), float(values.max())
-        return cls(low, high, float(np.mean(values <= low + 1)), float(np.mean(values >= high - 1)), low)
+        share_low, share_high = (
+            np.count_nonzero(end) / values.size for end in (values <= low + 1, values >= high - 1)
+        )
+        return cls(low, high, share_low, share_high, low)
 
     def with_air_of(self, coarse_hu: NDArray) -> IntensityRange:
         """Return the range with the level of air measured on averaged HU."""
