@@ -10,7 +10,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,14 @@ from PancreasSegLib.io.formats import extension_of
 from PancreasSegLib.io.nifti_header import HEADER_BYTES, NiftiHeader, pack_header
 from PancreasSegLib.volume import Geometry
 
+_DAMAGED: tuple[Any, ...] = (zlib.error, gzip.BadGzipFile)
 try:
-    from isal.igzip import open as _open_gzip
-    from isal.isal_zlib import error as _DeflateError
+    from isal import igzip, isal_zlib
 except ImportError:  # 3D Slicer does not ship it: half as fast
-    from gzip import open as _open_gzip
-    from zlib import error as _DeflateError
+    _open_gzip: Any = gzip.open
+else:
+    _open_gzip = igzip.open
+    _DAMAGED += (isal_zlib.IsalError,)
 
 PAIR = (".hdr", ".img")
 """The two files of one image; either name stands for both."""
@@ -170,7 +172,7 @@ def _unpacking(path: Path) -> Iterator[None]:
         yield
     except EOFError as error:
         raise _truncated(path) from error
-    except (zlib.error, _DeflateError, gzip.BadGzipFile) as error:
+    except _DAMAGED as error:
         raise UnreadableFileError(
             f"{str(path)!r} is damaged: its compressed data cannot be unpacked.",
             "Copy, download or export it again.",
@@ -184,7 +186,7 @@ def _is_gzip(path: Path) -> bool:
 
 def _opened(path: Path) -> IO[bytes]:
     """Open for reading, through gzip where the content is compressed, whatever the name says."""
-    return _open_gzip(path, "rb") if _is_gzip(path) else path.open("rb")  # type: ignore[return-value]
+    return _open_gzip(path, "rb") if _is_gzip(path) else path.open("rb")
 
 
 def _truncated(path: Path, how: str = "it ends before its last voxel") -> UnreadableFileError:
