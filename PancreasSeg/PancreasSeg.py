@@ -183,7 +183,7 @@ class PancreasSegLogic(ScriptedLoadableModuleLogic):
         return self._parameters
 
     def segment(self, volume_node, segmentation_node=None, **options):  # noqa: ANN001, ANN003, ANN201
-        """Segment a CT, wait, return the segmentation node; see :meth:`PanelLogic.segment`."""
+        """Segment a CT, wait, return the segmentation node; see `PanelLogic.segment`."""
         return self.panel_logic.segment(volume_node, segmentation_node, **options)
 
     def correct(self, segmentation_node, segment_id=None, volume_node=None):  # noqa: ANN001, ANN201

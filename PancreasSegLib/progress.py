@@ -35,7 +35,7 @@ ProgressCallback = Callable[[ProgressEvent], None]
 
 
 class CancelToken:
-    """Set from any thread; long stages call :meth:`check` at least a few times a second.
+    """Set from any thread; long stages call `check` at least a few times a second.
 
     Examples
     --------
@@ -55,10 +55,10 @@ class CancelToken:
 
     @property
     def cancelled(self) -> bool:
-        """Whether :meth:`cancel` was called."""
+        """Whether `cancel` was called."""
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raise :class:`CancelledError` when cancelled."""
+        """Raise `CancelledError` when cancelled."""
         if self._event.is_set():
             raise CancelledError

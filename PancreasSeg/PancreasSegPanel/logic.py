@@ -42,7 +42,7 @@ class PanelLogic:
     Parameters
     ----------
     make_client, process_events
-        As for :class:`WorkerJobs`.
+        As for `WorkerJobs`.
 
     Attributes
     ----------
@@ -182,12 +182,12 @@ class PanelLogic:
         Returns
         -------
         vtkMRMLSegmentationNode
-            With the segment Pancreas; :meth:`measurement` gives its figures.
+            With the segment Pancreas; `measurement` gives its figures.
 
         Raises
         ------
         PancreasSegError
-            What happened and what to do; :class:`CancelledError` if it was cancelled.
+            What happened and what to do; `CancelledError` if it was cancelled.
         """
         run = self.start(Job(volume_node, segmentation_node, model, device, region_node, confidence_map))
         while not run.done:

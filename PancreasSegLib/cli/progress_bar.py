@@ -21,7 +21,7 @@ LINE_EVERY_S = 10.0
 class ProgressBar:
     """Stage, bar and time left on stderr; sparse lines where that is no terminal; nothing with ``--quiet``.
 
-    It is a progress callback: call it with a :class:`ProgressEvent`.
+    It is a progress callback: call it with a `ProgressEvent`.
 
     Examples
     --------

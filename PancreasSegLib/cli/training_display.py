@@ -58,7 +58,7 @@ class TrainingDisplay:
         self._live = None
 
     def __call__(self, event: ProgressEvent) -> None:
-        """Show what is prepared; the steps come by :meth:`stepped`."""
+        """Show what is prepared; the steps come by `stepped`."""
         if event.stage.startswith("prepare") or self.table.is_idle:
             words = event.stage if event.message in event.stage else f"{event.stage}: {event.message}"
             self.table.preparing = f"{words} ({event.fraction:.0%})"

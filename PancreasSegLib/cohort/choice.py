@@ -33,7 +33,7 @@ class ChoiceRule:
     Attributes
     ----------
     order : tuple of str
-        What decides, the first first; names of :data:`RANKS`. What is equal in all of them is decided by the
+        What decides, the first first; names of `RANKS`. What is equal in all of them is decided by the
         number of slices, then by the id.
     least_slices : int
     least_height_mm, most_spacing_mm : float
@@ -70,7 +70,7 @@ def choose(rows: list[Row], rule: ChoiceRule, by_hand: Mapping[str, bool] | None
     Parameters
     ----------
     rows : list of dict
-        One a series, as :class:`~PancreasSegLib.cohort.series.SeriesRow` gives it.
+        One a series, as `SeriesRow` gives it.
     rule : ChoiceRule
     by_hand : mapping of str to bool, optional
         By id: series that the user wants, or not, whatever the rule says.

@@ -63,7 +63,7 @@ def make_index(
     Parameters
     ----------
     source : str
-        As :func:`~PancreasSegLib.cohort.source.units_of` takes it.
+        As `units_of` takes it.
     cohort : Cohort
     rule : ChoiceRule
         Which scan of a study is taken.

@@ -65,7 +65,7 @@ def make_plan(
     Parameters
     ----------
     cohort, client, settings, progress
-        As for :func:`~PancreasSegLib.cohort.run.run_cohort`.
+        As for `run_cohort`.
     """
     from pathlib import Path
 

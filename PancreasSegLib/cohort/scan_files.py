@@ -82,12 +82,12 @@ def read_scan(location: dict[str, Any], files: Sequence[DicomFile]) -> Volume:
     location : dict
         A row of ``private/locations.parquet``: ``kind``, ``urls`` and ``series``.
     files : sequence of DicomFile
-        As :func:`local_files` gives them.
+        As `local_files` gives them.
 
     Raises
     ------
     PancreasSegError
-        As :func:`~PancreasSegLib.io.read_volume`.
+        As `read_volume`.
     """
     from PancreasSegLib.io import read_volume
     from PancreasSegLib.io.dicom_volume import read_dicom_files

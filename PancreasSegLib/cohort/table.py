@@ -76,7 +76,7 @@ class Parts:
                 yield {name: value for name, value in row.items() if value is not None}
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Add rows; they are on the disk when a part is full, or after :meth:`flush`."""
+        """Add rows; they are on the disk when a part is full, or after `flush`."""
         self._waiting += rows
         if len(self._waiting) >= self.size:
             self.flush()

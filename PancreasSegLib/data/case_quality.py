@@ -56,11 +56,11 @@ class CaseQuality:
     hu_range : tuple of 2 float
         Lowest and highest value.
     histogram : tuple of int
-        Voxels between the borders of :data:`HISTOGRAM_EDGES_HU`.
+        Voxels between the borders of `HISTOGRAM_EDGES_HU`.
     content_sha256 : str
         Of the voxels in canonical axes.
     thumbnail : str
-        See :mod:`PancreasSegLib.data.thumbnail`.
+        See `PancreasSegLib.data.thumbnail`.
     labels : dict of str to LabelQuality
         Those that the case was read for.
     remarks : tuple of Remark
@@ -87,7 +87,7 @@ class CaseQuality:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> CaseQuality:
-        """Rebuild from :meth:`to_json`.
+        """Rebuild from `to_json`.
 
         Raises
         ------

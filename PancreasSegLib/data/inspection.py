@@ -86,7 +86,7 @@ def inspect_dataset(
         Further cases to report.
     assume_ct : bool
     label_hashes : mapping of str to str, optional
-        See :class:`Inspect`.
+        See `Inspect`.
     workers : int
     progress, cancel : optional
 
@@ -187,7 +187,7 @@ def report_prepared(
     kin : str
         Which other datasets hold the same patients.
     against, left_out, failed, progress, cancel
-        See :func:`inspect_dataset`.
+        See `inspect_dataset`.
 
     Raises
     ------

@@ -28,7 +28,7 @@ def measure_and_keep(folder: Path, name: str, patient: str, case: ComposedCase, 
     name, patient : str
     case : ComposedCase
     key : str
-        What the measurement depends on; see :func:`measured`.
+        What the measurement depends on; see `measured`.
 
     Raises
     ------

@@ -61,7 +61,7 @@ class Split:
     test : tuple of str
         Patients that no training sees, in no fold.
     training : tuple of str
-        Of a holdout; with folds it follows from the fold, see :meth:`training_of`.
+        Of a holdout; with folds it follows from the fold, see `training_of`.
     seed : int or None
         What the split was drawn with; None where it was made by hand.
 
@@ -164,7 +164,7 @@ class Split:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Split:
-        """Rebuild from :meth:`to_json`.
+        """Rebuild from `to_json`.
 
         Raises
         ------

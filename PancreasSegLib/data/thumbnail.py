@@ -51,7 +51,7 @@ def to_text(thumbnail: NDArray[np.uint8]) -> str:
 
 
 def from_text(text: str) -> NDArray[np.uint8]:
-    """Return the thumbnail of :func:`to_text`.
+    """Return the thumbnail of `to_text`.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """How good masks are, case by case and over a cohort, on the grid of the reference.
 
-A source of masks (:class:`ModelSource`, :class:`FolderSource`) is scored by an :class:`EvaluationRun`, which
-gives a :class:`Cohort` of :class:`CaseScore`; an :class:`Evaluation` says what follows from one or several of
+A source of masks (`ModelSource`, `FolderSource`) is scored by an `EvaluationRun`, which
+gives a `Cohort` of `CaseScore`; an `Evaluation` says what follows from one or several of
 them. They live in ``model_source``, ``folder_source``, ``run`` and ``summary``, and are imported from there, as
 only some of them need torch.
 """

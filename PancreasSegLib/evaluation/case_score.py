@@ -46,7 +46,7 @@ class CaseScore:
     traits : Traits
         Spacing, density and phase.
     confidence_curve : tuple of float
-        Expected Dice by temperature, see :mod:`PancreasSegLib.evaluation.temperature`; empty where not known.
+        Expected Dice by temperature, see `PancreasSegLib.evaluation.temperature`; empty where not known.
     """
 
     case: str
@@ -98,7 +98,7 @@ class CaseScore:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> CaseScore:
-        """Rebuild from :meth:`to_json`, also from that of an older version, which knew fewer measures.
+        """Rebuild from `to_json`, also from that of an older version, which knew fewer measures.
 
         Raises
         ------

@@ -38,7 +38,7 @@ class CorrectionScore:
     mark : str
         ``include``, ``exclude`` or ``slice``, the last correction; empty before the first and once all is right.
     dice, nsd_1mm, nsd_2mm, nsd_3mm : float
-        As in :mod:`PancreasSegLib.metrics`.
+        As in `PancreasSegLib.metrics`.
     rim_dice : float
         Dice if all that is wrong further than 3 mm from the reference's surface were right.
     volume_ml, reference_ml, volume_error_ml : float

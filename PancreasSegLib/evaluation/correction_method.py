@@ -45,7 +45,7 @@ class PlainPainting:
     reach_mm = 0.0
 
     def __call__(self, task: Task) -> NDArray[np.bool_]:
-        """Return the mask inside the window; see :class:`PancreasSegLib.refine.propagation.Propagation`."""
+        """Return the mask inside the window; see `PancreasSegLib.refine.propagation.Propagation`."""
         return task.mask[task.window.slices_zyx].copy()
 
 

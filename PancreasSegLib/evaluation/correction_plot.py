@@ -33,7 +33,7 @@ def write_plot(path: str | Path, summary: dict[str, Any], title: str) -> None:
     path : str or Path
         The picture; its extension names the format.
     summary : dict
-        As :func:`PancreasSegLib.evaluation.correction_curves.summarise` gives it.
+        As `PancreasSegLib.evaluation.correction_curves.summarise` gives it.
     title : str
         Headline.
 

@@ -50,7 +50,7 @@ def predict_starts(
     organ : str
         The organ in the models' labels.
     device : str
-        As for :meth:`Segmenter.load`.
+        As for `Segmenter.load`.
     progress : callable, optional
         Told of every case.
     cancel : CancelToken, optional

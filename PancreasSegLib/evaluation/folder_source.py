@@ -26,7 +26,7 @@ _SAME_MM = 0.1
 
 
 class FolderSource:
-    """Reads the predictions of cases from a folder; see :class:`PredictionFiles` for the names it understands.
+    """Reads the predictions of cases from a folder; see `PredictionFiles` for the names it understands.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class GrowFromSeeds:
         self.reach_mm, self.rim_mm, self.doubt_mm = reach_mm, rim_mm, doubt_mm
 
     def __call__(self, task: Task) -> NDArray[np.bool_]:
-        """Return the mask inside the window; see :class:`PancreasSegLib.refine.propagation.Propagation`."""
+        """Return the mask inside the window; see `PancreasSegLib.refine.propagation.Propagation`."""
         part, seeds = task.window.slices_zyx, task.seeds
         spacing = task.ct.geometry.spacing_mm[::-1]
         labels = self._seeds(task.mask[part], task.marks[part], seeds, spacing)

@@ -47,7 +47,7 @@ def mean_interval(
     """Return the interval of a mean over cases by the bias-corrected and accelerated bootstrap (BCa).
 
     Patients are drawn with replacement, each with all of its cases, since scans of one patient are no independent
-    observations (Efron, J Am Stat Assoc 82:171, 1987, by way of :func:`scipy.stats.bootstrap`). With few patients
+    observations (Efron, J Am Stat Assoc 82:171, 1987, by way of `scipy.stats.bootstrap`). With few patients
     (below 20 or so) such an interval is somewhat too narrow, as any bootstrap is.
 
     Parameters

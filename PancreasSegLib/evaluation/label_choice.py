@@ -18,7 +18,7 @@ class LabelChoice:
     Attributes
     ----------
     values : dict of str to int
-        Value of each label, after :meth:`merged`.
+        Value of each label, after `merged`.
     parts : dict of str to tuple of str
         What a merged label is made of, by the dataset's names.
     known : dict of str to int

@@ -100,7 +100,7 @@ def measured_scores(
     Parameters
     ----------
     scores, corrections
-        As for :func:`measured_blocks`. The first of the scores becomes ``cross_validation`` (``evaluation`` where
+        As for `measured_blocks`. The first of the scores becomes ``cross_validation`` (``evaluation`` where
         the model may have seen the patients); further ones carry their title behind that.
     before : mapping
         The scores that are there; those that do not come from here (of a fine-tuning, say) stay.

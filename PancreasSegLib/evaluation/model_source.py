@@ -28,10 +28,10 @@ class ModelSource:
     name : str
         What it is called in tables.
     packages : str, or mapping of str to Path
-        The model's name or folder; or the package by case, as :func:`~PancreasSegLib.training.fold_packages` finds
+        The model's name or folder; or the package by case, as `fold_packages` finds
         it.
     device : str
-        As for :meth:`Segmenter.load`.
+        As for `Segmenter.load`.
 
     Raises
     ------

@@ -89,7 +89,7 @@ def compare_models(
     measures : sequence of str
         What is compared; p values are corrected by Holm within each measure.
     resamples, seed
-        As for :func:`mean_interval`.
+        As for `mean_interval`.
     """
     found = []
     for measure in measures:

@@ -63,7 +63,7 @@ class EvaluationRun:
 
     @property
     def labels(self) -> dict[str, int]:
-        """The labels that are compared, with their values in the references as :meth:`read` gives them."""
+        """The labels that are compared, with their values in the references as `read` gives them."""
         return self.choice.values
 
     def score(

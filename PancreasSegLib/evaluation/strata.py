@@ -60,7 +60,7 @@ def stratify(scores: Sequence[CaseScore], *, resamples: int = RESAMPLES, seed: i
     """Divide the scores of one model and label by each trait, and sum up each part.
 
     Slices are divided at 1.5 and 3.5 mm. Volume, density and contrast are divided at the cohort's own tertiles
-    (at the median below 9 cases, not at all below 4). Phases are those of :func:`contrast_phase`. A trait with a
+    (at the median below 9 cases, not at all below 4). Phases are those of `contrast_phase`. A trait with a
     single part, or that is not known, is left out.
 
     Parameters
@@ -68,7 +68,7 @@ def stratify(scores: Sequence[CaseScore], *, resamples: int = RESAMPLES, seed: i
     scores : sequence of CaseScore
         Of one model and label.
     resamples, seed
-        As for :func:`mean_interval`.
+        As for `mean_interval`.
     """
     with_organ = [score for score in scores if score.reference_ml > 0]
     divided: list[tuple[str, list[tuple[str, list[CaseScore]]]]] = [

@@ -31,7 +31,7 @@ class LabelSummary:
     Attributes
     ----------
     measures : dict
-        Mean, spread and counts by measure, as :meth:`Cohort.summary`.
+        Mean, spread and counts by measure, as `Cohort.summary`.
     intervals : dict of str to Interval or None
         Of the means, by measure.
     outcomes : dict of str to int

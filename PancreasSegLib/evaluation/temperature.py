@@ -17,7 +17,7 @@ _NEGLIGIBLE = 1e-3  # a large crop of such voxels would outweigh the organ at a 
 
 
 def expected_dice_curve(mask: NDArray[np.bool_], ct: Geometry, probability: Volume) -> tuple[float, ...]:
-    """Return the expected Dice of a mask at each of :data:`TEMPERATURES`.
+    """Return the expected Dice of a mask at each of `TEMPERATURES`.
 
     The log-odds of every voxel are divided by the temperature (Guo et al., ICML 2017, arXiv:1706.04599); a voxel
     below 0.001 stays as it is. The mask does not change: 0.5 stays 0.5.
@@ -52,7 +52,7 @@ def fit_temperature(curves: Sequence[Sequence[float]], dices: ArrayLike) -> floa
     Parameters
     ----------
     curves : sequence of sequence of float
-        Of each case, as :func:`expected_dice_curve` gives them.
+        Of each case, as `expected_dice_curve` gives them.
     dices : array of float
         True Dice of the same cases.
     """

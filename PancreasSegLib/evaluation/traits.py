@@ -35,7 +35,7 @@ class Traits:
         Median HU inside the reference minus the median within 6 mm outside it: negative or small where the organ
         does not stand out, since its neighbours are bowel and vessels; large where fat lies around it.
     phase : str
-        ``"unenhanced"``, ``"arterial"``, ``"portal venous"`` or ``"late"`` by :func:`contrast_phase`, where the
+        ``"unenhanced"``, ``"arterial"``, ``"portal venous"`` or ``"late"`` by `contrast_phase`, where the
         references hold aorta and liver; else empty.
     """
 
@@ -66,7 +66,7 @@ def traits_of(geometry: Geometry, organ: NDArray[np.bool_], ct: Volume | None = 
     ct : Volume, optional
         HU on the same grid; without it the densities are not known.
     phase : str
-        As :func:`phase_of` gave it.
+        As `phase_of` gave it.
     """
     axis = slice_axis(geometry)
     spacing = geometry.spacing_mm[::-1]

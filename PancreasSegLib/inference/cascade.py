@@ -329,7 +329,7 @@ class Cascade:
     def _segmented_as_original(
         self, network: StageNetwork, crop: Box, roi: Roi
     ) -> tuple[NDArray[np.float32], Geometry]:
-        """Segment the crop as an imported network's own program would a file of it; see :meth:`_segmented`."""
+        """Segment the crop as an imported network's own program would a file of it; see `_segmented`."""
         ct, original = self.ct.geometry, network.stage.original
         assert original is not None
         if "localiser" in self.networks:  # a window of a large network takes all the memory that there is to spare

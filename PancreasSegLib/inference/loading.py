@@ -29,7 +29,7 @@ def load_networks(
     package : ModelPackage
         The model.
     device, precision : str
-        As for :meth:`Segmenter.load`.
+        As for `Segmenter.load`.
     threads : int
         CPU threads.
     settings : CascadeSettings

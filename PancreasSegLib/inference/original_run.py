@@ -46,7 +46,7 @@ class OriginalScores:
     exclusive : bool
         Whether they do, as with a softmax.
     restores : str
-        As :attr:`Original.restores`.
+        As `Original.restores`.
     grid : OriginalGrid
         Along the network's axes.
     turn : NetworkAxes
@@ -242,7 +242,7 @@ class OriginalRun:
     network : StageNetwork
         An imported one.
     turn : NetworkAxes
-        From :func:`network_turn`.
+        From `network_turn`.
     settings : CascadeSettings
         Overlap, mirroring.
     """

@@ -90,7 +90,7 @@ class Predictor:
 
 
 class Pass:
-    """A stage under way over one image; :class:`Predictor` makes it."""
+    """A stage under way over one image; `Predictor` makes it."""
 
     def __init__(
         self,

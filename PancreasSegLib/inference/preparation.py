@@ -57,7 +57,7 @@ def network_input(
     ct : Volume
         HU on canonical axes.
     grid : Geometry
-        The stage's grid, from :func:`stage_grid`.
+        The stage's grid, from `stage_grid`.
     stage : Stage
         Window, normalisation, use of the soft-tissue mask.
     body : ndarray of bool, shape (z, y, x) of `grid`, optional

@@ -23,7 +23,7 @@ class NetworkPropagation(WindowPropagation):
     """Adds a network's score to the weight-free evidence, and smooths what comes out up to HU edges.
 
     Trained on the masks of one model, it works on masks of any origin; it sees the CT, the mask, a probability
-    where there is one, and the marks. Use :meth:`load`.
+    where there is one, and the marks. Use `load`.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class NetworkPropagation(WindowPropagation):
         return cls(member, package.refiner.in_channels)
 
     def corrected(self, window: Window) -> NDArray[np.float32]:
-        """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""
+        """Return the probability of the organ inside a window; see `WindowPropagation`."""
         evidence = Evidence.of(window)
         total = self.scores(evidence.images) + evidence.score
         found = (1 / (1 + np.exp(-total))).astype(np.float32)
@@ -81,7 +81,7 @@ def propagation_of(model: str | Path = "default", device: str = "cpu") -> Window
     model : str or Path
         Name of an installed model, or the folder of one.
     device : str
-        As for :meth:`Segmenter.load`.
+        As for `Segmenter.load`.
 
     Raises
     ------

@@ -60,7 +60,7 @@ class SeenOrgans:
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The result of :meth:`Segmenter.segment`.
+    """The result of `Segmenter.segment`.
 
     Attributes
     ----------

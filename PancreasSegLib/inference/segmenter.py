@@ -36,7 +36,7 @@ _PACE_MEMORY = 0.5  # weight of the last run in the pace
 class Segmenter:
     """A model, loaded on a device and ready for many scans, one after the other.
 
-    Use :meth:`load`; the constructor takes networks that are built already.
+    Use `load`; the constructor takes networks that are built already.
 
     Parameters
     ----------
@@ -145,14 +145,14 @@ class Segmenter:
         return next(iter(self.networks.values()))
 
     def forecast(self, volume: Volume, *, roi: Roi = "auto") -> Forecast:
-        """Say what :meth:`segment` will take; the region is proposed for it, which takes under a second.
+        """Say what `segment` will take; the region is proposed for it, which takes under a second.
 
         Parameters
         ----------
         volume : Volume
             CT in HU.
         roi : Box or {"auto", "none"}
-            As for :meth:`segment`.
+            As for `segment`.
         """
         return self._forecast(volume, roi)[0]
 
@@ -175,7 +175,7 @@ class Segmenter:
             Where to look: in the region that HU thresholds propose, everywhere, or in a box on the CT's own grid,
             outside of which nothing is marked.
         progress : callable, optional
-            Receives a :class:`ProgressEvent` several times a second; stages are ``propose``, ``localise``,
+            Receives a `ProgressEvent` several times a second; stages are ``propose``, ``localise``,
             ``segment``, ``restore`` and ``measure``.
         cancel : CancelToken, optional
             Obeyed within a second.

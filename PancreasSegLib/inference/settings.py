@@ -26,7 +26,7 @@ class CascadeSettings:
     extra_scales : tuple of float
         The segmenter sees the crop again at its spacing times each of these, and the probabilities are averaged:
         it gains most where the organ is far from the size of those it was trained on. The members of an
-        ensemble share the scales out, see :func:`~PancreasSegLib.inference.ensemble.share_out_scales`.
+        ensemble share the scales out, see `share_out_scales`.
     threshold : float
         Probability from which a voxel belongs to the organ.
     smallest_ml : float

@@ -88,7 +88,7 @@ class StageNetwork:
     def probabilities(
         self, image: NDArray[np.float32], keep: Sequence[int], on_work: Callable[[float], None]
     ) -> NDArray[np.float32]:
-        """Run one image through all members, one after the other, and average; see :meth:`run`."""
+        """Run one image through all members, one after the other, and average; see `run`."""
         count = len(self.members)
         parts = [
             self.run(n, image, keep, lambda share, n=n: on_work((n + share) / count))  # type: ignore[misc]

@@ -38,7 +38,7 @@ class Streams:
 
 
 class Run(Generic[T]):
-    """Jobs under way; :class:`Streams` makes it."""
+    """Jobs under way; `Streams` makes it."""
 
     def __init__(self, threads: ThreadPoolExecutor, jobs: Sequence[Job[T]], ahead: int) -> None:
         self._threads, self._jobs, self._ahead = threads, jobs, ahead

@@ -23,7 +23,7 @@ class Tracker:
     expected : dict of str to float
         Expected seconds by stage.
     progress : callable, optional
-        Receives a :class:`ProgressEvent` at most twenty times a second.
+        Receives a `ProgressEvent` at most twenty times a second.
     cancel : CancelToken, optional
         Looked at on every step.
     """
@@ -87,7 +87,7 @@ class Tracker:
         self._emit()
 
     def check(self) -> None:
-        """Raise :class:`CancelledError` if the run was cancelled."""
+        """Raise `CancelledError` if the run was cancelled."""
         if self._cancel is not None:
             self._cancel.check()
 

@@ -86,7 +86,7 @@ def check_writable(
         The extensions that are known for it; None allows any.
     inputs : iterable of str or Path
         Every file that was or will be read, none of which may be overwritten; see
-        :func:`~PancreasSegLib.io.input_files.files_of`.
+        `files_of`.
 
     Raises
     ------

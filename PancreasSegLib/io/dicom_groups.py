@@ -33,7 +33,7 @@ def separate(series: DicomSeries) -> list[DicomSeries]:
     Parameters
     ----------
     series : DicomSeries
-        As :func:`~PancreasSegLib.io.dicom_header.read_headers` gave it.
+        As `read_headers` gave it.
 
     Returns
     -------

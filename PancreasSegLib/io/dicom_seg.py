@@ -36,7 +36,7 @@ def write_dicom_seg(
     labels : dict
         Name to value.
     source : Volume
-        The CT as :func:`read_volume` gave it, from DICOM; its files are read again for their headers.
+        The CT as `read_volume` gave it, from DICOM; its files are read again for their headers.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def write_dicom_seg(
 
 
 def check_dicom_seg(path: Path, source: Volume) -> None:
-    """Refuse before a long run what :func:`write_dicom_seg` would refuse after it, by writing a voxel to memory.
+    """Refuse before a long run what `write_dicom_seg` would refuse after it, by writing a voxel to memory.
 
     Raises
     ------

@@ -32,7 +32,7 @@ def complete_headers(source: Volume) -> list[Any]:
     Parameters
     ----------
     source : Volume
-        The CT as :func:`~PancreasSegLib.io.read_volume` gave it, from DICOM. Its files are read again and are not
+        The CT as `read_volume` gave it, from DICOM. Its files are read again and are not
         changed.
 
     Raises

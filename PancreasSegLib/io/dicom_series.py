@@ -143,12 +143,12 @@ def choose_series(found: list[DicomSeries], path: Path, wanted: str | None = Non
 
     The CT with most slices is taken; scout views, and series that were computed from others, only if there is
     nothing else. Of several with as many slices (within 5 %) the portal-venous one is taken: by its description,
-    or else by the aorta (:func:`~PancreasSegLib.roi.aorta.aorta_hu`) that comes nearest to 160 HU.
+    or else by the aorta (`aorta_hu`) that comes nearest to 160 HU.
 
     Parameters
     ----------
     found : list of DicomSeries
-        As :func:`read_series` gave them; their files must still be there.
+        As `read_series` gave them; their files must still be there.
     path : Path
         Names the input in sentences; one DICOM file stands for the scan that it is a slice of.
     wanted : str, optional

@@ -46,11 +46,11 @@ def write_dicom_sr(
     path : Path
         Ends in ``.dcm``.
     values : mapping of str to float or str
-        By the names that :data:`PancreasSegLib.measure.MEASURES` explains; texts are left out.
+        By the names that `PancreasSegLib.measure.MEASURES` explains; texts are left out.
     source : Volume
         The CT, from DICOM; its files are read again for their headers.
     segmentation : Path
-        The DICOM segmentation, as :func:`~PancreasSegLib.io.dicom_seg.write_dicom_seg` wrote it.
+        The DICOM segmentation, as `write_dicom_seg` wrote it.
     segment : int
         The number of the measured segment in it.
 

@@ -26,7 +26,7 @@ def read_dicom(
     path : Path
     series : str, optional
         SeriesInstanceUID, number, or start of the description; see
-        :func:`~PancreasSegLib.io.dicom_series.choose_series`.
+        `choose_series`.
     assume_ct : bool
         Take the values as HU even if they do not look like it.
     hu_offset : float
@@ -54,7 +54,7 @@ def read_dicom_files(
     assume_ct: bool = False,
     hu_offset: float = 0.0,
 ) -> Volume:
-    """Read one CT series among files; `path` names them in sentences, the rest is as for :func:`read_dicom`."""
+    """Read one CT series among files; `path` names them in sentences, the rest is as for `read_dicom`."""
     choice = choose_series(read_series(files), path, series)
     chosen = choice.series
     stack = stack_images(chosen, str(path))

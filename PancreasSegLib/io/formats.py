@@ -8,13 +8,13 @@ NIFTI = (".nii.gz", ".nii", ".hdr", ".img")
 NRRD = (".nrrd", ".nhdr", ".seg.nrrd")
 
 READABLE_IMAGES = (*NIFTI, ".nrrd", ".nhdr", ".mha", ".mhd")
-"""Image files that :func:`read_volume` reads (DICOM and zip are told by their content)."""
+"""Image files that `read_volume` reads (DICOM and zip are told by their content)."""
 
 WRITABLE_MASKS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".dcm")
-"""Extensions that :func:`write_mask` knows; each is one file, so that it can be replaced in one step."""
+"""Extensions that `write_mask` knows; each is one file, so that it can be replaced in one step."""
 
 WRITABLE_VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
-"""Extensions that :func:`write_volume` knows."""
+"""Extensions that `write_volume` knows."""
 
 _TWO_PART = (".nii.gz", ".seg.nrrd")
 

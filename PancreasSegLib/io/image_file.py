@@ -31,7 +31,7 @@ def read_image_file(path: Path, *, assume_ct: bool = False, hu_offset: float = 0
     Parameters
     ----------
     path : Path
-        Ends in one of :data:`~PancreasSegLib.io.formats.READABLE_IMAGES`.
+        Ends in one of `READABLE_IMAGES`.
     assume_ct : bool
         Take the values as HU even if they do not look like it.
     hu_offset : float
@@ -63,7 +63,7 @@ def read_labels(path: str | Path) -> Volume:
     ----------
     path : str or Path
         A NIfTI, NRRD or MetaImage file; a segmentation of 3D Slicer becomes
-        :meth:`~PancreasSegLib.io.segmentation_file.SegmentationFile.label_map`.
+        `label_map`.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def read_labels(path: str | Path) -> Volume:
 
 
 def read_geometry(path: str | Path) -> Geometry:
-    """Read where an image lies, as :func:`read_image_file` would; of NIfTI the header alone is read."""
+    """Read where an image lies, as `read_image_file` would; of NIfTI the header alone is read."""
     path = Path(path)
     if extension_of(path) in NIFTI:
         check_readable(path)
@@ -112,7 +112,7 @@ def read_values(path: str | Path) -> Volume:
     Raises
     ------
     UnreadableFileError, NotACTError, GeometryError
-        As for :func:`read_labels`, but any numbers will do.
+        As for `read_labels`, but any numbers will do.
     """
     return _read(Path(path))
 
@@ -123,7 +123,7 @@ def read_segmentation(path: Path) -> SegmentationFile | None:
     Raises
     ------
     UnreadableFileError, GeometryError
-        As for :func:`read_labels`.
+        As for `read_labels`.
     """
     if extension_of(path) not in NRRD:
         return None

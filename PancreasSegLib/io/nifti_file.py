@@ -124,7 +124,7 @@ def write_nifti(path: Path, array: NDArray, geometry: Geometry, forms: NiftiHead
     geometry : Geometry
     forms : NiftiHeader, optional
         The header of the CT, whose q-form, s-form and their codes are kept; see
-        :func:`~PancreasSegLib.io.nifti_header.pack_header`.
+        `pack_header`.
 
     Raises
     ------

@@ -30,7 +30,7 @@ def find_scans(folder: str | Path) -> list[Path]:
     Returns
     -------
     list of Path
-        Sorted; each can be given to :func:`read_volume`. Empty if there is none.
+        Sorted; each can be given to `read_volume`. Empty if there is none.
 
     Raises
     ------

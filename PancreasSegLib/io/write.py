@@ -39,7 +39,7 @@ def write_mask(
     labels : dict, optional
         Name to value; ``{"pancreas": 1}`` if omitted.
     source : Volume, optional
-        The CT as :func:`read_volume` gave it: a DICOM segmentation refers to its slices, a NIfTI mask keeps the
+        The CT as `read_volume` gave it: a DICOM segmentation refers to its slices, a NIfTI mask keeps the
         q-form, s-form and codes of a NIfTI file, and its file is never overwritten.
 
     Raises

@@ -45,7 +45,7 @@ def density(hu: NDArray[np.floating]) -> dict[str, float]:
     -------
     dict of str to float
         ``mean_hu``, ``sd_hu``, ``median_hu``, ``p10_hu``, ``p90_hu``, and ``fat_share``, the share of voxels
-        within :data:`FAT_HU`.
+        within `FAT_HU`.
     """
     low, high = FAT_HU
     p10, p50, p90 = np.percentile(hu, (10, 50, 90))

@@ -29,7 +29,7 @@ class Measurements:
     Attributes
     ----------
     values : dict of str to (float or str)
-        By the names that :data:`PancreasSegLib.measure.MEASURES` explains; what could not be measured is left out.
+        By the names that `PancreasSegLib.measure.MEASURES` explains; what could not be measured is left out.
     parts : ndarray of uint8, shape (z, y, x)
         Head 1, body 2, tail 3, on the CT's grid.
     centreline : Centreline

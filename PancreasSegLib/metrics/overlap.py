@@ -74,19 +74,19 @@ def dice(mask: ArrayLike, reference: ArrayLike) -> float:
 
 
 def iou(mask: ArrayLike, reference: ArrayLike) -> float:
-    """Intersection over union (Jaccard index); parameters as for :func:`dice`."""
+    """Intersection over union (Jaccard index); parameters as for `dice`."""
     a, b = as_masks(mask, reference)
     return _share(_count(a & b), _count(a | b), True)
 
 
 def precision(mask: ArrayLike, reference: ArrayLike) -> float:
-    """Share of the mask that is in the reference; parameters as for :func:`dice`."""
+    """Share of the mask that is in the reference; parameters as for `dice`."""
     a, b = as_masks(mask, reference)
     return _share(_count(a & b), _count(a), not b.any())
 
 
 def recall(mask: ArrayLike, reference: ArrayLike) -> float:
-    """Share of the reference that is in the mask (sensitivity); parameters as for :func:`dice`."""
+    """Share of the reference that is in the mask (sensitivity); parameters as for `dice`."""
     return precision(reference, mask)
 
 

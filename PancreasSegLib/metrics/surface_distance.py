@@ -154,7 +154,7 @@ def _ascending(
 
 
 def nsd(mask: ArrayLike, reference: ArrayLike, spacing_mm: Sequence[float], tolerance_mm: float) -> float:
-    """Normalised surface Dice at a tolerance in mm, 0 to 1; see :func:`surface_distances`.
+    """Normalised surface Dice at a tolerance in mm, 0 to 1; see `surface_distances`.
 
     Both masks empty is 1, one empty 0.
     """
@@ -162,7 +162,7 @@ def nsd(mask: ArrayLike, reference: ArrayLike, spacing_mm: Sequence[float], tole
 
 
 def hausdorff95(mask: ArrayLike, reference: ArrayLike, spacing_mm: Sequence[float]) -> float:
-    """95 % Hausdorff distance in mm, the larger of both directions; see :func:`surface_distances`.
+    """95 % Hausdorff distance in mm, the larger of both directions; see `surface_distances`.
 
     Both masks empty is 0, one empty infinite.
     """
@@ -170,7 +170,7 @@ def hausdorff95(mask: ArrayLike, reference: ArrayLike, spacing_mm: Sequence[floa
 
 
 def assd(mask: ArrayLike, reference: ArrayLike, spacing_mm: Sequence[float]) -> float:
-    """Average symmetric surface distance in mm; see :func:`surface_distances`.
+    """Average symmetric surface distance in mm; see `surface_distances`.
 
     Both masks empty is 0, one empty infinite.
     """

@@ -75,7 +75,7 @@ class NetworkAxes:
         return np.flip(image.transpose(0, *(1 + a for a in self.order)), tuple(1 + a for a in self.flipped))
 
     def invert(self, image: NDArray[Any]) -> NDArray[Any]:
-        """Undo :meth:`apply`; a view."""
+        """Undo `apply`; a view."""
         if self.code == OURS:
             return image
         back = np.argsort(self.order)

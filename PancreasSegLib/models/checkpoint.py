@@ -26,7 +26,7 @@ def read_checkpoint(path: Path, allowed: Sequence[Any] = ()) -> Any:
         The file.
     allowed : sequence
         Harmless classes and functions that the pickle may name besides torch's own, as
-        :func:`torch.serialization.safe_globals` takes them.
+        `torch.serialization.safe_globals` takes them.
 
     Raises
     ------

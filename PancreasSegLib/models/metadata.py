@@ -98,7 +98,7 @@ def parse_metadata(content: Any, folder: Path) -> ModelPackage:
     Raises
     ------
     ModelPackageError
-        As :func:`load_package`.
+        As `load_package`.
     """
     file = str(folder / METADATA_FILE)
     bundle = JsonFields(content, file, "")
@@ -312,7 +312,7 @@ def _check_channels(stage: Stage, arguments: dict[str, Any], fields: JsonFields)
 
 
 def pancreasseg_block(package: ModelPackage) -> dict[str, Any]:
-    """Write what the library needs of a package as plain JSON: the inverse of :func:`parse_metadata`."""
+    """Write what the library needs of a package as plain JSON: the inverse of `parse_metadata`."""
     block = {
         "format_version": FORMAT_VERSION,
         "name": package.name,

@@ -59,7 +59,7 @@ class Stage:
         ``"localiser"`` (coarse grid, finds the organ), ``"segmenter"`` (fine grid, inside the crop) or
         ``"refiner"`` (carries a reader's marks further; one score a voxel instead of classes).
     network : str
-        Architecture name, as in :mod:`PancreasSegLib.networks`.
+        Architecture name, as in `PancreasSegLib.networks`.
     arguments : dict
         Keyword arguments of the architecture; name and arguments alone rebuild it.
     weights : tuple of str
@@ -86,7 +86,7 @@ class Stage:
         patients never seen (temperature scaling: Guo et al., ICML 2017, arXiv:1706.04599); 1 leaves them alone.
     axes : str
         Where the axes of the network's images lead, in the order of the array: ours are ``"SPL"``; see
-        :class:`PancreasSegLib.models.axes.NetworkAxes`. All other fields are along i, j, k whatever it says.
+        `PancreasSegLib.models.axes.NetworkAxes`. All other fields are along i, j, k whatever it says.
     activation : str
         ``"softmax"``; or ``"sigmoid"``, for networks that score each label by itself and the background not at
         all: the label of value v is their channel v - 1.
@@ -176,7 +176,7 @@ class ModelPackage:
     refiner : Stage or None
         The network for interactive correction, which is no stage of a run.
     settings : dict
-        Fields of :class:`PancreasSegLib.inference.CascadeSettings` that this package wants other than by default.
+        Fields of `PancreasSegLib.inference.CascadeSettings` that this package wants other than by default.
     """
 
     name: str

@@ -140,7 +140,7 @@ def remove_package(name: str) -> Path:
     Parameters
     ----------
     name : str
-        As :func:`scan_packages` names it; a broken one can be removed too.
+        As `scan_packages` names it; a broken one can be removed too.
 
     Returns
     -------

@@ -105,7 +105,7 @@ def export_package(
     Parameters
     ----------
     package : ModelPackage
-        See :func:`find_package`.
+        See `find_package`.
     destination : Path or str
         Ends in ``.zip`` for a zip (with one folder of the package's name in it), else a folder.
     for_monai : bool

@@ -133,7 +133,7 @@ def build_stage_network(package: ModelPackage, stage: Stage, member: int = 0, *,
 
 
 def network_with(stage: Stage, weights: Mapping[str, Tensor], path: Path, *, lean: bool = True) -> nn.Module:
-    """Build a stage's network and give it weights; see :func:`build_stage_network`.
+    """Build a stage's network and give it weights; see `build_stage_network`.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def network_with(stage: Stage, weights: Mapping[str, Tensor], path: Path, *, lea
     path : Path
         Where they come from, for the errors.
     lean : bool
-        As for :func:`build_stage_network`.
+        As for `build_stage_network`.
     """
     _check_size(path, stage, weights)
     network = build_network(stage.network, lean=lean, **stage.arguments)

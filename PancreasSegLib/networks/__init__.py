@@ -10,7 +10,7 @@ Conventions
 - In evaluation mode ``network(x)`` is one tensor ``(n, out_channels, z, y, x)`` of scores (logits), on the grid of
   the input.
 - In training mode it is a list of such tensors from fine to coarse, each at its own resolution; its length is 1
-  for a network without deep supervision. :func:`training_outputs` accepts either.
+  for a network without deep supervision. `training_outputs` accepts either.
 - Names in the state dict are MONAI's, so that weights go to and from MONAI's own classes.
 - ``filters`` and ``strides`` have one entry a level, the finest first, in every convolutional network.
 

@@ -131,7 +131,7 @@ class Architecture:
         Raises
         ------
         NetworkError
-            As :meth:`checked`, or if the class refuses them.
+            As `checked`, or if the class refuses them.
         MissingPackageError
             If a Python package is not there.
         """

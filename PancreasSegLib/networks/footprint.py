@@ -62,7 +62,7 @@ def network_footprint(
     Parameters
     ----------
     name : str
-        A key of :data:`PancreasSegLib.networks.NETWORKS` or one of its presets.
+        A key of `PancreasSegLib.networks.NETWORKS` or one of its presets.
     arguments : dict
         Those that it is built with.
     size_ijk : tuple of 3 int

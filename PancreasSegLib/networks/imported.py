@@ -1,6 +1,6 @@
 """Networks of other programs, which packages may hold but recipes do not train.
 
-They stand apart from the architectures that :data:`PancreasSegLib.networks.NETWORKS` lists.
+They stand apart from the architectures that `PancreasSegLib.networks.NETWORKS` lists.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ OTHERS = 31
 
 
 def monai_class(target: str) -> str | None:
-    """Return the class that a bundle's ``_target_`` means, None if it is not one of :data:`MONAI_CLASSES`.
+    """Return the class that a bundle's ``_target_`` means, None if it is not one of `MONAI_CLASSES`.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def monai(
     Parameters
     ----------
     class_name : str
-        One of :data:`MONAI_CLASSES`.
+        One of `MONAI_CLASSES`.
     options : mapping
         Keyword arguments of the class, plain JSON.
     """
@@ -126,7 +126,7 @@ def given_channels(arguments: Mapping[str, Any]) -> int:
 
 
 def other_channels(kept: Sequence[Sequence[int]], out_channels: int) -> list[list[int]]:
-    """Return the channels that are not kept, dealt out to at most :data:`OTHERS`.
+    """Return the channels that are not kept, dealt out to at most `OTHERS`.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 Windows, mirrored views and members are averaged, and scores interpolated, class by class: the highest of
 several classes is not linear. So other classes come one by one, up to
-:data:`PancreasSegLib.networks.imported.OTHERS`, which is exact. More of them are dealt out to as many channels,
+`PancreasSegLib.networks.imported.OTHERS`, which is exact. More of them are dealt out to as many channels,
 each the highest of its classes, neighbours in the list to different ones: exact but where two classes of one
 channel change places beside a wanted one.
 """
@@ -21,7 +21,7 @@ Groups = Sequence[Sequence[int]]
 
 
 def keep_channels(network: nn.Module, groups: Groups, background: bool) -> nn.Module:
-    """Let a network give one score a group of its channels, see :func:`join_channels`.
+    """Let a network give one score a group of its channels, see `join_channels`.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def join_channels(scores: Tensor, groups: Groups, background: bool) -> Tensor:
 
 
 def joined_convolution(x: Tensor, layer: nn.Conv2d | nn.Conv3d, groups: Groups, background: bool) -> Tensor:
-    """Give what :func:`join_channels` makes of a last layer's scores, without holding all of them at once."""
+    """Give what `join_channels` makes of a last layer's scores, without holding all of them at once."""
     convolve = functional.conv3d if isinstance(layer, nn.Conv3d) else functional.conv2d
 
     def scores(rows: Sequence[int]) -> Tensor:

@@ -2,7 +2,7 @@
 
 Importing MONAI takes about 1.7 s, a fifth of the time in which a whole CT is to be segmented, because its package
 loads all its parts whichever is asked for. This is the same network, with the same names in its state dict and the
-same scores, as :class:`PancreasSegLib.networks.monai_nets.DynUNet`; a test holds the two together.
+same scores, as `PancreasSegLib.networks.monai_nets.DynUNet`; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class _Scores(nn.Module):
 
 
 class LeanDynUNet(nn.Module):
-    """DynUNet without MONAI; takes the arguments of :class:`PancreasSegLib.networks.monai_nets.DynUNet`."""
+    """DynUNet without MONAI; takes the arguments of `PancreasSegLib.networks.monai_nets.DynUNet`."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ if not hasattr(nets, "MedNeXt"):
 
 
 class MedNeXt(nets.MedNeXt):
-    """:class:`monai.networks.nets.MedNeXt`."""
+    """`monai.networks.nets.MedNeXt`."""
 
     def forward(self, x: Tensor) -> Scores:
         """Scores ``(n, classes, z, y, x)``; in training a list from fine to coarse."""

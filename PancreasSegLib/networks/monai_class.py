@@ -37,11 +37,11 @@ def build_monai_class(
     Parameters
     ----------
     class_name : str
-        One of :data:`PancreasSegLib.networks.imported.MONAI_CLASSES`.
+        One of `PancreasSegLib.networks.imported.MONAI_CLASSES`.
     options : mapping
         Keyword arguments of the class.
     kept, background
-        As for :func:`PancreasSegLib.networks.kept_channels.keep_channels`.
+        As for `PancreasSegLib.networks.kept_channels.keep_channels`.
     """
     base = getattr(nets, class_name, None)
     if base is None:

@@ -36,11 +36,11 @@ class _SingleScores:
 
 
 class SegResNet(_SingleScores, nets.SegResNet):
-    """:class:`monai.networks.nets.SegResNet`."""
+    """`monai.networks.nets.SegResNet`."""
 
 
 class SegResNetDS(nets.SegResNetDS):
-    """:class:`monai.networks.nets.SegResNetDS`."""
+    """`monai.networks.nets.SegResNetDS`."""
 
     def forward(self, x: Tensor) -> Scores:
         """Scores ``(n, classes, z, y, x)``; in training a list from fine to coarse."""
@@ -49,11 +49,11 @@ class SegResNetDS(nets.SegResNetDS):
 
 
 class HighResNet(_SingleScores, nets.HighResNet):
-    """:class:`monai.networks.nets.HighResNet`."""
+    """`monai.networks.nets.HighResNet`."""
 
 
 class FlexibleUNet(_SingleScores, nets.FlexibleUNet):
-    """:class:`monai.networks.nets.FlexibleUNet`, its encoder without the layers that only classify."""
+    """`monai.networks.nets.FlexibleUNet`, its encoder without the layers that only classify."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -64,19 +64,19 @@ class FlexibleUNet(_SingleScores, nets.FlexibleUNet):
 
 
 class UNet(_SingleScores, nets.UNet):
-    """:class:`monai.networks.nets.UNet`."""
+    """`monai.networks.nets.UNet`."""
 
 
 class VNet(_SingleScores, nets.VNet):
-    """:class:`monai.networks.nets.VNet`."""
+    """`monai.networks.nets.VNet`."""
 
 
 class AttentionUNet(_SingleScores, nets.AttentionUnet):
-    """:class:`monai.networks.nets.AttentionUnet`."""
+    """`monai.networks.nets.AttentionUnet`."""
 
 
 class SwinUNETR(_SingleScores, nets.SwinUNETR):
-    """:class:`monai.networks.nets.SwinUNETR`."""
+    """`monai.networks.nets.SwinUNETR`."""
 
     def __init__(self, **arguments: Any) -> None:
         known = inspect.signature(nets.SwinUNETR.__init__).parameters
@@ -89,7 +89,7 @@ class SwinUNETR(_SingleScores, nets.SwinUNETR):
 
 
 class DynUNet(nets.DynUNet):
-    """:class:`monai.networks.nets.DynUNet` with deep supervision outputs at their own resolution.
+    """`monai.networks.nets.DynUNet` with deep supervision outputs at their own resolution.
 
     MONAI's own class blows every one of them up to full size and stacks them; here each keeps its size, which
     saves memory and lets the loss see a target of that size. Its ``skip_layers`` name each parameter a second
@@ -98,7 +98,7 @@ class DynUNet(nets.DynUNet):
     Parameters
     ----------
     blocks : sequence of int, optional
-        Blocks of each level of the encoder, one each by default; more become an :class:`torch.nn.Sequential`.
+        Blocks of each level of the encoder, one each by default; more become an `torch.nn.Sequential`.
     **arguments
         MONAI's.
     """
@@ -157,7 +157,7 @@ class DynUNet(nets.DynUNet):
 
 
 class UNetPlusPlus(nets.BasicUNetPlusPlus):
-    """:class:`monai.networks.nets.BasicUNetPlusPlus`: from the most to the least nested decoder in training."""
+    """`monai.networks.nets.BasicUNetPlusPlus`: from the most to the least nested decoder in training."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -178,7 +178,7 @@ class FCN(nn.Module):
     Parameters
     ----------
     spatial_dims, in_channels, out_channels, filters, kernel_size, strides, norm_name, act_name, dropout
-        As for :class:`monai.networks.nets.DynUNet`.
+        As for `monai.networks.nets.DynUNet`.
     residual : bool
         Whether blocks have a shortcut.
     finest : int
@@ -231,7 +231,7 @@ class FCN(nn.Module):
 
 
 class UNETR(nets.UNETR):
-    """:class:`monai.networks.nets.UNETR` for any multiple of 16: position embeddings are interpolated."""
+    """`monai.networks.nets.UNETR` for any multiple of 16: position embeddings are interpolated."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -204,7 +204,7 @@ class NnUNetV2(nn.Module):
     residual : bool
         Whether the encoder is that of ``ResidualEncoderUNet``.
     kept, background
-        As for :func:`PancreasSegLib.networks.kept_channels.keep_channels`; without groups all channels are kept.
+        As for `PancreasSegLib.networks.kept_channels.keep_channels`; without groups all channels are kept.
     """
 
     def __init__(

@@ -52,12 +52,12 @@ def build_network(name: str, *, lean: bool = False, **arguments: Any) -> nn.Modu
     Parameters
     ----------
     name : str
-        A key of :data:`NETWORKS` or :data:`PRESETS`.
+        A key of `NETWORKS` or `PRESETS`.
     lean : bool
         Where there is one, build the equal network of plain torch layers (same state dict, same scores), which
         spares the import of MONAI, well over a second of a cold start.
     **arguments
-        Of the architecture, see :func:`describe`; axes in z, y, x order.
+        Of the architecture, see `describe`; axes in z, y, x order.
 
     Returns
     -------
@@ -113,21 +113,21 @@ def input_multiple(name: str, **arguments: Any) -> tuple[int, int, int]:
     Parameters
     ----------
     name : str
-        A key of :data:`NETWORKS` or :data:`PRESETS`.
+        A key of `NETWORKS` or `PRESETS`.
     **arguments
         Those that the network is built with.
 
     Returns
     -------
     tuple of 3 int
-        Along i, j and k (x, y, z), as :attr:`PancreasSegLib.models.Stage.multiple_ijk` holds it: the reverse of
+        Along i, j and k (x, y, z), as `PancreasSegLib.models.Stage.multiple_ijk` holds it: the reverse of
         the order in the arguments. The last is 1 for a 2D network. Instance normalisation cannot work on a single
         voxel, so where the deepest level has it the input must be twice as long along at least one axis.
 
     Raises
     ------
     NetworkError
-        As :func:`build_network`.
+        As `build_network`.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def monai_definition(name: str, **arguments: Any) -> dict[str, Any] | None:
     Parameters
     ----------
     name : str
-        A key of :data:`NETWORKS` or :data:`PRESETS`.
+        A key of `NETWORKS` or `PRESETS`.
     **arguments
         Those that the network is built with.
 

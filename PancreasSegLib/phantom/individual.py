@@ -21,7 +21,7 @@ class Individual:
     seed : int
         Number of the patient.
     rng : numpy.random.Generator
-        Source of the smaller deviations of the organ being painted; see :meth:`begin`.
+        Source of the smaller deviations of the organ being painted; see `begin`.
     hu : dict of str to float
         HU of each tissue.
     scale : tuple of 3 float

@@ -58,7 +58,7 @@ class Phantom:
     ct : Volume
         int16 HU, full range.
     labels : Volume
-        uint8 on the same grid; values as in :data:`PHANTOM_LABELS`, 0 elsewhere.
+        uint8 on the same grid; values as in `PHANTOM_LABELS`, 0 elsewhere.
     """
 
     ct: Volume

@@ -50,7 +50,7 @@ def tissue_hu(phase: str, rng: np.random.Generator) -> dict[str, float]:
     Parameters
     ----------
     phase : str
-        One of :data:`PHASES`.
+        One of `PHASES`.
     rng : numpy.random.Generator
         Source of the patient's own deviations: enhancement as a whole, and each tissue a little.
 

@@ -29,7 +29,7 @@ def write_strip(
     slices: int = 5,
     colours: Mapping[int, str] | None = None,
 ) -> None:
-    """Write :func:`draw_strip`'s picture; the extension of `path` names the format.
+    """Write `draw_strip`'s picture; the extension of `path` names the format.
 
     Raises
     ------

@@ -176,7 +176,7 @@ class Correction:
         Parameters
         ----------
         probability : Volume
-            Foreground probability, 0 to 1, as :meth:`PancreasSegLib.adaptation.PatientLearner.learn` gives it.
+            Foreground probability, 0 to 1, as `PancreasSegLib.adaptation.PatientLearner.learn` gives it.
 
         Raises
         ------

@@ -16,7 +16,7 @@ from PancreasSegLib.refine.work_grid import WorkGrid
 
 WINDOW_HU = (-125.0, 275.0)
 CHANNELS = 11
-"""Images that a refiner network takes, see :class:`Evidence`."""
+"""Images that a refiner network takes, see `Evidence`."""
 
 _SMOOTHING = (0.3, 0.8, 0.8)  # SD in voxels (z, y, x)
 _ALIKE_HU = 30.0

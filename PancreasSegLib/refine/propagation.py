@@ -49,7 +49,7 @@ class WindowPropagation(ABC):
         """Return the probability of the organ inside a window, (z, y, x), given its marks."""
 
     def __call__(self, task: Task) -> NDArray[np.bool_]:
-        """Return the mask inside the window; see :class:`Propagation`."""
+        """Return the mask inside the window; see `Propagation`."""
         before, seeds = task.mask[task.window.slices_zyx], task.seeds
         marked = Box.of_mask(seeds)
         if marked is None:
@@ -75,7 +75,7 @@ class WeightFree(WindowPropagation):
     """
 
     def corrected(self, window: Window) -> NDArray[np.float32]:
-        """Return the probability of the organ inside a window; see :class:`WindowPropagation`."""
+        """Return the probability of the organ inside a window; see `WindowPropagation`."""
         evidence = Evidence.of(window)
         found = (1 / (1 + np.exp(-evidence.score))).astype(np.float32)
         if window.whole_slice:
@@ -93,7 +93,7 @@ def smoothed(window: Window, probability: NDArray[np.float32], weight: float) ->
     probability : ndarray of float32, shape (z, y, x)
         Of the organ, as found.
     weight : float
-        Of what was found against its neighbours, see :func:`random_walk`.
+        Of what was found against its neighbours, see `random_walk`.
     """
     near = window.weight
     prior = (near * probability + (1 - near) * window.mask).astype(np.float32)

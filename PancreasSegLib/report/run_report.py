@@ -37,7 +37,7 @@ def report_json(
     -------
     dict
         ``format``
-            Name and version of this layout, :data:`REPORT_FORMAT`.
+            Name and version of this layout, `REPORT_FORMAT`.
         ``created_utc``
             ISO 8601 time of the report.
         ``input``, ``output``
@@ -91,15 +91,15 @@ def write_report(
     output_path: str | Path | None = None,
     files: Mapping[str, Path] | None = None,
 ) -> dict[str, Any]:
-    """Write :func:`report_json` to a file, UTF-8, whole or not at all, and return it.
+    """Write `report_json` to a file, UTF-8, whole or not at all, and return it.
 
     Parameters
     ----------
     path, segmentation, input_path, output_path
-        As for :func:`report_json`.
+        As for `report_json`.
     files : mapping of str to Path, optional
         Where what was written beside it lies now, by option name; the report's ``files_sha256`` says what was in
-        them, so that files of two runs are not taken for those of one (:func:`is_of_one_run`).
+        them, so that files of two runs are not taken for those of one (`is_of_one_run`).
 
     Raises
     ------
@@ -126,7 +126,7 @@ def is_of_one_run(report_path: Path, files: Mapping[str, Path]) -> bool:
     ----------
     report_path : Path
     files : mapping of str to Path
-        By option name, as for :func:`write_report`.
+        By option name, as for `write_report`.
     """
     try:
         said = json.loads(report_path.read_text(encoding="utf-8"))["files_sha256"]

@@ -96,7 +96,7 @@ def hemithorax(
     scan : CoarseScan
         The coarse grid.
     body, lungs : ndarray of bool, shape (z, y, x)
-        From :func:`body_mask` and :func:`lung_mask`.
+        From `body_mask` and `lung_mask`.
     centre_yx : tuple of float
         Centre of the thoracic spine in coarse voxels.
     side : {-1, 1}

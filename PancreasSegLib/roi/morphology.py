@@ -31,10 +31,10 @@ def eroded(mask: Mask, *, square: bool = False) -> Mask:
 
 
 def dilated(mask: Mask, *, square: bool = False) -> Mask:
-    """Return a (z, y, x) mask with the voxels that touch it in the plane; see :func:`eroded`."""
+    """Return a (z, y, x) mask with the voxels that touch it in the plane; see `eroded`."""
     return ~eroded(~mask, square=square)
 
 
 def opened(mask: Mask, *, square: bool = False) -> Mask:
-    """Return a (z, y, x) mask without what is thinner than three voxels in the plane; see :func:`eroded`."""
+    """Return a (z, y, x) mask without what is thinner than three voxels in the plane; see `eroded`."""
     return dilated(eroded(mask, square=square), square=square)

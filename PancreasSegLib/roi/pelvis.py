@@ -47,9 +47,9 @@ def iliac_crests(scan: CoarseScan, body: NDArray[np.bool_], spine: NDArray[np.in
     scan : CoarseScan
         The coarse grid.
     body : ndarray of bool, shape (z, y, x)
-        From :func:`body_mask`.
+        From `body_mask`.
     spine : ndarray of int, shape (z, 2)
-        From :func:`spine_path`.
+        From `spine_path`.
     """
     dz, dy, dx = scan.spacing_zyx
     lateral = (np.arange(body.shape[2]) - spine[:, 1][:, None])[:, None, :] * dx

@@ -27,7 +27,7 @@ def liver_side(scan: CoarseScan, body: NDArray[np.bool_], spine: NDArray[np.floa
     scan : CoarseScan
     body : ndarray of bool, shape (z, y, x)
     spine : ndarray of float, shape (z, 3), or None
-        Its centre in mm, as :class:`~PancreasSegLib.roi.landmarks.Landmarks` has it.
+        Its centre in mm, as `Landmarks` has it.
     """
     if spine is None:
         return ""

@@ -48,7 +48,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class LocationStatistics:
-    """The spread of every quantity in :data:`QUANTITIES`.
+    """The spread of every quantity in `QUANTITIES`.
 
     Only these summaries are kept with the library; ``Testing/benchmarks/roi_statistics.py`` measures them again.
     """
@@ -71,7 +71,7 @@ class LocationStatistics:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Mapping[str, float]]) -> LocationStatistics:
-        """Rebuild from :meth:`to_json`."""
+        """Rebuild from `to_json`."""
         return cls({q: Spread(**value[q]) for q in QUANTITIES})  # type: ignore[arg-type]
 
 

@@ -23,7 +23,7 @@ BONE_HU = 160.0
 """Above it, on the coarse grid: bone, contrast medium or calcium."""
 
 SOFT_TISSUE_HU = (-100.0, 240.0)
-"""The window of parenchyma with and without contrast medium; the default of :func:`soft_tissue_mask`."""
+"""The window of parenchyma with and without contrast medium; the default of `soft_tissue_mask`."""
 
 _CLIPPED_BETWEEN_HU = (-300.0, -20.0)
 _CLIPPED_LOW_SHARE = 0.01

@@ -21,7 +21,7 @@ TISSUE_LABELS = {
     "gas": GAS,
     "spine": SPINE,
 }
-"""Values of :func:`tissue_map`; 0 is outside the body. Bone includes contrast medium as dense as bone."""
+"""Values of `tissue_map`; 0 is outside the body. Bone includes contrast medium as dense as bone."""
 
 _FAT_TO_SOFT_HU = -30.0
 _BONE_HU = 250.0
@@ -71,7 +71,7 @@ def tissue_map(volume: Volume) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray of uint8, shape (z, y, x) of the volume's own grid
-        Values of :data:`TISSUE_LABELS`, 0 outside the body; all 0 without a body.
+        Values of `TISSUE_LABELS`, 0 outside the body; all 0 without a body.
     """
     marks = Landmarks.of(CoarseScan.of(volume))
     scan = marks.scan

@@ -40,7 +40,7 @@ class TemporaryFolder:
     parent : Path, optional
         Where to make it; the system's folder for temporary files by default, else one on the disk of the result.
     holds : sequence of str
-        The names that files in it will have, see :func:`~PancreasSegLib.storage.contents.is_held`.
+        The names that files in it will have, see `is_held`.
     hidden : bool
         Whether its name begins with a dot, as beside results.
     replaces : str
@@ -104,7 +104,7 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
     Parameters
     ----------
     parent : Path, optional
-        As for :class:`TemporaryFolder`; in a folder that is named it is hidden.
+        As for `TemporaryFolder`; in a folder that is named it is hidden.
 
     Raises
     ------

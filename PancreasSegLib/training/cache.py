@@ -150,7 +150,7 @@ class CaseCache:
         Raises
         ------
         DatasetError
-            As :meth:`load`.
+            As `load`.
         """
         index = self.folder / "index.json"
         if not index.is_file() or self._is_stale(json.loads(index.read_text(encoding="utf-8"))):

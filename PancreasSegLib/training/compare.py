@@ -46,7 +46,7 @@ class VariantResult:
     train_seconds : float
         Of the training's clock, all networks and folds together.
     peak_memory_mb : float
-        While training: see :class:`MemoryWatch`.
+        While training: see `MemoryWatch`.
     error : str
         Why there are no scores; else empty.
     """

@@ -117,7 +117,7 @@ def split_cases(cases: Sequence[Divided], recipe: Recipe) -> Split:
     Raises
     ------
     RecipeError, DatasetError
-        As :func:`patient_split`, or if there is no such fold.
+        As `patient_split`, or if there is no such fold.
     """
     if recipe.fold == "all" and isinstance(recipe.data.division, FoldSplit):
         return Split(list(cases), [])

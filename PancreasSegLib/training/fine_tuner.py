@@ -46,7 +46,7 @@ class FineTuner(NetworkTrainer):
     Parameters
     ----------
     task, training, validation, device, dtype
-        As :class:`NetworkTrainer` takes them; the task has initial weights.
+        As `NetworkTrainer` takes them; the task has initial weights.
     criteria : Criteria
         Tolerance, patience and pull.
     settings : LoopSettings, optional

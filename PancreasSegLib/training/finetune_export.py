@@ -55,7 +55,7 @@ class FinetuneScores:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> FinetuneScores:
-        """Rebuild from :meth:`to_json`."""
+        """Rebuild from `to_json`."""
 
         def pairs(part: dict[str, list[float | None]]) -> dict[str, Pair]:
             return {

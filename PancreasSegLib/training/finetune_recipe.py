@@ -80,7 +80,7 @@ def finetune_recipe(settings: dict[str, Any], overrides: Sequence[str] = ()) -> 
     Parameters
     ----------
     settings : dict
-        Fields of :class:`FinetuneRecipe`; None means left out.
+        Fields of `FinetuneRecipe`; None means left out.
     overrides : sequence of str
         ``key=value``, values in YAML; ``stage.augmentation.elastic_mm=5`` reaches into the tuned stages.
 

@@ -19,7 +19,7 @@ class Gain:
     best : float
         The best score, minus infinity before the first.
     waited : int
-        Looks since the last gain, or since :meth:`wait_anew`.
+        Looks since the last gain, or since `wait_anew`.
 
     Examples
     --------
@@ -48,5 +48,5 @@ class Gain:
         return {"best": self.best, "waited": self.waited}
 
     def take(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state`."""
+        """Go on from `state`."""
         self.best, self.waited = float(state["best"]), int(state["waited"])

@@ -31,7 +31,7 @@ def folds_of(recipe: Recipe, dataset: Dataset) -> list[tuple[str, ...]]:
     Raises
     ------
     RecipeError, DatasetError
-        As :func:`~PancreasSegLib.training.division.patient_split`; or if a fold holds nobody out.
+        As `patient_split`; or if a fold holds nobody out.
     """
     split = patient_split(recipe.data, [case.patient for case in used_cases(recipe, dataset)])
     if split.kind == "holdout" and split.test:

@@ -17,7 +17,7 @@ class DeepSupervisionLoss(nn.Module):
     """The loss that the recipe names, each output weighted half of the next finer one.
 
     Samples in which some labels were not read are compared by those that were (see
-    :mod:`PancreasSegLib.training.partial_labels`).
+    `PancreasSegLib.training.partial_labels`).
 
     Parameters
     ----------

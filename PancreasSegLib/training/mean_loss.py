@@ -44,6 +44,6 @@ class MeanLoss:
         return {"sum": self._sum, "steps": self.steps}
 
     def take(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state`."""
+        """Go on from `state`."""
         self._sum.copy_(state["sum"])
         self.steps = int(state["steps"])

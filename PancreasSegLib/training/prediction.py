@@ -52,7 +52,7 @@ def predicted_classes(
 def predicted_array(
     network: torch.nn.Module, case: PreparedCase, stage: StageRecipe, device: torch.device, dtype: torch.dtype
 ) -> NDArray[np.uint8]:
-    """Return :func:`predicted_classes` as an array of uint8."""
+    """Return `predicted_classes` as an array of uint8."""
     return predicted_classes(network, case, stage, device, dtype).to(torch.uint8).cpu().numpy()
 
 

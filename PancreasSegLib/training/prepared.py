@@ -59,7 +59,7 @@ class PreparedCase:
             object.__setattr__(self, "patient", self.name)
 
     def load(self) -> PreparedCase:
-        """Return the case itself, as :meth:`StoredCase.load` does."""
+        """Return the case itself, as `StoredCase.load` does."""
         return self
 
 

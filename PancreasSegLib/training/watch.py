@@ -104,7 +104,7 @@ class RunWatch:
         }
 
     def take(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state`."""
+        """Go on from `state`."""
         for gain, value in zip((self._best, self._early, self._plateau), state["gains"], strict=True):
             gain.take(value)
         self.stopped, self.reductions = bool(state["stopped"]), int(state["reductions"])

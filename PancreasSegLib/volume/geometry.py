@@ -121,7 +121,7 @@ class Geometry:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Geometry:
-        """Rebuild from :meth:`to_json`.
+        """Rebuild from `to_json`.
 
         Raises
         ------

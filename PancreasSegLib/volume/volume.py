@@ -71,7 +71,7 @@ class Volume:
         return Volume(self.voxels[box.slices_zyx], box.geometry(self.geometry), self.source)
 
     def resampled(self, spacing_mm: Sequence[float], *, order: int = 1) -> Volume:
-        """Return the volume at another spacing in mm along i, j and k; see :func:`resample`."""
+        """Return the volume at another spacing in mm along i, j and k; see `resample`."""
         target = geometry_with_spacing(self.geometry, spacing_mm)
         return Volume(resample(self.voxels, self.geometry, target, order=order), target, self.source)
 

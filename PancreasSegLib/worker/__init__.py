@@ -18,7 +18,7 @@ The whole use; in an application a timer calls ``poll`` every 50 ms, a script ca
     client.close()                                           # the process and its folder are gone
 
 The process speaks JSON-RPC 2.0, one object a line, on its stdin and stdout
-(:mod:`~PancreasSegLib.worker.protocol`); arrays travel as ``.npy`` files in a private folder. It is started by the
+(`protocol`); arrays travel as ``.npy`` files in a private folder. It is started by the
 first request and again after a crash, and ends with its owner. Importing this package imports no torch.
 """
 

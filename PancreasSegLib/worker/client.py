@@ -30,10 +30,10 @@ OnDone = Callable[[Request], None]
 
 
 class WorkerClient:
-    """Asks a worker process for segmentations; see :mod:`PancreasSegLib.worker` for the whole use.
+    """Asks a worker process for segmentations; see `PancreasSegLib.worker` for the whole use.
 
-    All methods are called from one thread, return at once (but :meth:`wait`), and callbacks run in that thread,
-    inside :meth:`poll`. Requests run one after the other in the order given. Nothing is started before the first
+    All methods are called from one thread, return at once (but `wait`), and callbacks run in that thread,
+    inside `poll`. Requests run one after the other in the order given. Nothing is started before the first
     one; a worker that died, or had to be killed, is started anew by the next one, and gets its scans again.
 
     Parameters
@@ -89,7 +89,7 @@ class WorkerClient:
     def propose_roi(
         self, scan: Scan, *, on_done: OnDone | None = None, on_progress: ProgressCallback | None = None
     ) -> Request:
-        """Propose the region of the pancreas; the result is :meth:`RoiProposal.to_json`'s."""
+        """Propose the region of the pancreas; the result is `RoiProposal.to_json`'s."""
         return self._submit(Request("propose_roi", None, scan, on_done=on_done, on_progress=on_progress))
 
     def forecast(
@@ -102,7 +102,7 @@ class WorkerClient:
         on_done: OnDone | None = None,
         on_progress: ProgressCallback | None = None,
     ) -> Request:
-        """Forecast a run; the result holds the fields of :class:`Forecast` and its ``sentence``."""
+        """Forecast a run; the result holds the fields of `Forecast` and its ``sentence``."""
         params = {"model": model, "device": device, "roi": _roi(roi)}
         return self._submit(Request("forecast", params, scan, on_done=on_done, on_progress=on_progress))
 
@@ -118,24 +118,24 @@ class WorkerClient:
         on_done: OnDone | None = None,
         on_progress: ProgressCallback | None = None,
     ) -> Request:
-        """Segment a scan; the result is a :class:`SegmentReply`.
+        """Segment a scan; the result is a `SegmentReply`.
 
         Parameters
         ----------
         scan : Scan
         model, device : str
-            As for :meth:`Segmenter.load`.
+            As for `Segmenter.load`.
         roi : Box or {"auto", "none"}
-            As for :meth:`Segmenter.segment`; a box lies on the scan's own grid.
+            As for `Segmenter.segment`; a box lies on the scan's own grid.
         allow_empty : bool
-            Whether an empty mask is given instead of a :class:`NoPancreasError`.
+            Whether an empty mask is given instead of a `NoPancreasError`.
         probability : bool
             Whether the probability crops are wanted.
         on_done : callable, optional
             Receives the request when it has ended, in whichever way.
         on_progress : callable, optional
-            Receives each :class:`ProgressEvent`; stages are ``send``, ``load`` and those of
-            :meth:`Segmenter.segment`.
+            Receives each `ProgressEvent`; stages are ``send``, ``load`` and those of
+            `Segmenter.segment`.
         """
         params = {
             "model": model,
@@ -156,7 +156,7 @@ class WorkerClient:
         on_done: OnDone | None = None,
         on_progress: ProgressCallback | None = None,
     ) -> Request:
-        """Correct a mask by marks; the result is a :class:`CorrectionChange`.
+        """Correct a mask by marks; the result is a `CorrectionChange`.
 
         The caller owns the whole state and gives it every time; only what the worker lacks is sent, so a request
         that failed is simply made again.
@@ -165,13 +165,13 @@ class WorkerClient:
         ----------
         scan : Scan
         session : str
-            The caller's name of this correction, until :meth:`end_correction`.
+            The caller's name of this correction, until `end_correction`.
         state : CorrectionState
             What the correction is before these marks; its arrays must not be changed any more.
         marks : sequence of Mark
             What was marked together; none brings the worker to that state, ahead of a first stroke.
         on_done, on_progress : callable, optional
-            As for :meth:`segment`; the only stage is ``send``.
+            As for `segment`; the only stage is ``send``.
         """
         task = CorrectionTask(session, state, tuple(marks))
         return self._submit(Request("refine", None, scan, task=task, on_done=on_done, on_progress=on_progress))
@@ -190,19 +190,19 @@ class WorkerClient:
     ) -> Request:
         """Let a copy of a model learn the patient from the marks of a correction, and outline the organ anew.
 
-        The result is a :class:`CorrectionChange` with the model's new `probability`; states that are given later
+        The result is a `CorrectionChange` with the model's new `probability`; states that are given later
         carry it, the same object. Nothing but this correction changes.
 
         Parameters
         ----------
         scan, session, state
-            As for :meth:`refine`; the state holds marks.
+            As for `refine`; the state holds marks.
         model, device : str
-            As for :meth:`segment`.
+            As for `segment`.
         label : str, optional
             The organ, by its name in the model; the model's main organ by default.
         on_done, on_progress : callable, optional
-            As for :meth:`segment`; the stages are ``send``, ``load``, ``learn`` and ``segment``.
+            As for `segment`; the stages are ``send``, ``load``, ``learn`` and ``segment``.
         """
         params = {"model": model, "device": device, "label": label}
         task = CorrectionTask(session, state)
@@ -228,13 +228,13 @@ class WorkerClient:
         Parameters
         ----------
         source : Path, optional
-            What :func:`PancreasSegLib.models.imports.import_model` takes.
+            What `PancreasSegLib.models.imports.import_model` takes.
         public : str
             Instead of a source: a model's name in the catalogue, whose licence the user has agreed to.
         organs, training, trust, force
-            As for :func:`PancreasSegLib.models.imports.import_model`.
+            As for `PancreasSegLib.models.imports.import_model`.
         on_done, on_progress : callable, optional
-            As for :meth:`segment`; the stages are ``fetch`` and ``import``.
+            As for `segment`; the stages are ``fetch`` and ``import``.
         """
         params: dict[str, Any] = {"source": str(source or ""), "public": public, "organs": list(organs)}
         params |= {"training": training, "trust": trust, "force": force}
@@ -251,7 +251,7 @@ class WorkerClient:
     def cancel(self, request: Request) -> None:
         """Cancel a request, queued or running.
 
-        At the next :meth:`poll` it is done, with a :class:`CancelledError`. The worker is asked to stop in the
+        At the next `poll` it is done, with a `CancelledError`. The worker is asked to stop in the
         background, and killed with its whole tree when it has not within a second.
         """
         if not request.done and not request.stop.is_set():

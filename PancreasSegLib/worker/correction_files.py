@@ -57,7 +57,7 @@ def _write(folder: Path, file: str, voxels: NDArray, grid: Geometry) -> Params:
 def read_part(
     folder: Path, message: Any, geometry: Geometry, name: str
 ) -> tuple[Box, NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Read what :func:`write_part` wrote: the box, the mask as 0 and 1, and the marks, None without any.
+    """Read what `write_part` wrote: the box, the mask as 0 and 1, and the marks, None without any.
 
     Raises
     ------

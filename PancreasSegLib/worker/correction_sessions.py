@@ -96,14 +96,14 @@ class CorrectionSessions:
         Parameters
         ----------
         params, volume, ct, folder
-            As for :meth:`refine`; there are no new marks.
+            As for `refine`; there are no new marks.
         learn : callable
             Takes CT, mask and marks, and returns the probability that the model gives then.
 
         Raises
         ------
         CorrectionLostError, ProtocolError, MarkError, WorkerError, GeometryError
-            As for :meth:`refine`; MarkError where nothing is marked, too.
+            As for `refine`; MarkError where nothing is marked, too.
         """
         started = time.monotonic()
         held = self._brought(params, volume, ct, folder)
@@ -114,7 +114,7 @@ class CorrectionSessions:
         return self._kept(params["session"], held, answer, started)
 
     def _brought(self, params: Params, volume: str, ct: Volume, folder: Path) -> _Open:
-        """Return a correction in its owner's state; it is held again only by :meth:`_kept`."""
+        """Return a correction in its owner's state; it is held again only by `_kept`."""
         value_of(params, "session", str)
         held = self._opened(params, volume, ct, folder) if "open" in params else self._held(params, volume)
         for edit in value_of(params, "edits", list, []):

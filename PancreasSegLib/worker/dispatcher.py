@@ -39,7 +39,7 @@ class Dispatcher:
     Parameters
     ----------
     python, environment, parent
-        As for :class:`WorkerClient`.
+        As for `WorkerClient`.
     on_progress, on_done : callable
         Receive a request with an event, or with its result and error, from the thread.
 
@@ -100,7 +100,7 @@ class Dispatcher:
 
     @property
     def is_closing(self) -> bool:
-        """Whether :meth:`close` was called."""
+        """Whether `close` was called."""
         return self._closing.is_set()
 
     @property

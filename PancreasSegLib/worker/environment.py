@@ -72,7 +72,7 @@ def import_problem(python: str | Path | None, modules: Sequence[str]) -> str:
     Parameters
     ----------
     python : str or Path, optional
-        The interpreter, as :func:`worker_command` takes it.
+        The interpreter, as `worker_command` takes it.
     modules : sequence of str
         What is imported, in this order.
 

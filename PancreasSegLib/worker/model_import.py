@@ -21,7 +21,7 @@ def import_model(params: Params, report: ProgressCallback, check: Callable[[], N
     Parameters
     ----------
     params : dict
-        See :meth:`PancreasSegLib.worker.WorkerClient.import_model`.
+        See `PancreasSegLib.worker.WorkerClient.import_model`.
     report : callable
         Takes progress.
     check : callable
@@ -30,8 +30,8 @@ def import_model(params: Params, report: ProgressCallback, check: Callable[[], N
     Raises
     ------
     PancreasSegError
-        As :func:`PancreasSegLib.models.imports.import_model` and
-        :func:`PancreasSegLib.models.catalogue.get_model` say.
+        As `PancreasSegLib.models.imports.import_model` and
+        `PancreasSegLib.models.catalogue.get_model` say.
     """
     from PancreasSegLib.models import imports
 

@@ -32,7 +32,7 @@ its ``probability`` takes the place of the correction's. ``label`` may be left o
 
 ``cancel {request}`` is a notification to the worker, ``progress {request, stage, fraction, seconds_left,
 message}`` one from it. An array is ``{"npy": file name in the folder, "geometry": {...}}``. An error's ``data``
-holds the code and hint of a :class:`PancreasSegError`, and the path of the log.
+holds the code and hint of a `PancreasSegError`, and the path of the log.
 """
 
 from __future__ import annotations

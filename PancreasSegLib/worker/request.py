@@ -40,7 +40,7 @@ class Scan:
 
 
 class Request:
-    """One job; its fields change only inside :meth:`WorkerClient.poll`, in the caller's thread.
+    """One job; its fields change only inside `WorkerClient.poll`, in the caller's thread.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Request:
     done : bool
         Whether it has ended, in one way or another.
     cancelled : bool
-        Whether it was cancelled; `error` is then a :class:`CancelledError`.
+        Whether it was cancelled; `error` is then a `CancelledError`.
     progress : ProgressEvent or None
         The last event.
     error : PancreasSegError or None
@@ -98,7 +98,7 @@ class SegmentReply:
     labels : dict of str to int
         Meaning of the values in `mask`.
     statistics : dict
-        As :class:`~PancreasSegLib.inference.Segmentation` has them.
+        As `Segmentation` has them.
     warnings : list of SegmentationWarning
         Codes and sentences.
     timings : dict of str to float

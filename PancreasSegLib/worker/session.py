@@ -43,7 +43,7 @@ class Running:
     token : CancelToken
         Set when it is cancelled.
     report : callable
-        Takes a :class:`ProgressEvent` and sends it.
+        Takes a `ProgressEvent` and sends it.
     """
 
     number: Any

@@ -48,14 +48,14 @@ class WarmModels:
         model : str
             Its name or folder.
         device : str
-            As for :meth:`Segmenter.load`.
+            As for `Segmenter.load`.
         check : callable
             Called several times a second; may raise to stop waiting.
 
         Raises
         ------
         ModelPackageError, DeviceError
-            As :meth:`Segmenter.load`.
+            As `Segmenter.load`.
         """
         key = _key(model, device)
         if self._loading is not None and self._loading.key != key:

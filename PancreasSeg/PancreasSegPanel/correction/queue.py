@@ -33,7 +33,7 @@ class CorrectionQueue:
     error : PancreasSegError or None
         Why an item could not be applied.
     blocked : bool
-        Whether that item waits for :meth:`retry`, and all others behind it.
+        Whether that item waits for `retry`, and all others behind it.
     sent : Item or None
         What is being worked on.
     """
@@ -86,7 +86,7 @@ class CorrectionQueue:
         self._pump()
 
     def hold(self, marking: Marking) -> None:
-        """Record marks that wait for :meth:`apply`."""
+        """Record marks that wait for `apply`."""
         self._begin()
         self._held.append(marking)
 

@@ -50,12 +50,12 @@ log = logging.getLogger(__name__)
 
 
 class CorrectionSession:
-    """The correction of one segment on one CT; :meth:`PanelLogic.correct` gives it.
+    """The correction of one segment on one CT; `PanelLogic.correct` gives it.
 
     The session owns what was marked and knows the segment as it left it; the worker only computes. So nothing is
     lost when the worker dies: what was recorded is sent again to the next one.
 
-    Nothing here blocks but :meth:`wait`. Methods that do something raise a :class:`PancreasSegError` with a
+    Nothing here blocks but `wait`. Methods that do something raise a `PancreasSegError` with a
     sentence when the session has ended or the mark cannot be used.
 
     Attributes
@@ -63,11 +63,11 @@ class CorrectionSession:
     segmentation, segment_id, ct
         What is corrected, and on which CT.
     auto_update : bool
-        Whether :meth:`add` corrects at once; else strokes wait for :meth:`apply`.
+        Whether `add` corrects at once; else strokes wait for `apply`.
     preview : bool
-        Whether a correction is shown as the segment Preview until :meth:`accept` or :meth:`reject`.
+        Whether a correction is shown as the segment Preview until `accept` or `reject`.
     learning : PatientLearning
-        Which model :meth:`learn` takes, and how far it is.
+        Which model `learn` takes, and how far it is.
     on_change : list of callable
         Called without arguments after anything that the form shows has changed: a stroke recorded, an answer, an
         undo, an error, the end of the session.
@@ -110,7 +110,7 @@ class CorrectionSession:
 
     @property
     def geometry(self) -> Geometry:
-        """The CT's grid in the world, LPS: what :meth:`Mark.stroke` wants."""
+        """The CT's grid in the world, LPS: what `Mark.stroke` wants."""
         return geometry_of(self.ct)
 
     @property
@@ -120,7 +120,7 @@ class CorrectionSession:
 
     @property
     def can_retry(self) -> bool:
-        """Whether it is still recorded, and :meth:`retry` sends it again."""
+        """Whether it is still recorded, and `retry` sends it again."""
         return self._queue.blocked
 
     @property
@@ -135,7 +135,7 @@ class CorrectionSession:
 
     @property
     def has_preview(self) -> bool:
-        """Whether a correction waits for :meth:`accept` or :meth:`reject`."""
+        """Whether a correction waits for `accept` or `reject`."""
         return self._segment.draft is not None
 
     @property
@@ -184,7 +184,7 @@ class CorrectionSession:
         marks : sequence of Mark
             On this session's CT.
         on_done : callable, optional
-            Receives the :class:`CorrectionStep` once the segment (or the preview) shows it.
+            Receives the `CorrectionStep` once the segment (or the preview) shows it.
 
         Raises
         ------
@@ -215,12 +215,12 @@ class CorrectionSession:
         axis, index : int
             The CT's axis (0 i, 1 j, 2 k) across the slice, and which slice it is.
         on_done : callable, optional
-            As in :meth:`add`.
+            As in `add`.
 
         Raises
         ------
         MarkError
-            As :func:`PancreasSegPanel.correction.confirmed_slice.confirm` says.
+            As `PancreasSegPanel.correction.confirmed_slice.confirm` says.
         """
         self.notice()
         waiting = self._queue.waiting_marks
@@ -278,7 +278,7 @@ class CorrectionSession:
         self._record(self.learning.item(self.geometry.voxel_volume_ml, _as_list(on_done)))
 
     def cancel_learning(self) -> None:
-        """Give up what :meth:`learn` has begun; nothing has changed, and what waits behind it goes on."""
+        """Give up what `learn` has begun; nothing has changed, and what waits behind it goes on."""
         if self.learning.cancel():
             self.sentence = _("Learning was cancelled; segment and marks stay as they are.")
             self._show()

@@ -35,7 +35,7 @@ class OpenCorrections:
     def correct(
         self, scene: Any, segmentation: Any, segment_id: str | None = None, ct: Any | None = None
     ) -> CorrectionSession:
-        """Return the correction of a segment, a new one if there is none yet; see :meth:`PanelLogic.correct`."""
+        """Return the correction of a segment, a new one if there is none yet; see `PanelLogic.correct`."""
         check_output(segmentation)
         ct = ct or segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
         if ct is None or not ct.IsA("vtkMRMLScalarVolumeNode"):

@@ -43,7 +43,7 @@ class SegmentCorrection:
     Attributes
     ----------
     state : CorrectionState
-        The segment, its marks as :mod:`PancreasSegPanel.scene.mark_map` has them, and the probability learnt from
+        The segment, its marks as `PancreasSegPanel.scene.mark_map` has them, and the probability learnt from
         them, if any.
     draft : CorrectionState or None
         What a previewed correction would make of them.

@@ -109,9 +109,9 @@ def save_in_background(
     *,
     overwrite: bool = False,
 ) -> BackgroundJob:
-    """Write a case; returns at once, the job's result is a :class:`SavedCase`. A closed scene does not stop it.
+    """Write a case; returns at once, the job's result is a `SavedCase`. A closed scene does not stop it.
 
-    Its error is a :class:`CaseExistsError` where the CT is in the folder already and `overwrite` is off.
+    Its error is a `CaseExistsError` where the CT is in the folder already and `overwrite` is off.
     """
 
     def write() -> SavedCase:

@@ -24,7 +24,7 @@ class ActiveTool:
     may_take : callable
         Called with a tool before it is taken; False leaves it.
     on_stroke, on_point : callable
-        Receive what was drawn (:class:`Stroke`) or clicked (RAS mm) and the tool.
+        Receive what was drawn (`Stroke`) or clicked (RAS mm) and the tool.
     on_change : callable
         Called after a tool was taken or put away.
     """

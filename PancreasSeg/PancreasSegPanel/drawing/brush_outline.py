@@ -66,7 +66,7 @@ class BrushOutline:
         self._stroke = StrokeContour()
 
     def show(self, centre: tuple[float, float], radius: float, colour: Colour, sign: str) -> None:
-        """Show the brush at a place; radius in pixels, sign one of :data:`SIGNS`."""
+        """Show the brush at a place; radius in pixels, sign one of `SIGNS`."""
         radius = max(radius, LEAST_PIXELS)
         middle = np.asarray(centre, dtype=np.float64)
         lines = [circle(middle, radius), self._stroke.lines]

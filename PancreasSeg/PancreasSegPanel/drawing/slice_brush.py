@@ -35,7 +35,7 @@ WHEEL_STEP = 1.2
 
 @dataclass(frozen=True)
 class Look:
-    """How a brush looks: its colour (0 to 1), and a sign beside it (see :mod:`brush_outline`)."""
+    """How a brush looks: its colour (0 to 1), and a sign beside it (see `brush_outline`)."""
 
     colour: Colour
     sign: str
@@ -66,7 +66,7 @@ class SliceBrush:
     Parameters
     ----------
     on_stroke : callable
-        Receives every :class:`Stroke`.
+        Receives every `Stroke`.
     on_resize : callable
         Receives a factor when Shift and the wheel ask for a larger or smaller brush.
 

@@ -15,7 +15,7 @@ TYPING = ("QLineEdit", "QTextEdit", "QPlainTextEdit", "QAbstractSpinBox")  # the
 
 
 class Shortcuts:
-    """Some keys and what they do; they exist from :meth:`install` to :meth:`remove`.
+    """Some keys and what they do; they exist from `install` to `remove`.
 
     Other extensions leave shortcuts on the main window (nnInteractive takes S, L, R and Ctrl+Z). Of two with the
     same key Qt fires each in turn, as ambiguous: those of others rest while the key is ours.

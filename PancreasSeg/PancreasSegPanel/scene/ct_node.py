@@ -103,7 +103,7 @@ def scan_of(node: Any) -> Scan:
     Raises
     ------
     NotACTError, GeometryError
-        As :func:`voxels_of` and :func:`geometry_of` say.
+        As `voxels_of` and `geometry_of` say.
     """
     voxels = voxels_of(node)
     return Scan(voxels, geometry_of(node), content_key(node))

@@ -85,7 +85,7 @@ ROWS: tuple[tuple[str, str, int], ...] = (
 
 
 def figures(measured: Measurement) -> dict[str, float | None]:
-    """Return the numbers of a measurement by the keys of :data:`ROWS`."""
+    """Return the numbers of a measurement by the keys of `ROWS`."""
     extent: Sequence[float | None] = measured.extent_mm or (None, None, None)
     return {
         "volume_ml": measured.volume_ml,

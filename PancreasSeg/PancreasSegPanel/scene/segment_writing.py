@@ -130,7 +130,7 @@ def write_segments(
     Raises
     ------
     OutputError
-        As :func:`check_output` says.
+        As `check_output` says.
     """
     check_output(node)
     node.GetSegmentation().SetSourceRepresentationName(BINARY_LABELMAP)

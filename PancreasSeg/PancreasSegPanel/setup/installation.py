@@ -22,7 +22,7 @@ EXTENSION = "PyTorch"
 _KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "torch")
 """Slicer's own builds, and the torch that suits the graphics card: pip keeps them; the others must suit them."""
 _MEGABYTES = {"openvino": 60, "torch": 200, "monai": 2, "safetensors": 1, "onnx": 18}
-"""What is downloaded for a package, about; PyTorch for a graphics card is :data:`CUDA_MEGABYTES`."""
+"""What is downloaded for a package, about; PyTorch for a graphics card is `CUDA_MEGABYTES`."""
 CUDA_MEGABYTES = 3000
 
 

@@ -55,7 +55,7 @@ def check_brush(widget: Any, ct: Any, segmentation: Any) -> str:
 
 
 def check_learning(widget: Any, ct: Any, segmentation: Any) -> str:
-    """Confirm a slice, learn from it, and take both back; as :func:`check_brush`."""
+    """Confirm a slice, learn from it, and take both back; as `check_brush`."""
     segment_id, _inside_it = _show(widget, ct, segmentation)
     section = widget.panel.correct
     before = _count(segmentation, segment_id)

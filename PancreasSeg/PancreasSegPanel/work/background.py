@@ -23,7 +23,7 @@ class BackgroundJob:
     Attributes
     ----------
     done : bool
-        Set by :meth:`Background.poll`, in the owner's thread.
+        Set by `Background.poll`, in the owner's thread.
     result : object
         What the work returned.
     error : PancreasSegError or None
@@ -58,7 +58,7 @@ class Background:
         *,
         keep: bool = False,
     ) -> BackgroundJob:
-        """Queue a piece of work; returns at once. What is to be kept is not given up by :meth:`drop`."""
+        """Queue a piece of work; returns at once. What is to be kept is not given up by `drop`."""
         job = BackgroundJob(work, on_done, keep)
         self.open.append(job)
         with self._lock:

@@ -1,4 +1,4 @@
-"""What the panel has others do: the worker, and one more thread for plain Python; answers come at :meth:`poll`."""
+"""What the panel has others do: the worker, and one more thread for plain Python; answers come at `poll`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WorkerJobs:
     Parameters
     ----------
     make_client : callable
-        Gives the worker's client, asked for at the first job and again after :meth:`close`.
+        Gives the worker's client, asked for at the first job and again after `close`.
     process_events : callable, optional
         Keeps the application alive while a script waits.
 
@@ -193,7 +193,7 @@ class WorkerJobs:
     def import_model(
         self, on_done: Callable[[Request], None], on_progress: Callable[[ProgressEvent], None], **what: Any
     ) -> Request:
-        """Import a model; see :meth:`PancreasSegLib.worker.WorkerClient.import_model`.
+        """Import a model; see `PancreasSegLib.worker.WorkerClient.import_model`.
 
         A worker of its own does it and ends with it: no CT waits for a download, and the memory is given back.
         """

@@ -1,6 +1,6 @@
 """Datasets as others have published them, one adapter a file; a new file here is a new format.
 
-An adapter's file defines ``ADAPTER``, an object with the attributes of :class:`DatasetAdapter`.
+An adapter's file defines ``ADAPTER``, an object with the attributes of `DatasetAdapter`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def survey(name: str, root: str | Path, options: SourceOptions | None = None) ->
     Parameters
     ----------
     name : str
-        The format, one of :func:`all_adapters`.
+        The format, one of `all_adapters`.
     root : str or Path
         Its folder (for ``folder`` a CSV file, too).
     options : SourceOptions, optional

@@ -28,7 +28,7 @@ def read_dicom_mask(folder: Path, ct: Volume) -> NDArray[np.bool_]:
     folder : Path
         Files of any name; stored values other than the lowest possible, 0, are inside.
     ct : Volume
-        As :func:`PancreasSegLib.io.read_volume` read it from DICOM: ``source["files"]`` names each slice's file.
+        As `PancreasSegLib.io.read_volume` read it from DICOM: ``source["files"]`` names each slice's file.
 
     Returns
     -------

@@ -85,7 +85,7 @@ def find_flip(mask: NDArray[np.bool_], ct: Volume) -> FlipEvidence:
     Returns
     -------
     FlipEvidence
-        At equal evidence the simpler flip, in the order of :data:`FLIPS`.
+        At equal evidence the simpler flip, in the order of `FLIPS`.
     """
     from scipy import ndimage
 

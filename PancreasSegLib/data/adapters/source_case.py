@@ -83,7 +83,7 @@ class SourceCase(ABC):
         return ""
 
     def read_ct(self, *, assume_ct: bool = False) -> Volume:
-        """Read the CT; see :func:`PancreasSegLib.io.read_volume`."""
+        """Read the CT; see `PancreasSegLib.io.read_volume`."""
         return read_volume(self.image, assume_ct=assume_ct)
 
     @abstractmethod

@@ -90,7 +90,7 @@ class DatasetAdapter(Protocol):
     expects : str
         What its folder looks like; stands in the sentence that refuses another folder.
     options : frozenset of str
-        Those of :class:`SourceOptions` that it heeds.
+        Those of `SourceOptions` that it heeds.
     """
 
     name: str

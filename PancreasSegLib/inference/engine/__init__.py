@@ -1,7 +1,7 @@
 """Engines that run networks: OpenVINO on CPUs, without PyTorch; PyTorch on GPUs, for learning, and on request.
 
-What flows through: a stage of a package goes into :meth:`Engine.load`, once a member, and comes out as a
-:class:`Member`, which turns images into probabilities. :func:`engine_of` gives the engine of a device. Importing
+What flows through: a stage of a package goes into `Engine.load`, once a member, and comes out as a
+`Member`, which turns images into probabilities. `engine_of` gives the engine of a device. Importing
 this module imports neither of the two.
 """
 
@@ -24,6 +24,6 @@ def is_installed(name: str) -> bool:
 
 
 def engine_of(name: str) -> Engine:
-    """Return an engine by a key of :data:`ENGINES`; its Python package is imported on its first use."""
+    """Return an engine by a key of `ENGINES`; its Python package is imported on its first use."""
     engine: Engine = import_module(f"PancreasSegLib.inference.engine.{name}_engine").ENGINE
     return engine

@@ -31,7 +31,7 @@ _compilers = ThreadPoolExecutor(2, thread_name_prefix="pancreasseg-compile")
 
 
 class OpenVinoMember:
-    """One network of a stage; see :class:`PancreasSegLib.inference.engine.protocol.Member`.
+    """One network of a stage; see `PancreasSegLib.inference.engine.protocol.Member`.
 
     It is compiled in the background, for images of any size, so that the next network can be loaded, or the CT be
     read, meanwhile.
@@ -76,12 +76,12 @@ class OpenVinoMember:
         return self._cost
 
     def move(self, device: Device, precision: Precision) -> None:
-        """See :class:`Member`."""
+        """See `Member`."""
         self.device, self.precision = device, precision
         self._requests: Future[SimpleQueue[Any]] = _compilers.submit(self._compiled)
 
     def release(self) -> None:
-        """See :class:`Member`."""
+        """See `Member`."""
         request = self._requests.result().get()
         request.get_compiled_model().release_memory()
         self._requests.result().put(request)
@@ -89,7 +89,7 @@ class OpenVinoMember:
     def run(
         self, images: NDArray[np.float32], keep: Sequence[int] | None, on_work: Callable[[float], None]
     ) -> NDArray[np.float32]:
-        """See :class:`Member`."""
+        """See `Member`."""
         images = np.ascontiguousarray(images)
         free, request = self._free_request(on_work)
         request.set_input_tensor(bindings().Tensor(images, shared_memory=True))
@@ -188,21 +188,21 @@ def _openvino_place(place: str) -> str:
 
 
 class OpenVinoEngine:
-    """See :class:`PancreasSegLib.inference.engine.protocol.Engine`."""
+    """See `PancreasSegLib.inference.engine.protocol.Engine`."""
 
     name = "openvino"
 
     def version(self) -> str:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         return openvino_version()
 
     def places(self) -> list[str]:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         found = [name for name in core().available_devices if name.partition(".")[0] == "GPU"]
         return [*(f"intel:{n}" for n in range(len(found))), "cpu"]
 
     def failure(self, place: str) -> str:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         try:
             core().get_property(_openvino_place(place), "FULL_DEVICE_NAME")
         except RuntimeError as error:
@@ -210,28 +210,28 @@ class OpenVinoEngine:
         return ""
 
     def label(self, place: str) -> str:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         return f"{core().get_property(_openvino_place(place), 'FULL_DEVICE_NAME')}, not tested here"
 
     def fastest(self, place: str) -> str:
-        """See :class:`Engine`; bf16 where the CPU has instructions for it, fp16 on GPUs."""
+        """See `Engine`; bf16 where the CPU has instructions for it, fp16 on GPUs."""
         if place != "cpu":
             return "fp16"
         return "bf16" if "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
 
     def speed(self, place: str, precision: Precision, threads: int) -> Speed:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         if place != "cpu":
             return Speed(1_500.0, 40.0, precision.bytes)
         fp32 = 90.0 if "avx512f" in cpu_flags() else 60.0
         return Speed((180.0 if precision.name == "bf16" else fp32) * threads, 6.0 * threads, precision.bytes)
 
     def free_memory_mb(self, place: str) -> float:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         return _CPU_SHARE * available_memory_mb() if place == "cpu" else math.inf
 
     def in_use(self, place: str) -> AbstractContextManager[None]:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         return nullcontext()
 
     def load(
@@ -244,7 +244,7 @@ class OpenVinoEngine:
         threads: int = 1,
         streams: int = 1,
     ) -> OpenVinoMember:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         return OpenVinoMember(stage, checked_graph(package, stage, member), device, precision, threads, streams)
 
 

@@ -51,7 +51,7 @@ class Engine(Protocol):
     Attributes
     ----------
     name : str
-        Key of :data:`PancreasSegLib.inference.engine.ENGINES`.
+        Key of `PancreasSegLib.inference.engine.ENGINES`.
     """
 
     name: str

@@ -33,7 +33,7 @@ _CPU_SHARE = 0.6  # the rest is for weights and work space
 
 
 class TorchMember:
-    """One network of a stage; see :class:`PancreasSegLib.inference.engine.protocol.Member`.
+    """One network of a stage; see `PancreasSegLib.inference.engine.protocol.Member`.
 
     Parameters
     ----------
@@ -87,19 +87,19 @@ class TorchMember:
         return torch.channels_last_3d if self.stage.spatial_dims == 3 else torch.channels_last
 
     def move(self, device: Device, precision: Precision) -> None:
-        """See :class:`Member`."""
+        """See `Member`."""
         self.device, self.precision = device, precision
         self.network.to(device=device.place, memory_format=self.layout)  # type: ignore[call-overload]
 
     def release(self) -> None:
-        """See :class:`Member`."""
+        """See `Member`."""
         if self.device.kind == "cuda":
             torch.cuda.empty_cache()
 
     def run(
         self, images: NDArray[np.float32], keep: Sequence[int] | None, on_work: Callable[[float], None]
     ) -> NDArray[np.float32]:
-        """See :class:`Member`."""
+        """See `Member`."""
         with torch.inference_mode(), _threads(self.threads if self.device.on_cpu else None):
             x = torch.from_numpy(np.ascontiguousarray(images)).to(self.device.place)
             x = x.contiguous(memory_format=self.layout)
@@ -124,7 +124,7 @@ class TorchMember:
 
 
 def choose_torch_device(name: str) -> Device:
-    """Turn a name into a device of PyTorch, for training and learning; see :func:`choose_device`."""
+    """Turn a name into a device of PyTorch, for training and learning; see `choose_device`."""
     device = choose_device(name)
     return device if device.engine == "torch" else Device("torch", "cpu")
 
@@ -171,21 +171,21 @@ def _watched(network: nn.Module, shares: Sequence[float], on_work: Callable[[flo
 
 
 class TorchEngine:
-    """See :class:`PancreasSegLib.inference.engine.protocol.Engine`."""
+    """See `PancreasSegLib.inference.engine.protocol.Engine`."""
 
     name = "torch"
 
     def version(self) -> str:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         return torch.__version__
 
     def places(self) -> list[str]:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         found = [f"cuda:{n}" for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
         return [*found, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]
 
     def failure(self, place: str) -> str:
-        """See :class:`Engine`; a driver too old, or a GPU that torch was not built for."""
+        """See `Engine`; a driver too old, or a GPU that torch was not built for."""
         try:
             torch.ones(8, device=place).sum().item()
         except (RuntimeError, AssertionError) as error:
@@ -195,18 +195,18 @@ class TorchEngine:
         return ""
 
     def label(self, place: str) -> str:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         return torch.cuda.get_device_name(place) if place.startswith("cuda") else "Apple GPU"
 
     def fastest(self, place: str) -> str:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         if place.startswith("cuda"):
             major, _ = torch.cuda.get_device_capability(place)
             return "bf16" if major >= 8 else "fp16" if major >= 7 else "fp32"
         return "bf16" if place == "cpu" and _bf16_units() else "fp32"
 
     def speed(self, place: str, precision: Precision, threads: int) -> Speed:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         if place.startswith("cuda"):
             return Speed(20_000.0 if precision.bytes == 2 else 6_000.0, 300.0, precision.bytes)
         if place == "mps":
@@ -217,7 +217,7 @@ class TorchEngine:
         return Speed((130.0 if wide else 60.0) * threads, 1.1 * threads, 4)
 
     def free_memory_mb(self, place: str) -> float:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         if place == "cpu":
             return _CPU_SHARE * available_memory_mb()
         if not place.startswith("cuda"):
@@ -228,7 +228,7 @@ class TorchEngine:
 
     @contextmanager
     def in_use(self, place: str) -> Iterator[None]:
-        """See :class:`Engine`; cuDNN chooses its algorithms by rule, not by timing."""
+        """See `Engine`; cuDNN chooses its algorithms by rule, not by timing."""
         if not place.startswith("cuda"):
             yield
             return
@@ -250,7 +250,7 @@ class TorchEngine:
         threads: int = 1,
         streams: int = 1,
     ) -> TorchMember:
-        """See :class:`Engine`; a module runs in any number of threads."""
+        """See `Engine`; a module runs in any number of threads."""
         return TorchMember(stage, build_stage_network(package, stage, member), device, precision, threads)
 
 

@@ -25,7 +25,7 @@ class FoundModel:
     Attributes
     ----------
     path : Path
-        What :func:`PancreasSegLib.models.imports.import_model` takes.
+        What `PancreasSegLib.models.imports.import_model` takes.
     kind : str
         ``"nnU-Net v2 model"``, ``"MONAI bundle"`` or ``"Auto3DSeg model"``.
     name : str

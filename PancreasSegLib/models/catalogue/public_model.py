@@ -43,7 +43,7 @@ class PublicModel:
     page : str
         Where its makers describe it.
     options : dict
-        How it is imported: arguments of :func:`PancreasSegLib.models.imports.import_model`.
+        How it is imported: arguments of `PancreasSegLib.models.imports.import_model`.
     """
 
     name: str

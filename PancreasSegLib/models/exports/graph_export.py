@@ -83,11 +83,11 @@ def export_graphs(
     Parameters
     ----------
     package : ModelPackage
-        See :func:`PancreasSegLib.models.find_package`.
+        See `PancreasSegLib.models.find_package`.
     destination : Path or str
         A new folder: a graph and a ``.json`` a stage, model card and licence.
     form : str
-        One of :data:`FORMATS`.
+        One of `FORMATS`.
     overwrite : bool
         Whether what is there is replaced.
     progress : callable
@@ -182,7 +182,7 @@ def _parity(graph: nn.Module, writer: GraphWriter, path: Path, shapes: Sequence[
     Raises
     ------
     ModelPackageError
-        If they differ by more than :data:`TOLERANCE`.
+        If they differ by more than `TOLERANCE`.
     """
     import torch
 

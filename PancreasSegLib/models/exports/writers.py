@@ -81,13 +81,13 @@ class TorchScript:
     suffix = ".ts"
 
     def write(self, graph: nn.Module, path: Path, patch: Sequence[int], multiple: Sequence[int] | None) -> None:
-        """See :class:`GraphWriter`."""
+        """See `GraphWriter`."""
         with _quiet(), torch.no_grad():
             traced = torch.jit.trace(graph, _example(patch, None), check_trace=False)
             torch.jit.save(traced, str(path))
 
     def load(self, path: Path) -> Callable[[Tensor], Tensor]:
-        """See :class:`GraphWriter`."""
+        """See `GraphWriter`."""
         with _quiet():
             program = torch.jit.load(str(path), map_location="cpu")
 
@@ -117,12 +117,12 @@ class TorchExport:
     suffix = ".pt2"
 
     def write(self, graph: nn.Module, path: Path, patch: Sequence[int], multiple: Sequence[int] | None) -> None:
-        """See :class:`GraphWriter`."""
+        """See `GraphWriter`."""
         with _quiet():
             torch.export.save(_exported(graph, patch, multiple), str(path))
 
     def load(self, path: Path) -> Callable[[Tensor], Tensor]:
-        """See :class:`GraphWriter`."""
+        """See `GraphWriter`."""
         with _quiet():
             program = torch.export.load(str(path)).module()
 
@@ -140,7 +140,7 @@ class Onnx:
     suffix = ".onnx"
 
     def write(self, graph: nn.Module, path: Path, patch: Sequence[int], multiple: Sequence[int] | None) -> None:
-        """See :class:`GraphWriter`."""
+        """See `GraphWriter`."""
         import onnx
 
         with _quiet():
@@ -157,7 +157,7 @@ class Onnx:
         onnx.checker.check_model(str(path))
 
     def load(self, path: Path) -> Callable[[Tensor], Tensor]:
-        """See :class:`GraphWriter`."""
+        """See `GraphWriter`."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

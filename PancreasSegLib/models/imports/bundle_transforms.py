@@ -82,7 +82,7 @@ class Preprocessing:
     notes: list[str] = field(default_factory=list)
 
     def measured(self, **step: Any) -> None:
-        """Add a step that measures the whole scan, as :attr:`Original.intensity` has it."""
+        """Add a step that measures the whole scan, as `Original.intensity` has it."""
         self.intensity.append(step)
 
     def rescaled(self, scale: float, shift: float) -> None:
@@ -158,7 +158,7 @@ def read_preprocessing(transforms: Sequence[dict[str, Any]], file: str) -> Prepr
     Parameters
     ----------
     transforms : sequence of dict
-        As :func:`transforms_of` gives them, references followed.
+        As `transforms_of` gives them, references followed.
     file : str
         For the errors.
 
@@ -319,7 +319,7 @@ class Postprocessing:
     activation : str
         ``"softmax"`` or ``"sigmoid"``.
     restores : str
-        What is brought back to the scan's grid, as :attr:`Original.restores` has it.
+        What is brought back to the scan's grid, as `Original.restores` has it.
     cleaned : bool
         Whether stray pieces or holes are cleaned up.
     notes : list of str

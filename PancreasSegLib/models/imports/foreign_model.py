@@ -27,7 +27,7 @@ class ForeignModel:
     name, version, description, licence : str
         As it says itself.
     network : str
-        Architecture, as in :mod:`PancreasSegLib.networks`.
+        Architecture, as in `PancreasSegLib.networks`.
     arguments : dict
         Of the architecture; values an axis are in the network's own order.
     weights : list of state dict or Path
@@ -41,7 +41,7 @@ class ForeignModel:
     spacing_mm, patch, multiple : tuple of 3
         In the order of the network's axes.
     window_hu, mean_hu, std_hu
-        As in :class:`Stage`.
+        As in `Stage`.
     original : Original
         What else its program does.
     overlap : float

@@ -96,7 +96,7 @@ def import_model(
     checkpoint : str
         File name of nnU-Net's checkpoints.
     settings : mapping, optional
-        ``localiser``, ``cleaned`` and ``mirrored`` of :class:`PancreasSegLib.inference.CascadeSettings`. By
+        ``localiser``, ``cleaned`` and ``mirrored`` of `PancreasSegLib.inference.CascadeSettings`. By
         default the built-in localiser finds the pancreas, and nothing is cleaned up or mirrored.
 
     Returns

@@ -209,7 +209,7 @@ def _network(
     weights
         A state dict, or a TorchScript program.
     out_channels, multiple
-        As :func:`probe_network`.
+        As `probe_network`.
     """
     entry = next((n for n in _NETWORKS if isinstance(config.content.get(n), dict)), "")
     target = str(config.content[entry].get("_target_", "")) if entry else ""

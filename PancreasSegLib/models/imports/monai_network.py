@@ -39,7 +39,7 @@ def rebuilt_network(
         Of the stage.
     weights : dict of str to Tensor
     out_channels, multiple
-        As :func:`probe_network`.
+        As `probe_network`.
 
     Raises
     ------

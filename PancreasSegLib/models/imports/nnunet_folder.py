@@ -66,7 +66,7 @@ def chosen_training(trainings: Sequence[Path], wanted: str, source: Path, root: 
     Parameters
     ----------
     trainings : sequence of Path
-        From :func:`find_trainings`.
+        From `find_trainings`.
     wanted : str
         What the user asked for.
     source, root : Path

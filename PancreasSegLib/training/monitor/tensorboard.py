@@ -74,7 +74,7 @@ class TensorBoard:
         self._writer.flush()
 
     def epoch_ended(self, step: int, network_view: NetworkView) -> None:
-        """Nothing: pictures come by :meth:`pictured`."""
+        """Nothing: pictures come by `pictured`."""
 
     def pictured(self, step: int, picture: Path) -> None:
         """Show a preview."""

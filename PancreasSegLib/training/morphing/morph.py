@@ -50,7 +50,7 @@ class Morph:
     organ_dice : float
         Of the moved organ with the shape's.
     folded_share : float
-        See :meth:`Deformation.folded_share`.
+        See `Deformation.folded_share`.
     """
 
     case: PreparedCase

@@ -11,7 +11,7 @@ IndexTriple = tuple[int, int, int]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 AUTO = "auto"
-"""What is chosen from the dataset and the memory at hand, see :mod:`PancreasSegLib.training.plan`."""
+"""What is chosen from the dataset and the memory at hand, see `PancreasSegLib.training.plan`."""
 
 
 class Part(BaseModel):

@@ -106,7 +106,7 @@ class RefinerCase:
 
     @classmethod
     def load(cls, path: Path) -> RefinerCase:
-        """Read what :meth:`save` wrote."""
+        """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as arrays:
             kept = {name: arrays[name] for name in arrays.files}
         probability = None

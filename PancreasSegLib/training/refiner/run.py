@@ -41,7 +41,7 @@ def train_refiner(
     Returns
     -------
     Path
-        The weights, ``run_folder/refiner-0/network.safetensors``; :func:`export_run` puts them into the package.
+        The weights, ``run_folder/refiner-0/network.safetensors``; `export_run` puts them into the package.
 
     Raises
     ------

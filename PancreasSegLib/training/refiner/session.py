@@ -35,7 +35,7 @@ class Lesson:
     Attributes
     ----------
     images : ndarray of float32, shape (11, z, y, x)
-        As :attr:`Evidence.images`.
+        As `Evidence.images`.
     score : ndarray of float32, shape (z, y, x)
         Log-odds without the network.
     reference : ndarray of float32, shape (z, y, x)
