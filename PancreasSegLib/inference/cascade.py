@@ -18,7 +18,8 @@ from PancreasSegLib.inference.forecast import expected_seconds
 from PancreasSegLib.inference.loading import uses_default_localiser
 from PancreasSegLib.inference.localisation import Localisation, localise, localise_any, touched_sides, widened
 from PancreasSegLib.inference.original_grid import whole_windows
-from PancreasSegLib.inference.original_run import OriginalRun, OriginalScores, network_turn
+from PancreasSegLib.inference.original_run import OriginalRun, network_turn
+from PancreasSegLib.inference.original_scores import OriginalScores
 from PancreasSegLib.inference.plausibility import cut_by_region, judge_organs, observations, refusal
 from PancreasSegLib.inference.prediction import Pass, Predictor, plan_stage, window_budget
 from PancreasSegLib.inference.preparation import BodyOutline, network_input
@@ -347,7 +348,7 @@ class Cascade:
                 self._scores = run.scores(self.predictor.streams(network.device), self.tracker.done)
             self.nominal_s += nominal
             self.measured_s += time.perf_counter() - started
-            found, grid = self._scores.probability(self._scores.margins), self._scores.geometry(ct)
+            found, grid = self._scores.probability, self._scores.geometry(ct)
             box = Box.of_mask(found.max(axis=0) >= _LIKELIER)
             lower, upper = touched_sides(box, grid, ct) if box is not None else ([], [])
             if last or isinstance(roi, Box) or self._sees_all(roi) or not any(lower + upper):

@@ -80,7 +80,11 @@ class StageNetwork:
         """
         seen = self.axes.apply(image)
         batch = seen[None] if self.stage.spatial_dims == 3 else seen.swapaxes(0, 1)  # slices, channels, y, x
-        found = self.members[number].run(np.ascontiguousarray(batch), keep, on_work)
+        member, batch = self.members[number], np.ascontiguousarray(batch)
+        if self.stage.gives_scores:
+            found = _probabilities(member.run(batch, None, on_work), self.stage)[:, list(keep)]
+        else:
+            found = member.run(batch, keep, on_work)
         volume = found[0] if self.stage.spatial_dims == 3 else found.swapaxes(0, 1)
         result: NDArray[np.float32] = np.ascontiguousarray(self.axes.invert(volume))
         return result
@@ -96,6 +100,18 @@ class StageNetwork:
         ]
         on_work(1.0)
         return average(parts)
+
+
+def _probabilities(scores: NDArray[np.float32], stage: Stage) -> NDArray[np.float32]:
+    """Return the probabilities (n, 1 + labels, ...) of an imported network, before them the likeliest rest."""
+    if stage.activation == "sigmoid":
+        labels = 1 / (1 + np.exp(-np.clip(scores, -60, 60)))
+        return np.concatenate([1 - labels.max(axis=1, keepdims=True), labels], axis=1)
+    last = 1 + max(stage.labels.values())
+    found = np.exp(scores - scores.max(axis=1, keepdims=True))
+    found /= found.sum(axis=1, keepdims=True)
+    found[:, 0] = np.maximum(found[:, 0], found[:, last:].max(axis=1, initial=0.0))
+    return found[:, :last]
 
 
 def average(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -127,6 +127,11 @@ class Stage:
         return self.network in IMPORTED
 
     @property
+    def gives_scores(self) -> bool:
+        """Whether an engine runs the network without an activation: scores are what is averaged."""
+        return self.role == "refiner" or self.original is not None
+
+    @property
     def takes_one_size(self) -> bool:
         """Whether the network was built for images of one size, so that windows must have it."""
         return "image_size" in self.arguments

@@ -52,9 +52,6 @@ _ALIASES = {
     "AttentionUNet": "AttentionUnet",
 }
 
-OTHERS = 31
-"""How many channels hold the classes that are not wanted."""
-
 
 def monai_class(target: str) -> str | None:
     """Return the class that a bundle's ``_target_`` means, None if it is not one of `MONAI_CLASSES`.
@@ -118,24 +115,22 @@ def _groups(kept: Any, out_channels: int, background: bool) -> dict[str, Any]:
 
 def given_channels(arguments: Mapping[str, Any]) -> int:
     """Return how many scores a voxel a network with such arguments gives."""
-    kept = arguments.get("kept") or ()
+    kept, channels = arguments.get("kept") or (), int(arguments["out_channels"])
     if not kept:
-        return int(arguments["out_channels"])
-    others = other_channels(kept, int(arguments["out_channels"])) if arguments.get("background", True) else []
-    return len(kept) + len(others)
+        return channels
+    return len(kept) + (len(other_channels(kept, channels)) if arguments.get("background", True) else 0)
 
 
-def other_channels(kept: Sequence[Sequence[int]], out_channels: int) -> list[list[int]]:
-    """Return the channels that are not kept, dealt out to at most `OTHERS`.
+def other_channels(kept: Sequence[Sequence[int]], out_channels: int) -> list[int]:
+    """Return the channels that are not kept.
 
     Examples
     --------
     >>> other_channels([[1, 4]], 5)
-    [[0], [2], [3]]
+    [0, 2, 3]
     """
     wanted = {channel for group in kept for channel in group}
-    rest = [channel for channel in range(out_channels) if channel not in wanted]
-    return [rest[n::OTHERS] for n in range(min(OTHERS, len(rest)))]
+    return [channel for channel in range(out_channels) if channel not in wanted]
 
 
 def _is_plain(value: Any) -> bool:

@@ -1,10 +1,7 @@
-"""The wanted channels of a network with many classes, and the others so far as memory allows.
+"""The wanted channels of a network with many classes in front, groups of them joined.
 
-Windows, mirrored views and members are averaged, and scores interpolated, class by class: the highest of
-several classes is not linear. So other classes come one by one, up to
-`PancreasSegLib.networks.imported.OTHERS`, which is exact. More of them are dealt out to as many channels,
-each the highest of its classes, neighbours in the list to different ones: exact but where two classes of one
-channel change places beside a wanted one.
+Windows, mirrored views and members are averaged, and scores interpolated, class by class: the highest of several
+classes is not linear. So the other classes all stay, one by one, until it is known which voxels matter.
 """
 
 from __future__ import annotations
@@ -48,7 +45,7 @@ def keep_channels(network: nn.Module, groups: Groups, background: bool) -> nn.Mo
 def join_channels(scores: Tensor, groups: Groups, background: bool) -> Tensor:
     """Join the scores ``(n, classes, ...)`` of each group: the logarithm of the sum of its probabilities.
 
-    Of the other classes one channel, which holds the background, comes before the groups and the rest after them.
+    Of the other classes the first comes before the groups, and the rest after them.
     """
     return _in_order(lambda rows: scores[:, list(rows)], groups, scores.shape[1], background)
 
@@ -68,11 +65,12 @@ def joined_convolution(x: Tensor, layer: nn.Conv2d | nn.Conv3d, groups: Groups, 
 def _in_order(
     scores: Callable[[Sequence[int]], Tensor], groups: Groups, channels: int, background: bool
 ) -> Tensor:
+    others = other_channels(groups, channels) if background else []
+    if all(len(group) == 1 for group in groups):
+        return scores([*others[:1], *(group[0] for group in groups), *others[1:]])
     joined = [_joined(scores(group), background) for group in groups]
-    if background:
-        others = [scores(part).amax(dim=1, keepdim=True) for part in other_channels(groups, channels)]
-        joined = [others[0], *joined, *others[1:]]
-    return torch.cat(joined, dim=1)
+    parts = [scores(others[:1]), *joined, *([scores(others[1:])] if others[1:] else [])] if background else joined
+    return torch.cat(parts, dim=1)
 
 
 def _joined(scores: Tensor, exclusive: bool) -> Tensor:

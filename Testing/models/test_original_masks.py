@@ -128,6 +128,25 @@ def test_the_masks_are_those_of_nnunet(models_home, tmp_path, volume, folds, mir
     assert dice(alone == 1, theirs == 2) > 0.998
 
 
+def test_a_label_of_very_many(models_home, tmp_path):
+    """Each of a hundred others is ahead somewhere; windows and members are averaged, and classes interpolated."""
+    names = [f"structure {n}" for n in range(117)]
+    dataset = {**DATASET, "labels": {name: n for n, name in enumerate(["background", *names])}}
+    model = write_nnunet(tmp_path, dataset=dataset)
+    for fold in (0, 1):
+        (model / f"fold_{fold}").mkdir(exist_ok=True)
+        content = checkpoint(random_state(seed=fold, out_channels=118))
+        torch.save(content, model / f"fold_{fold}/checkpoint_final.pth")
+    volume = scan()
+    networks, stage = full_networks(model, names)
+    scores = nnunets_scores(volume.voxels, volume.geometry.spacing_mm[::-1], stage, networks)
+    theirs = scores.argmax(axis=0)
+    largest = int(np.bincount(theirs.ravel())[1:].argmax())
+    found = ours(import_model(model, organs=[names[largest]]).package, volume).mask
+    assert (theirs == largest + 1).sum() > 50
+    assert dice(found == 1, theirs == largest + 1) > 0.998
+
+
 def test_regions_are_written_as_nnunet_writes_them(models_home, tmp_path):
     labels = {"background": 0, "whole": [1, 2], "cancer": 2}
     dataset = {**DATASET, "labels": labels, "regions_class_order": [1, 2]}

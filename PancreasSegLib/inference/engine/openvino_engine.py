@@ -105,7 +105,7 @@ class OpenVinoMember:
             raise
         scores: NDArray[np.float32] = request.get_output_tensor(0).data
         found = scores[:, list(keep)] if keep is not None else scores.copy()
-        if keep is not None and self.streams == 1:  # it would wait for the other streams
+        if self.stage.role != "refiner" and self.streams == 1:  # it would wait for the other streams
             request.get_compiled_model().release_memory()
         free.put(request)
         return found
@@ -134,7 +134,7 @@ class OpenVinoMember:
     def _compiled(self) -> SimpleQueue[Any]:
         """Return the places at which an image can run."""
         model = self._model()
-        if self.stage.role != "refiner":
+        if not self.stage.gives_scores:
             _add_activation(model, self.stage)
         place = _openvino_place(self.device.place)
         settings: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": _HINTS[self.precision.name]}

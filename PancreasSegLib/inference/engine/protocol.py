@@ -32,7 +32,8 @@ class Member(Protocol):
         images : ndarray of float32, shape (n, c, z, y, x) or (n, c, y, x)
             Normalised, in the network's axes.
         keep : sequence of int, optional
-            Channels to return, the background first; all scores as they are where it is None.
+            Channels to return, the background first; all scores as they are where it is None, as it must be for a
+            stage that `gives_scores`.
         on_work : callable
             Called several times a second with the share that is done, as far as the engine can tell; it may raise,
             which stops the run within a second.
