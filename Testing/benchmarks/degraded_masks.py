@@ -1,9 +1,9 @@
 """Make masks worth correcting: the default model's, of known patients shown as arterial and with coarse noise.
 
     python Testing/benchmarks/degraded_masks.py DATA MASKS [--noise 40]
-    pancreasseg benchmark-correction DATA --masks MASKS --method refine --method grow-from-seeds [--tool slice --views all]
+    pancreasseg benchmark-correction DATA --masks MASKS [--tool slice --views all]
 
-DATA holds ``imagesTr`` and ``labelsTr``; MASKS gets a mask and a probability a patient. One segmenter pass, no refusal.
+DATA holds ``imagesTr`` and ``labelsTr``; MASKS gets a mask and a probability a patient. One pass, no refusal.
 """
 
 from __future__ import annotations
