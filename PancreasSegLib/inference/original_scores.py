@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
+from PancreasSegLib.inference.interpolated_classes import InterpolatedClasses
 from PancreasSegLib.inference.original_grid import Matrix, OriginalGrid
 from PancreasSegLib.inference.original_input import interpolated
 from PancreasSegLib.models.axes import OURS, NetworkAxes
@@ -141,15 +141,16 @@ class OriginalScores:
         may[allowed.slices_zyx] = True
         may_seen = self.turn.apply(may[None])[0]
         corner = [s.start for s in self.turn_box(mask.shape)]
-        matrices = self.grid.to_scan
-        rows = [np.flatnonzero(m[:, used].any(axis=1)) for m, used in zip(matrices, seen, strict=True)]
+        matrices = [m[:, used] for m, used in zip(self.grid.to_scan, seen, strict=True)]
+        rows = [np.flatnonzero(m.any(axis=1)) for m in matrices]
         spans = [slice(int(r[0]), int(r[-1]) + 1) for r in rows]
-        scores = self._probabilities(self.scores) if self.restores == "probabilities" else self.scores
+        labelled = self._labelling(values)
         step = max(1, _SLAB_VOXELS // math.prod(s.stop - s.start for s in spans[1:]))
         for start in range(spans[0].start, spans[0].stop, step):
             slab = (slice(start, min(spans[0].stop, start + step)), *spans[1:])
-            used = [m[s][:, u] for m, s, u in zip(matrices, slab, seen, strict=True)]
-            labels = self._labelled(scores, used, values)
+            labels = labelled(
+                [m[s] / m[s].sum(axis=1, keepdims=True) for m, s in zip(matrices, slab, strict=True)]
+            )
             target = tuple(slice(c + s.start, c + s.stop) for c, s in zip(corner, slab, strict=True))
             np.copyto(written[target], labels, where=may_seen[target])
             on_work((slab[0].stop - spans[0].start) / (spans[0].stop - spans[0].start))
@@ -164,37 +165,36 @@ class OriginalScores:
             found[axis] = slice(whole[axis] - high[axis], whole[axis] - low[axis])
         return tuple(found)
 
-    def _labelled(
-        self, scores: NDArray[np.float32], matrices: Sequence[Matrix], values: Sequence[int]
-    ) -> NDArray[np.uint8]:
-        if self.restores == "labels":
-            nearest = [np.eye(m.shape[1], dtype=np.float32)[m.argmax(axis=1)] for m in matrices]
-            return interpolated(self._values(scores, values).astype(np.float32), nearest).astype(np.uint8)
-        fine = (interpolated(channel, matrices) for channel in scores)
-        return self._values(fine, values, cut=0.5 if self.restores == "probabilities" else 0.0)
+    def _labelling(self, values: Sequence[int]) -> Callable[[Sequence[Matrix]], NDArray[np.uint8]]:
+        """Return what makes mask values of the scores by an interpolation."""
+        scores: NDArray = self.scores
+        if self.exclusive:
+            each = [0, *values, *[0] * (len(scores) - 1 - len(values))]
+            if self.restores == "probabilities":
+                scores = np.exp(scores - scores.max(axis=0))
+                scores = scores / scores.sum(axis=0)
+            if self.restores != "labels":
+                return InterpolatedClasses.of(scores, each).on
+            coarse = np.array(each, dtype=np.uint8)[scores.argmax(axis=0)]
+        else:
+            cut = 0.0
+            if self.restores == "probabilities":
+                scores, cut = 1 / (1 + np.exp(-np.clip(scores, -60, 60))), 0.5
+            if self.restores != "labels":
+                return lambda matrices: _overlapping((interpolated(s, matrices) for s in scores), values, cut)
+            coarse = _overlapping(scores, values, cut)
+        return lambda matrices: coarse[np.ix_(*(m.argmax(axis=1) for m in matrices))]
 
-    def _probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not self.exclusive:
-            return np.asarray(1 / (1 + np.exp(-np.clip(scores, -60, 60))), dtype=np.float32)
-        powers = np.exp(scores - scores.max(axis=0))
-        return np.asarray(powers / powers.sum(axis=0), dtype=np.float32)
 
-    def _values(
-        self, scores: Iterable[NDArray[np.float32]], values: Sequence[int], cut: float = 0.0
-    ) -> NDArray[np.uint8]:
-        """Return each voxel's mask value: the likeliest class's, or the last label's of those that overlap."""
-        channels = iter(scores)
-        first = next(channels)
-        found = np.zeros(first.shape, dtype=np.uint8)
-        if not self.exclusive:
-            for score, value in zip(chain((first,), channels), values, strict=True):
-                found[score > cut] = value
-            return found
-        highest = first.copy()
-        for score, value in zip(channels, chain(values, repeat(0)), strict=False):
-            found[score > highest] = value
-            np.maximum(highest, score, out=highest)
-        return found
+def _overlapping(scores: Iterable[NDArray[np.float32]], values: Sequence[int], cut: float) -> NDArray[np.uint8]:
+    """Return each voxel's value: the last label's of those above a score."""
+    found = [
+        np.where(score > cut, np.uint8(value), np.uint8(0)) for score, value in zip(scores, values, strict=True)
+    ]
+    result = found[0]
+    for label in found[1:]:
+        np.copyto(result, label, where=label > 0)
+    return result
 
 
 def _margins(scores: NDArray[np.float32], labels: int) -> NDArray[np.float32]:

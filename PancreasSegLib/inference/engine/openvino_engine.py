@@ -18,6 +18,7 @@ from PancreasSegLib.errors import ModelPackageError
 from PancreasSegLib.inference.cost import NetworkCost, Speed
 from PancreasSegLib.inference.device import Device, Precision, cpu_flags
 from PancreasSegLib.inference.engine.openvino_cost import graph_cost
+from PancreasSegLib.inference.engine.openvino_joins import split_joins
 from PancreasSegLib.inference.memory import available_memory_mb
 from PancreasSegLib.models import ModelPackage, Stage
 from PancreasSegLib.models.engine_graph import checked_graph
@@ -93,6 +94,10 @@ class OpenVinoMember:
         images = np.ascontiguousarray(images)
         free, request = self._free_request(on_work)
         request.set_input_tensor(bindings().Tensor(images, shared_memory=True))
+        if keep is None:  # into an array of one's own: no copy
+            channels = request.get_compiled_model().outputs[0].get_partial_shape()[1].get_length()
+            found = np.empty((len(images), channels, *images.shape[2:]), dtype=np.float32)
+            request.set_output_tensor(bindings().Tensor(found, shared_memory=True))
         request.start_async({}, None)
         try:
             while not request.wait_for(_TICK_MS):
@@ -103,8 +108,8 @@ class OpenVinoMember:
                 request.wait()
             self._compile_anew(free)
             raise
-        scores: NDArray[np.float32] = request.get_output_tensor(0).data
-        found = scores[:, list(keep)] if keep is not None else scores.copy()
+        if keep is not None:
+            found = request.get_output_tensor(0).data[:, list(keep)]
         if self.stage.role != "refiner" and self.streams == 1:  # it would wait for the other streams
             request.get_compiled_model().release_memory()
         free.put(request)
@@ -136,6 +141,10 @@ class OpenVinoMember:
         model = self._model()
         if not self.stage.gives_scores:
             _add_activation(model, self.stage)
+        if self.stage.original is not None:
+            split_joins(model)
+            if self.stage.spatial_dims == 3:  # windows have one size: memory is planned for it
+                model.reshape([1, self.stage.in_channels, *self.stage.patch_zyx])
         place = _openvino_place(self.device.place)
         settings: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": _HINTS[self.precision.name]}
         if self.device.on_cpu:
