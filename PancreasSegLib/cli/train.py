@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
     from PancreasSegLib.training.finetune import Finetuned
     from PancreasSegLib.training.finetune_recipe import FinetuneRecipe
+    from PancreasSegLib.training.recipe import Recipe
 
 _TUNING = "Fine-tuning"
+_TEACHING = "A teacher"
 
 
 def _show_schema(wanted: bool) -> None:
@@ -32,7 +34,8 @@ def command(
         str,
         typer.Argument(
             metavar="RECIPE|DATASET",
-            help="A YAML recipe, or the name of one that comes along; with --finetune a folder of cases.",
+            help="A YAML recipe, or the name of one that comes along; with --finetune or "
+            "--teacher a folder of cases.",
         ),
     ],
     overrides: Annotated[
@@ -63,11 +66,43 @@ def command(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", help="Of the new model; default MODEL-finetuned.", rich_help_panel=_TUNING),
+        typer.Option("--name", help="Of the new model; default MODEL-finetuned or MODEL-student."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model or a run of that name.", rich_help_panel=_TUNING)
     ] = False,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            "--teacher",
+            metavar="MODEL",
+            help="Let this model label CTs that nobody read, and learn from them beside the dataset's masks.",
+            rich_help_panel=_TEACHING,
+        ),
+    ] = None,
+    unread: Annotated[
+        Path | None,
+        typer.Option(
+            "--unlabelled",
+            metavar="FOLDER",
+            help="The CTs that nobody read; default imagesTs of the dataset.",
+            rich_help_panel=_TEACHING,
+        ),
+    ] = None,
+    student: Annotated[
+        str,
+        typer.Option("--recipe", metavar="RECIPE", help="Of the model that learns.", rich_help_panel=_TEACHING),
+    ] = "default",
+    least_confidence: Annotated[
+        float,
+        typer.Option(
+            "--least-confidence",
+            min=0.0,
+            max=1.0,
+            help="Leave out CTs of which the teacher is less sure (expected Dice).",
+            rich_help_panel=_TEACHING,
+        ),
+    ] = 0.7,
 ) -> None:
     """Train the networks of a recipe on an MSD-style folder and export a model package.
 
@@ -77,6 +112,9 @@ def command(
 
     With --finetune MODEL a model package is trained on with the corrected cases of a folder, and the new model is
     installed beside the others if held-out cases show that it is better.
+
+    With --teacher MODEL a large model, an imported one for instance, labels CTs without masks, and the networks of
+    --recipe learn from those beside the masks of the dataset folder.
     """
     from PancreasSegLib.cli.problem import usage_problem
 
@@ -87,18 +125,22 @@ def command(
     if model is not None:
         _finetune(model, Path(recipe), overrides or [], base, name, resume, force)
         return
-    if base is not None or name is not None or force:
+    if base is not None or force or (name is not None and teacher is None):
         raise usage_problem("--base, --name and --force belong to --finetune.", "pancreasseg train")
-    _train(recipe, overrides or [], resume)
+    if teacher is not None:
+        from PancreasSegLib.cli.teaching import recipe_of_lessons
 
-
-def _train(recipe: str, overrides: list[str], resume: bool) -> None:
-    from PancreasSegLib.cli.interruption import cancelled_by_ctrl_c
-    from PancreasSegLib.cli.terminal import say
+        wanted = overrides or []
+        _train(recipe_of_lessons(teacher, Path(recipe), unread, student, wanted, name, least_confidence), resume)
+        return
     from PancreasSegLib.training.recipe import load_recipe
 
-    loaded = load_recipe(recipe, overrides)
+    _train(load_recipe(recipe, overrides or []), resume)
 
+
+def _train(loaded: Recipe, resume: bool) -> None:
+    from PancreasSegLib.cli.interruption import cancelled_by_ctrl_c
+    from PancreasSegLib.cli.terminal import say
     from PancreasSegLib.cli.training_display import TrainingDisplay
     from PancreasSegLib.training.distributed import is_first_process
     from PancreasSegLib.training.export import export_run
