@@ -47,6 +47,7 @@ def get_command(
         typer.Option(metavar="ZIP", help="The model's zip, fetched by other means.", show_default=False),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Agree to the licence shown, and do not ask.")] = False,
+    trust: Annotated[bool, typer.Option("--trust", help="Run the model's own code, where it has some.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a package of the same name.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -76,7 +77,7 @@ def get_command(
             left = (time.monotonic() - start) * (1 / fraction - 1) if fraction else None
             bar(ProgressEvent("fetch", fraction, left, message))
 
-        imported = get_model(model, file=file, force=force, on_fraction=on_fraction)
+        imported = get_model(model, file=file, force=force, trust=trust, on_fraction=on_fraction)
     tell(imported)
     note(f"If you publish results, cite {model.citation}.")
 

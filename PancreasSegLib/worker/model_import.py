@@ -38,7 +38,8 @@ def import_model(params: Params, report: ProgressCallback, check: Callable[[], N
     public = value_of(params, "public", str, "")
     try:
         if public:
-            found = _fetched(public, report, check, force=value_of(params, "force", bool, False))
+            may = {name: value_of(params, name, bool, False) for name in ("force", "trust")}
+            found = _fetched(public, report, check, **may)
         else:
             report(ProgressEvent("import", 0.0, None, "importing the model"))
             found = imports.import_model(
@@ -54,7 +55,7 @@ def import_model(params: Params, report: ProgressCallback, check: Callable[[], N
     return {"name": package.name, "kind": found.kind, "labels": list(package.labels), "notes": found.notes}
 
 
-def _fetched(name: str, report: ProgressCallback, check: Callable[[], None], *, force: bool) -> Any:
+def _fetched(name: str, report: ProgressCallback, check: Callable[[], None], *, force: bool, trust: bool) -> Any:
     """Fetch a model of the catalogue and import it."""
     from PancreasSegLib.models.catalogue import get_model, public_model
 
@@ -66,4 +67,4 @@ def _fetched(name: str, report: ProgressCallback, check: Callable[[], None], *, 
         left = (time.monotonic() - start) * (1.0 / share - 1.0) if share else None
         report(ProgressEvent("fetch", _FETCHING * share, left, "fetching the model"))
 
-    return get_model(public_model(name), force=force, on_fraction=on_fraction)
+    return get_model(public_model(name), force=force, trust=trust, on_fraction=on_fraction)

@@ -114,15 +114,15 @@ ROWS = [
     Row(
         "PANORAMA: 6 labels, the pancreas of three",
         NnunetModel(
-            ["PDAC", "veins", "arteries", "pancreas", "pancreatic_duct", "common_bile_duct"],
-            {"pancreas": "pancreas", "aorta": "arteries", "gallbladder": "PDAC"},
+            ["tumor", "veins", "arteries", "pancreas", "pancreatic duct", "common bile duct"],
+            {"pancreas": "pancreas", "aorta": "arteries", "gallbladder": "tumor"},
             [2.5, 0.9, 0.9],
             [48, 128, 160],
             THICK,
             reader="SimpleITKIO",
             mirroring=(0, 1, 2),
             checkpoint="checkpoint_best_panorama.pth",
-            trainers=("nnUNetTrainer",),
+            trainers=("nnUNetTrainer_Loss_CE_checkpoints",),
         ),
         (1, 4, 5),
     ),
@@ -398,12 +398,12 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     benchmark = Benchmark(given.peers, given.ct, given.out)
     chosen = [ROWS[int(n)] for n in given.rows.split(",")] if given.rows else ROWS
-    kept = given.out / "rows.json"
-    lines = json.loads(kept.read_text()) if kept.is_file() else {}
+    kept, lines = given.out / "rows.json", {}
     for row in chosen:
-        lines[row.name] = benchmark.line(row)
-        sys.stdout.write(lines[row.name] + "\n")
+        line = benchmark.line(row)
+        sys.stdout.write(line + "\n")
         sys.stdout.flush()
+        lines = (json.loads(kept.read_text()) if kept.is_file() else {}) | {row.name: line}
         kept.write_text(json.dumps(lines))
     text = PAGE.read_text(encoding="utf-8")
     start, end = text.index("| model |"), text.index("\n\n", text.index("| model |"))

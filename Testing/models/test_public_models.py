@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from foreign_models import write_bundle
+from foreign_models import bundle_config, write_bundle
 from nnunet_models import write_nnunet
 
 from PancreasSegLib.cli.app import run
-from PancreasSegLib.errors import ModelPackageError
+from PancreasSegLib.errors import ModelPackageError, UntrustedModelError
 from PancreasSegLib.models import find_package
 from PancreasSegLib.models.catalogue import find_models, get_model, public_model, public_models
 from PancreasSegLib.models.catalogue.public_model import PublicModel
@@ -76,6 +76,7 @@ def test_the_catalogue_says_what_a_user_must_know():
     assert len(set(names)) == len(names) > 4
     for model in public_models():
         assert model.url.startswith("https://") and model.url.endswith(model.file)
+        assert model.by_hand or model.file.endswith(".zip")
         assert model.licence and model.finds and model.citation
         assert len(model.checksum) in (0, 40, 64)
         assert not {"multi_organ", "vista3d"} & {model.name}
@@ -139,6 +140,36 @@ def test_a_file_that_was_fetched_by_other_means(published, models_home, tmp_path
     (tmp_path / "wrong.zip").write_bytes(b"PK")
     with pytest.raises(ModelPackageError, match="size or checksum differs"):
         get_model(model, file=tmp_path / "wrong.zip", force=True)
+
+
+def test_a_model_that_is_fetched_by_hand_says_where(models_home, tmp_path, capsys):
+    assert run(["models", "get", "panorama-baseline", "--yes"]) == 2
+    told = capsys.readouterr().err
+    assert "https://zenodo.org/records/11160381" in told and "--file ZIP" in told
+    trainers = (
+        "nnUNetTrainer__nnUNetPlans__3d_fullres",
+        "nnUNetTrainer_Loss_CE_checkpoints__nnUNetPlans__3d_fullres",
+    )
+    for trainer in trainers:
+        write_nnunet(tmp_path / trainer, trainer=trainer)
+        shutil.copytree(tmp_path / trainer, tmp_path / "packed", dirs_exist_ok=True)
+    packed = shutil.make_archive(str(tmp_path / "weights"), "zip", tmp_path / "packed")
+    assert run(["models", "get", "panorama-baseline", "--yes", "--file", packed]) == 0
+    assert "Loss_CE" in find_package("panorama-baseline").recipe["model"]
+
+
+def test_a_programs_code_runs_only_with_trust(published, models_home, tmp_path):
+    """Its zip stays, so that agreeing later fetches nothing again."""
+    model, packed = published
+    config = bundle_config()
+    config["inferer"]["roi_size"] = "$[24, 16, int(__import__('math').sqrt(256))]"
+    write_bundle(tmp_path / "code", config)
+    shutil.make_archive(str(packed.with_suffix("")), "zip", tmp_path / "code")
+    model = replace(model, bytes=packed.stat().st_size)
+    with pytest.raises(UntrustedModelError):
+        get_model(model)
+    packed.unlink()
+    assert get_model(model, trust=True).package.name == "organs"
 
 
 def test_nothing_is_fetched_without_consent(models_home, capsys):

@@ -118,7 +118,8 @@ def offers() -> list[ModelOffer]:
     """Look for models of other programs on this computer, and read the catalogue; for the other thread."""
     from PancreasSegLib.models.catalogue import find_models, public_models
 
-    return [*map(_found_offer, find_models()), *map(_public_offer, public_models())]
+    public = [model for model in public_models() if not model.by_hand]
+    return [*map(_found_offer, find_models()), *map(_public_offer, public)]
 
 
 def _found_offer(model: FoundModel) -> ModelOffer:

@@ -20,6 +20,7 @@ def get_model(
     *,
     file: Path | None = None,
     force: bool = False,
+    trust: bool = False,
     on_fraction: Callable[[float], None] = lambda fraction: None,
 ) -> Imported:
     """Fetch a public model, whose licence the user has agreed to, and import it under its name in the catalogue.
@@ -32,6 +33,8 @@ def get_model(
         Its zip, where that was fetched by other means.
     force : bool
         Whether a package of the same name is replaced.
+    trust : bool
+        Whether the model's own code may run; without it one that has some is refused, and its zip kept.
     on_fraction : callable
         Takes the part of the download that has arrived; may raise to stop.
 
@@ -40,8 +43,13 @@ def get_model(
     UnreadableFileError
         If it cannot be fetched, or is not what its makers published.
     ModelPackageError
-        If it is another file than the one that was fetched before, or cannot be imported.
+        If it is another file than the one that was fetched before, is fetched by hand, or cannot be imported.
     """
+    if file is None and model.by_hand:
+        raise ModelPackageError(
+            f"{model.name} is fetched by hand, from {model.url}",
+            f"Then: pancreasseg models get {model.name} --file ZIP",
+        )
     if file is None:
         folder = packages_folder() / ".downloads"
         path = fetch(model.download, folder, on_fraction)
@@ -53,7 +61,7 @@ def get_model(
                 f"Fetch it from {model.url}",
             )
     note = _seen_before(model, path)
-    imported = import_model(path, name=model.name, force=force, **model.options)
+    imported = import_model(path, name=model.name, force=force, trust=trust, **model.options)
     if file is None:
         path.unlink(missing_ok=True)
     return Imported(imported.package, imported.kind, [*imported.notes, *note])

@@ -29,7 +29,7 @@ class PublicModel:
     title, finds : str
         What it is, and what it finds.
     url, file : str
-        Where its zip is, and how that is called.
+        Where its zip is, and how that is called; of one that is fetched by hand the page, and nothing.
     bytes : int
         Size of the zip, 0 if that is not known.
     checksum : str
@@ -64,6 +64,11 @@ class PublicModel:
     def download(self) -> PublicFile:
         """Its zip on the net."""
         return PublicFile(self.file, self.url, self.checksum, f"{self.title}, {self.licence}", self.bytes)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the user fetches it from a page and gives the zip."""
+        return not self.file
 
     @property
     def size(self) -> str:
