@@ -33,10 +33,14 @@ class InterpolatedClasses:
     @classmethod
     def of(cls, scores: NDArray[np.float32], values: Sequence[int]) -> InterpolatedClasses:
         """Find out in which cells each class can be the highest."""
-        surest = np.full(scores.shape[1:], -np.inf, dtype=np.float32)
+        shape = scores.shape[1:]
+        spare = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        surest = np.full(shape, -np.inf, dtype=np.float32)
         for channel in scores:
-            np.maximum(surest, _of_cells(channel, np.minimum), out=surest)
-        possible = np.stack([_of_cells(channel, np.maximum) >= surest for channel in scores])
+            np.maximum(surest, _of_cells(channel, np.minimum, spare), out=surest)
+        possible = np.empty(scores.shape, dtype=bool)
+        for channel, where in zip(scores, possible, strict=True):
+            np.greater_equal(_of_cells(channel, np.maximum, spare), surest, out=where)
         return cls(scores, values, possible)
 
     def on(self, matrices: Sequence[Matrix]) -> NDArray[np.uint8]:
@@ -67,13 +71,20 @@ class InterpolatedClasses:
         return found
 
 
-def _of_cells(channel: NDArray[np.float32], extreme: np.ufunc) -> NDArray[np.float32]:
-    """Return the extreme of the eight voxels of each cell, which is named by the first of them."""
+def _of_cells(
+    channel: NDArray[np.float32], extreme: np.ufunc, spare: tuple[NDArray[np.float32], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Return the extreme of the eight voxels of each cell, which is named by the first of them, in a spare array.
+
+    New arrays for each class would cost more than their content.
+    """
     for axis in range(channel.ndim):
-        first, others = [slice(None)] * channel.ndim, [slice(None)] * channel.ndim
-        first[axis], others[axis] = slice(None, -1), slice(1, None)
-        channel = channel.copy()
-        channel[tuple(first)] = extreme(channel[tuple(first)], channel[tuple(others)])
+        target = spare[axis % 2]
+        first, others, last = ([slice(None)] * channel.ndim for _ in range(3))
+        first[axis], others[axis], last[axis] = slice(None, -1), slice(1, None), slice(-1, None)
+        extreme(channel[tuple(first)], channel[tuple(others)], out=target[tuple(first)])
+        target[tuple(last)] = channel[tuple(last)]
+        channel = target
     return channel
 
 

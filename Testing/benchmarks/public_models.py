@@ -199,9 +199,8 @@ ROWS = [
                 }
             ],
             {"overlap": 0.5, "mode": "constant"},
-            label="spleen",
         ),
-        options=("--organ", "spleen"),
+        options=("--organ", "liver"),
     ),
     Row(
         "MONAI wholeBody_ct_segmentation (SegResNet, 105 classes, each scan's own range)",
@@ -226,12 +225,13 @@ ROWS = [
             ],
             {"overlap": 0.25, "mode": "gaussian", "padding_mode": "replicate"},
         ),
+        options=("--organ", "liver"),
     ),
     Row(
         "a MONAI bundle with a sigmoid a label",
         MonaiModel(
             "bundle",
-            {"_target_": "SegResNet", "in_channels": 1, "out_channels": 2, "init_filters": 16},
+            {"_target_": "SegResNet", "in_channels": 1, "out_channels": 1, "init_filters": 16},
             "conv_final.2.conv",
             (2.0, 2.0, 2.0),
             (96, 96, 96),
@@ -248,6 +248,7 @@ ROWS = [
             {"overlap": 0.5, "mode": "gaussian"},
             sigmoid=True,
         ),
+        options=("--organ", "liver"),
     ),
     Row(
         "Auto3DSeg (SegResNetDS, sigmoid of HU)",
@@ -268,6 +269,7 @@ ROWS = [
             [{"a_min": -250, "a_max": 350}],
             {},
         ),
+        options=("--organ", "liver"),
     ),
 ]
 

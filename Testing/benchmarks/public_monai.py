@@ -39,7 +39,7 @@ class MonaiModel:
     inferer : dict
         Fields of ``SlidingWindowInferer``.
     label : str
-        The wanted one, of value 1.
+        The wanted one, of value 1: no pancreas, since ours refuses what cannot be one.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class MonaiModel:
     patch: tuple[int, int, int]
     scaling: list[dict[str, Any]]
     inferer: dict[str, Any]
-    label: str = "pancreas"
+    label: str = "liver"
     sigmoid: bool = False
 
 
@@ -73,6 +73,8 @@ def write_monai_model(model: MonaiModel, ct: Path, pancreas: Path, folder: Path)
         return folder
     classes = int(options["out_channels"])
     names = {"0": "background", "1": model.label, **{str(n): f"structure {n}" for n in range(2, classes)}}
+    if model.sigmoid:
+        names = {"0": model.label}
     metadata = {**METADATA, "network_data_format": {"outputs": {"pred": {"channel_def": names}}}}
     return write_bundle(folder, _config(model), metadata, network.state_dict())
 
