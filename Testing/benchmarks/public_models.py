@@ -94,6 +94,7 @@ ROWS = [
             [112, 112, 128],
             HALVED[:5],
             trainers=("nnUNetTrainer_4000epochs_NoMirroring",),
+            of_ours="localiser",
         ),
         (8,),
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,11 @@ class NnunetModel:
     checkpoint : str
         File name.
     trainers : tuple of str
-        Names of trainings; more than one make a zip.
+        Names of trainings.
+    zipped : bool
+        Whether it is a zip.
+    of_ours : str
+        Which of our stages it gets, ``"segmenter"`` (1.5 mm) or ``"localiser"`` (3 mm).
     """
 
     labels: list[str]
@@ -70,7 +74,8 @@ class NnunetModel:
     folds: tuple[int, ...] = (0,)
     checkpoint: str = "checkpoint_final.pth"
     trainers: tuple[str, ...] = ("nnUNetTrainerNoMirroring",)
-    zipped: bool = field(default=False)
+    zipped: bool = False
+    of_ours: str = "segmenter"
 
     @property
     def configuration(self) -> str:
@@ -151,7 +156,7 @@ def _weights(
 
 
 def _embed(network: Any, model: NnunetModel, fold: int, image: torch.Tensor) -> None:
-    file = default_folder() / f"models/segmenter-{fold % 3}.safetensors"
+    file = default_folder() / f"models/{model.of_ours}-{fold % 3}.safetensors"
     ours = {name: value.float() for name, value in load_file(file).items()}
     if model.reader != "SimpleITKIO":  # its images lead to Right and Anterior, ours to Left and Posterior
         ours = {name: value.flip(3, 4) if value.ndim == 5 else value for name, value in ours.items()}

@@ -13,8 +13,6 @@ import torch
 
 def nnunet(model: str, ct: str, out: str, folds: str, checkpoint: str, mirror: str) -> None:
     """Run nnU-Net's predictor."""
-    library = torch.library.Library("torchvision", "DEF")  # one of another torch may lie beside; it is not used
-    library.define("nms(Tensor boxes, Tensor scores, float limit) -> Tensor")
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     predictor = nnUNetPredictor(
@@ -81,4 +79,7 @@ def auto3dseg(model: str, ct: str, out: str) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(2)
+    library = torch.library.Library("torchvision", "DEF")  # one of another torch may lie beside; it is not used
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor boxes, Tensor scores, float limit) -> Tensor")
     {"nnunet": nnunet, "bundle": bundle, "auto3dseg": auto3dseg}[sys.argv[1]](*sys.argv[2:])
