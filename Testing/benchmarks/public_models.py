@@ -32,6 +32,12 @@ from PancreasSegLib.volume import Box, Geometry  # noqa: E402
 
 PAGE = HERE.with_suffix(".md")
 PEERS = HERE.with_name("public_peers.py")
+TRAINER = """from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+
+class nnUNetTrainer_Loss_CE_checkpoints(nnUNetTrainer):
+    pass
+"""
 MARGIN_MM = 15.0  # of the crop around the pancreas
 
 SAME = {name: name.replace(" ", "_") for name in ORGANS[1:]}
@@ -69,8 +75,9 @@ class Row:
     mirrored : bool
         Whether both mirror.
     whole : bool
-        Whether ours gets the whole CT and looks for the pancreas; the other program then gets the box that ours
-        looked into, as a file.
+        Whether both get the whole CT instead of the crop.
+    found : bool
+        Whether ours then looks for the pancreas; the other program gets the box that ours looked into, as a file.
     """
 
     name: str
@@ -79,14 +86,21 @@ class Row:
     options: tuple[str, ...] = ()
     mirrored: bool = False
     whole: bool = False
+    found: bool = False
 
 
 ORGANS_15 = NnunetModel(FINE, SAME, [1.5, 1.5, 1.5], [128, 128, 128], HALVED)
 ROWS = [
-    Row("TotalSegmentator 291 (1.5 mm, 24 organs), whole CT, our localiser", ORGANS_15, (8,), whole=True),
+    Row(
+        "TotalSegmentator 291 (1.5 mm, 24 organs), whole CT, our localiser",
+        ORGANS_15,
+        (8,),
+        whole=True,
+        found=True,
+    ),
     Row("the same, a crop below its window of 192 mm", ORGANS_15, (8,)),
     Row(
-        "TotalSegmentator 297 (3 mm, 117 structures)",
+        "TotalSegmentator 297 (3 mm, 117 structures), whole CT",
         NnunetModel(
             BODY,
             SAME,
@@ -97,6 +111,7 @@ ROWS = [
             of_ours="localiser",
         ),
         (8,),
+        whole=True,
     ),
     Row(
         "TotalSegmentator 3 (831): a zip with two trainings",
@@ -334,14 +349,14 @@ class Benchmark:
         program = [sys.executable, "-m", "PancreasSegLib", "models", "import", str(model), "--name", name]
         timed([*program, "--force", *row.options], **self.home)
         ours, theirs, report = (self.out / f"{name}-{what}" for what in ("ours.nii.gz", "peer.nii.gz", "r.json"))
-        if row.whole:
+        if row.found:
             run = self.segment(self.ct, ours, "--model", name, "--report", str(report))
             box = seen_box(report, read_volume(self.ct).geometry)
             seen = self.out / f"{name}-box.nii.gz"
             cut(self.ct, box, seen)
             cut(ours, box, ours)
         else:
-            seen = self.crop
+            seen = self.ct if row.whole else self.crop
             run = self.segment(seen, ours, "--model", name, "--roi", "none", "--allow-empty")
         training = next(made.rglob("fold_0")).parent if is_nnunet else model
         peer = self._peer(row, training, seen, theirs)
@@ -353,9 +368,12 @@ class Benchmark:
             more = [",".join(map(str, row.model.folds)), row.model.checkpoint, str(int(row.mirrored))]
         else:
             kind = row.model.kind
+        trainers = self.out / "trainers"
+        trainers.mkdir(exist_ok=True)
+        (trainers / "panorama.py").write_text(TRAINER)
         folders = dict.fromkeys(("nnUNet_results", "nnUNet_raw", "nnUNet_preprocessed"), str(self.out))
         command = [self.peers, str(PEERS), kind, str(model), str(ct), str(mask), *more]
-        return timed(command, nnUNet_compile="f", **folders)
+        return timed(command, nnUNet_compile="f", nnUNet_extTrainer=str(trainers), **folders)
 
     @staticmethod
     def _compared(row: Row, ours: Path, theirs: Path, *used: tuple[float, float, float]) -> str:
