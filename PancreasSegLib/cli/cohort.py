@@ -9,6 +9,7 @@ import typer
 
 from PancreasSegLib.cli.shared_options import share_options
 from PancreasSegLib.cli.terminal import note, say, show
+from PancreasSegLib.errors import CohortError
 
 if TYPE_CHECKING:
     from PancreasSegLib.cohort.cluster import ClusterSettings
@@ -293,6 +294,49 @@ class _RunBar:
         )
         share = progress.done / max(1, progress.total)
         self._bar(ProgressEvent("run", share, progress.seconds_left, text))
+
+
+@app.command("review")
+def review_command(
+    folder: Folder,
+    model: Annotated[
+        str,
+        typer.Option(metavar="KEY", show_default=False, help="Whose masks; those that were made last without it."),
+    ] = "",
+    answers: Annotated[
+        Path | None,
+        typer.Option("--answers", metavar="CSV", show_default=False, help="Write every reader's answers here."),
+    ] = None,
+    key: Key = None,
+) -> None:
+    """List the scans that a reader should look at, with the answers so far; the panel in 3D Slicer takes them.
+
+    First come those with more reasons (expected Dice below 0.8, outlying measurements), then the less sure, last
+    those without a mask. Answers and corrected masks lie in COHORT/reviews, each by itself; corrections become
+    training cases in COHORT/training.
+    """
+    from rich.table import Table
+
+    from PancreasSegLib.cohort.folder import Cohort
+    from PancreasSegLib.cohort.review import doubts_of, read_answers, write_answers
+
+    cohort = Cohort.open(folder, key)
+    if not model and not cohort.models():
+        raise CohortError("The cohort has no results yet.", f"Make them: pancreasseg cohort run {folder}.")
+    doubts = doubts_of(cohort, cohort.results(model or cohort.models()[-1]).name)
+    table = Table("scan", "answer", "reader", "why", box=None, header_style="bold")
+    for doubt in doubts:
+        last = doubt.answers[-1] if doubt.answers else None
+        said = (last.answer, last.reader) if last else ("", "")
+        table.add_row(doubt.scan, *said, "; ".join(doubt.reasons))
+    show(table)
+    say(f"{sum(not doubt.answers for doubt in doubts)} of {len(doubts)} scans to look at")
+    if answers:
+        found = read_answers(cohort)
+        write_answers(answers, found)
+        say(f"{answers} written: {len(found)} answers")
+    if cohort.training_folder.is_dir():
+        say(f"Next: pancreasseg train --finetune default {cohort.training_folder}")
 
 
 share_options(app, "cohort", "`pancreasseg cohort`")

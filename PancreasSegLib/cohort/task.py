@@ -28,7 +28,12 @@ Row = dict[str, Any]
 
 DONE, NONE_FOUND, FAILED, SET_ASIDE = "done", "no pancreas", "failed", "set aside"
 ROW_FILE, MASK_FILE, PICTURE_FILE = "row.json", "mask.nii.gz", "picture.jpg"
-PROBABILITY_FILE, SEG_FILE, SR_FILE = "probability.nii.gz", "mask.dcm", "measurements.dcm"
+PARTS_FILE, PROBABILITY_FILE, SEG_FILE, SR_FILE = (
+    "parts.nii.gz",
+    "probability.nii.gz",
+    "mask.dcm",
+    "measurements.dcm",
+)
 _MOST_TRIES = 2
 _loaded: dict[tuple[str, str, int], Segmenter] = {}
 _loading = threading.Lock()
@@ -204,7 +209,7 @@ def _segmented(location: Row, settings: TaskSettings, folder: Path) -> Row:
         around.pop(organ, None)
         measured = measure_organ(inside, volume, around)
         write_strip(folder / PICTURE_FILE, volume, measured.parts, colours=PART_COLOURS)
-        write_mask(folder / "parts.nii.gz", measured.parts, volume.geometry, labels=PARTS, source=volume)
+        write_mask(folder / PARTS_FILE, measured.parts, volume.geometry, labels=PARTS, source=volume)
         if settings.dicom and volume.source.get("format") == "dicom":
             try:
                 _write_dicom(folder, result, measured, volume, organ)

@@ -1,7 +1,7 @@
 """A cohort of small scans of several kinds, some of them bad: run whole, faster, and with what can be killed.
 
     python Testing/benchmarks/cohort.py make FOLDER --scans 1000
-    python Testing/benchmarks/cohort.py run FOLDER NAME --workers 2 [--kills 20 --restarts 1] [--scheduler ADDRESS]
+    python Testing/benchmarks/cohort.py run FOLDER NAME --workers 2 [--kills 20 --restarts 1] [--by-hand] [--s3]
     python Testing/benchmarks/cohort.py compare FOLDER NAME OTHER
 
 The model marks what is bright: what is measured is the way of a scan through the cohort, not a network.
@@ -10,11 +10,15 @@ The model marks what is bright: what is measured is the way of a scan through th
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,39 +87,107 @@ def _bad(place: Path, name: str, kind: str, seed: int) -> None:
         path.write_bytes({"truncated": whole[: len(whole) // 3], "empty": b"", "text": b"no image" * 90}[kind])
 
 
-def run(folder: Path, name: str, workers: int, kills: int, restarts: int, scheduler: str) -> None:
+def run(folder: Path, name: str, workers: int, kills: int, restarts: int, by_hand: bool, s3: bool) -> None:
     """Index and run; kill workers at random moments, and now and then everything; say what it took."""
     cohort = folder / name
     program = [sys.executable, "-m", "PancreasSegLib", "cohort"]
     key = ["--key", str(folder / "key")]
-    start = time.monotonic()
-    subprocess.run([*program, "index", str(folder / "scans"), str(cohort), *key, "-q"], check=True)
-    say(f"indexed in {time.monotonic() - start:.1f} s")
-    where = ["--scheduler", scheduler] if scheduler else ["--workers", str(workers)]
-    command = [*program, "run", str(cohort), "--model", str(folder / "bright"), *where, *key]
-    start, killed, chance = time.monotonic(), 0, random.Random(0)
-    for turn in range(restarts + 1):
-        process = subprocess.Popen(command)
-        while process.poll() is None:
-            time.sleep(chance.uniform(2, 6))
-            workers_now = _workers(process.pid)
-            if killed < kills * (turn + 1) // (restarts + 1) and workers_now:
-                chance.choice(workers_now).send_signal(signal.SIGKILL)
-                killed += 1
-            elif kills and turn < restarts and process.poll() is None and killed:
-                everything = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-                for one in everything[::-1]:
-                    one.send_signal(signal.SIGKILL)
-                say(f"{killed} workers killed, then the whole run")
-                break
-        process.wait()
+    with _in_bucket(folder / "scans") if s3 else contextlib.nullcontext(str(folder / "scans")) as source:
+        start = time.monotonic()
+        subprocess.run([*program, "index", source, str(cohort), *key, "-q"], check=True)
+        say(f"indexed in {time.monotonic() - start:.1f} s")
+        start, chance, killed = time.monotonic(), random.Random(0), 0
+        for turn in range(restarts + 1):
+            with _started_by_hand(workers) if by_hand else contextlib.nullcontext(None) as started:
+                where = ["--scheduler", started[0]] if started else ["--workers", str(workers)]
+                process = subprocess.Popen(
+                    [*program, "run", str(cohort), "--model", str(folder / "bright"), *where, *key]
+                )
+                due = kills * (turn + 1) // (restarts + 1)
+                parents = started[1][1:] if started else [process]
+                while process.poll() is None and (killed < due or turn < restarts):
+                    time.sleep(chance.uniform(1, 4))
+                    if killed < due:
+                        killed += _end_one(parents, chance)
+                    elif _tenths_done(cohort) > turn:
+                        _end_all(started[1][:1] if started else [process])
+                        say(f"{killed} workers killed, then {'the scheduler' if started else 'the whole run'}")
+                        break
+                say(f"the command ended with {process.wait(120)}")
     say(f"run in {time.monotonic() - start:.1f} s, {killed} workers killed")
     summarise(cohort)
 
 
-def _workers(pid: int) -> list[psutil.Process]:
-    found = psutil.Process(pid).children(recursive=True) if psutil.pid_exists(pid) else []
-    return [one for one in found if one.is_running() and "spawn_main" in " ".join(one.cmdline())]
+def _tenths_done(cohort: Path) -> int:
+    """Return how many tenths of the chosen scans are done."""
+    chosen = sum(row["chosen"] for row in read_table(cohort / "index.parquet"))
+    return 10 * sum(1 for _ in cohort.glob("results/*/scans/*/*/row.json")) // chosen
+
+
+def _end_one(parents: Sequence[subprocess.Popen[bytes]], chance: random.Random) -> int:
+    """Kill a worker's process; return how many were killed."""
+    found = [
+        child
+        for parent in parents
+        for child in psutil.Process(parent.pid).children(recursive=True)
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
+    if found:
+        chance.choice(found).send_signal(signal.SIGKILL)
+    return bool(found)
+
+
+def _end_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Kill processes with all that they started."""
+    for process in processes:
+        whole = psutil.Process(process.pid)
+        for one in [*whole.children(recursive=True), whole][::-1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.send_signal(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _started_by_hand(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Give the address of a scheduler, and its process before those of its workers."""
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    host, port = address[6:].split(":")
+    command = [*dask, "scheduler", "--host", host, "--port", port, "--no-dashboard"]
+    processes = [subprocess.Popen(command, **quiet)]
+    time.sleep(3)
+    command = [*dask, "worker", address, "--nthreads", "1", "--no-dashboard"]
+    processes += [subprocess.Popen(command, **quiet) for _ in range(workers)]
+    try:
+        yield address, processes
+    finally:
+        _end_all([process for process in processes if process.poll() is None])
+
+
+@contextlib.contextmanager
+def _in_bucket(scans: Path) -> Iterator[str]:
+    """Give the URL of a bucket on this machine that holds the scans."""
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=_free_port(), verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    said = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": f"http://{host}:{port}"}
+    os.environ.update(said)
+    files = s3fs.S3FileSystem(endpoint_url=said["AWS_ENDPOINT_URL"], key="a", secret="b")
+    files.mkdir("archive")
+    files.put(f"{scans}/", "archive/scans/", recursive=True)
+    try:
+        yield "s3://archive/scans"
+    finally:
+        server.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def summarise(cohort: Path) -> None:
@@ -148,13 +220,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--restarts", type=int, default=0)
-    parser.add_argument("--scheduler", default="")
+    parser.add_argument("--by-hand", action="store_true", help="dask scheduler and dask worker")
+    parser.add_argument("--s3", action="store_true", help="the scans lie in a bucket")
     given = parser.parse_args()
     folder = given.folder.resolve()
     if given.what == "make":
         make(folder, given.scans)
     elif given.what == "run":
-        run(folder, given.names[0], given.workers, given.kills, given.restarts, given.scheduler)
+        run(folder, given.names[0], given.workers, given.kills, given.restarts, given.by_hand, given.s3)
     else:
         compare(folder, *given.names)
 

@@ -68,7 +68,7 @@ class Bench:
         from host import start_host
 
         self.host = start_host()
-        from PancreasSegPanel.setup.self_test import add_volume
+        from PancreasSegPanel.scene.volume_node import add_volume
 
         ct = add_volume(self.host.scene, volume, "CT")
         self.host.module(PROJECT / "PancreasSeg" / "PancreasSeg.py")

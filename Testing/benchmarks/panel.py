@@ -52,7 +52,7 @@ class Bench:
 
     def open(self, volume: Any, name: str) -> None:
         sys.path.append(str(MODULE.parent))
-        from PancreasSegPanel.setup.self_test import add_volume
+        from PancreasSegPanel.scene.volume_node import add_volume
 
         self.node = add_volume(self.host.scene, volume, name)
         self.host.module(MODULE)

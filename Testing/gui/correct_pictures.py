@@ -44,7 +44,7 @@ class Photographer:
         from slices import Slices
 
         from PancreasSegLib.phantom import PHANTOM_LABELS, make_phantom
-        from PancreasSegPanel.setup.self_test import add_volume
+        from PancreasSegPanel.scene.volume_node import add_volume
 
         phantom = make_phantom(seed=SEED)
         self.grid = phantom.ct.geometry

@@ -139,7 +139,7 @@ def axial():
 def add_ct(host):
     """Add a CT to the scene."""
 
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     return lambda geometry, name="CT": add_volume(host.scene, body(geometry), name)
 

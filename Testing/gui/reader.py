@@ -62,7 +62,7 @@ class Reader(PanelUser):
 
     def start(self, geometry: Geometry = GRID, *, transform: Any = None, segment: bool = True) -> None:
         """Load the CT, open the module, and let the model find half of the organ."""
-        from PancreasSegPanel.setup.self_test import add_volume
+        from PancreasSegPanel.scene.volume_node import add_volume
 
         ct = add_volume(self.host.scene, abdomen(geometry), "CT")
         if transform is not None:

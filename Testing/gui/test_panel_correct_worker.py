@@ -77,7 +77,7 @@ def test_a_result_of_the_model_is_corrected_in_one_flow(person, host):
     from bright_model import make_abdomen
     from slices import Slices
 
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     reader = WorkerReader(host)
     ct, _ = make_abdomen()

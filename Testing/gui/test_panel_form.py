@@ -33,7 +33,7 @@ def test_the_first_look_without_a_ct(user):
 
 
 def test_a_ct_is_described_and_what_is_none_is_refused_at_once(user, add_ct, axial, host):
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     ct = add_ct(axial)
     mr = add_volume(host.scene, Volume(np.arange(46080).reshape(32, 36, 40).astype(np.int16) % 900, axial), "MR")

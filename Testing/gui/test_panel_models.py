@@ -91,7 +91,7 @@ def test_from_totalsegmentators_folder_to_a_corrected_mask(importer, home, host)
     from test_panel_correct_worker import WorkerReader
 
     from PancreasSegLib.phantom import make_phantom
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     write_bright_nnunet(home / ".totalsegmentator/nnunet/results")
     phantom = make_phantom(seed=0, spacing_mm=(2.5, 2.5, 4.0))

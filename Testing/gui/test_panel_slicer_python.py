@@ -70,7 +70,7 @@ def test_one_wheel_installed_by_a_click_is_all_that_segmenting_correcting_and_sa
 ):
     from bright_model import make_abdomen
 
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
     from PancreasSegPanel.setup.self_test_brush import check_brush
 
     host.close_scene()

@@ -178,7 +178,7 @@ def test_from_the_click_to_a_new_model_in_the_list(host, tmp_path, monkeypatch):
 
     from PancreasSegLib.cli.app import run
     from PancreasSegLib.phantom import make_phantom
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     monkeypatch.setenv("PANCREASSEG_MODELS", str(tmp_path / "models"))
     add_volume(host.scene, make_phantom(seed=0, spacing_mm=(2.5, 2.5, 4.0)).ct, "Phantom")

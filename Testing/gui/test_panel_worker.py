@@ -28,7 +28,7 @@ GRIDS = {
 def open_with(person: PanelUser, axes: str = "axial") -> tuple[object, np.ndarray, Geometry]:
     from bright_model import make_abdomen
 
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     geometry = Geometry((90, 70, 40), (4.0, 4.0, 5.0), (-180.0, -140.0, 900.0), tuple(GRIDS[axes].ravel()))
     ct, truth = make_abdomen(geometry=geometry)
@@ -136,7 +136,7 @@ def test_the_scene_closed_half_way(person):
 def test_what_is_no_pancreas_gets_the_workers_sentence(person):
     from bright_model import make_abdomen
 
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     ct, _ = make_abdomen(pancreas=False)
     add_volume(person.host.scene, ct, "leer")

@@ -97,7 +97,7 @@ def axial() -> Geometry:
 @pytest.fixture
 def add_ct(scene):
     """Add a CT on a grid to the scene."""
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     def add(geometry: Geometry, name: str = "CT"):
         return add_volume(scene, body(geometry), name)

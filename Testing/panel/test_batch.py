@@ -83,7 +83,7 @@ def test_stopping_gives_up_the_running_one_and_keeps_the_rest():
 
 def test_loaded_cts_are_those_that_look_like_one(scene, logic, client, add_ct, axial):
     from PancreasSegLib.volume import Volume
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     first, second = add_ct(axial, "first"), add_ct(axial, "second")
     add_volume(scene, Volume(np.full(axial.shape_zyx, 7, np.int16), axial), "flat")

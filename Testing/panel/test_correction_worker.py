@@ -33,7 +33,7 @@ def correct(scene, tmp_path):
     from PancreasSegPanel.scene.oriented_image import oriented_image
     from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP
     from PancreasSegPanel.scene.patient_axes import ras_from_geometry
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     hu = np.random.default_rng(0).normal(-80, 8, GRID.shape_zyx).astype(np.int16)
     hu[BLOCK.slices_zyx] = np.random.default_rng(1).normal(90, 8, BLOCK.size_ijk[::-1])

@@ -87,7 +87,7 @@ def test_an_empty_volume_is_refused(scene):
 def test_a_ct_is_told_from_an_mr_and_a_thin_slab(scene, add_ct, axial):
     from PancreasSegLib.volume import Box, Geometry, Volume
     from PancreasSegPanel.scene.ct_node import check_node, voxels_of
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     ct = add_ct(axial)
     assert check_node(ct).usable
@@ -105,7 +105,7 @@ def test_a_ct_is_told_from_an_mr_and_a_thin_slab(scene, add_ct, axial):
 def test_hu_plus_1024_is_said_with_what_can_be_done_in_the_application(scene, add_ct, axial):
     from PancreasSegLib.volume import Volume
     from PancreasSegPanel.scene.ct_node import check_node, voxels_of
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     shifted = Volume(voxels_of(add_ct(axial)) + 1024, axial)
     said = check_node(add_volume(scene, shifted, "CT"))

@@ -67,7 +67,7 @@ def test_an_error_while_writing_leaves_no_half_result(logic, client, add_ct, axi
 
 def test_what_is_no_ct_starts_nothing(logic, client, scene):
     from PancreasSegLib.volume import Volume
-    from PancreasSegPanel.setup.self_test import add_volume
+    from PancreasSegPanel.scene.volume_node import add_volume
 
     mr = Volume(
         np.random.default_rng(0).integers(0, 900, (32, 36, 40)).astype(np.int16), Geometry((40, 36, 32), (3, 3, 4))

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from PancreasSegLib.errors import PancreasSegError
 from PancreasSegPanel.correction.probability import FoundProbabilities
 from PancreasSegPanel.correction.session import CorrectionSession
+from PancreasSegPanel.scene.ct_node import geometry_of
 from PancreasSegPanel.scene.pancreas_segment import find_own_segment
 from PancreasSegPanel.scene.segment_writing import check_output
 from PancreasSegPanel.translation import translator
 
 if TYPE_CHECKING:
+    from PancreasSegLib.volume import Volume
     from PancreasSegPanel.work.segmentation_run import Run
     from PancreasSegPanel.work.worker_jobs import WorkerJobs
 
@@ -82,6 +84,10 @@ class OpenCorrections:
                 self._probabilities.forget(node.GetID(), segment_id)
         for session in self._sessions_of(node.GetID(), list(run.segment_ids.values())):
             session.restart(_("The segment was made anew, so the marks on it have ended."))
+
+    def take_probability(self, node: Any, segment_id: str, ct: Any, probability: Volume) -> None:
+        """Keep a probability that was found elsewhere, on the same CT."""
+        self._probabilities.put(node, segment_id, ct, geometry_of(ct), probability)
 
     def undo_on(self, node_id: str, segment_ids: list[str]) -> bool:
         """Take back the last correction of one of these segments; False if they were not corrected."""

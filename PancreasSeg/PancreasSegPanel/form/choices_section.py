@@ -104,6 +104,11 @@ class ChoicesSection:
             return ""
         return _("The model {name} cannot be used: {reason}").format(name=model.name, reason=model.details)
 
+    def choose_ct(self, node: Any) -> None:
+        """Choose a CT."""
+        if self._parameters is not None:
+            self._parameters.inputVolume = node
+
     def choose_output(self, node: Any | None) -> None:
         """Choose a segmentation."""
         if self._parameters is not None:

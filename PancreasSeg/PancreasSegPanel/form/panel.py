@@ -18,6 +18,7 @@ from PancreasSegPanel.form.install_section import InstallSection
 from PancreasSegPanel.form.models_section import ModelsSection
 from PancreasSegPanel.form.poller import Poller
 from PancreasSegPanel.form.results_section import ResultsSection
+from PancreasSegPanel.form.review_section import ReviewSection
 from PancreasSegPanel.form.training_case_section import TrainingCaseSection
 from PancreasSegPanel.logic import PanelLogic
 from PancreasSegPanel.messages import result_text, stage_text
@@ -94,6 +95,7 @@ class Panel:
             lambda: (self.correct.choice.segmentation, self.correct.choice.segment_id),
             self.say,
         )
+        self.review = ReviewSection(ui, logic, dialogs, self._scan_opened)
         self._show_progress(None)
         logic.on_result = self.results.refresh  # also of runs that a script has started
         self._choices_seen: tuple[Any, ...] | None = None
@@ -134,6 +136,7 @@ class Panel:
         self.results.refresh()
         self.correct.refresh()
         self.training_case.refresh()
+        self.review.refresh()
         self.update()
 
     def scene_closing(self) -> None:
@@ -141,6 +144,7 @@ class Panel:
         self.correct.scene_closing()
         self.forecast.stop()
         self.batch.cancel()
+        self.review.scene_closing()
         self.logic.scene_closing()
         self._proposal = None
         self.choices.bind(None)
@@ -153,6 +157,7 @@ class Panel:
             self.results.refresh()
             self.correct.refresh()
             self.training_case.refresh()
+            self.review.refresh()
 
     def close(self) -> None:
         """The module is unloaded or reloaded: the worker ends, no timer is left."""
@@ -296,6 +301,12 @@ class Panel:
     def _job_to_forecast(self) -> Job | None:
         usable = self._entered and not self.install.obstacle and not self.choices.problem() and not self.busy
         return self.choices.job() if usable else None
+
+    def _scan_opened(self, ct: Any, segmentation: Any) -> None:
+        self.choices.choose_ct(ct)
+        self.choices.choose_output(segmentation)
+        self.correct.offer(segmentation)
+        self.refresh()
 
     def _batch_settings(self) -> tuple[str, str, bool]:
         job = self.choices.job()

@@ -6,34 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
-import vtk
-from vtk.util.numpy_support import numpy_to_vtk
 
-from PancreasSegLib.volume import Volume
 from PancreasSegPanel.scene.oriented_image import oriented_image, values_on
 from PancreasSegPanel.scene.pancreas_segment import BINARY_LABELMAP, find_own_segment
 from PancreasSegPanel.scene.patient_axes import ras_from_geometry
-from PancreasSegPanel.scene.vtk_matrices import to_vtk
+from PancreasSegPanel.scene.volume_node import add_volume
 
 if TYPE_CHECKING:
     from PancreasSegLib.phantom.phantom import Phantom
 
 LEAST_DICE = 0.2
 """A phantom is no patient: the model finds its pancreas, but need not outline it well."""
-
-
-def add_volume(scene: Any, volume: Volume, name: str) -> Any:
-    """Add a CT of the library to the scene."""
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    image = vtk.vtkImageData()
-    image.SetDimensions(*volume.geometry.size_ijk)
-    scalars = numpy_to_vtk(np.ascontiguousarray(volume.voxels, np.int16).ravel(), True, vtk.VTK_SHORT)
-    scalars.SetName("HU")
-    image.GetPointData().SetScalars(scalars)
-    node.SetIJKToRASMatrix(to_vtk(ras_from_geometry(volume.geometry)))
-    node.SetAndObserveImageData(image)
-    node.CreateDefaultDisplayNodes()
-    return node
 
 
 def segment_phantom(logic: Any) -> tuple[Any, Any, Phantom]:
