@@ -20,6 +20,8 @@ _CONFIG = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
+    # A worker's profile of itself, kept for an hour, grows by a quarter of a megabyte a second.
+    "distributed.worker.profile.enabled": False,
     "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
 }
 

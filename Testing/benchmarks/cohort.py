@@ -1,7 +1,8 @@
 """A cohort of small scans of several kinds, some of them bad: run whole, faster, and with what can be killed.
 
     python Testing/benchmarks/cohort.py make FOLDER --scans 1000
-    python Testing/benchmarks/cohort.py run FOLDER NAME --workers 2 [--kills 20 --restarts 1] [--by-hand] [--s3]
+    python Testing/benchmarks/cohort.py run FOLDER NAME --workers 2 [--kills 20 --every 20 --restarts 1]
+        [--by-hand] [--s3]
     python Testing/benchmarks/cohort.py compare FOLDER NAME OTHER
 
 The model marks what is bright: what is measured is the way of a scan through the cohort, not a network.
@@ -87,7 +88,9 @@ def _bad(place: Path, name: str, kind: str, seed: int) -> None:
         path.write_bytes({"truncated": whole[: len(whole) // 3], "empty": b"", "text": b"no image" * 90}[kind])
 
 
-def run(folder: Path, name: str, workers: int, kills: int, restarts: int, by_hand: bool, s3: bool) -> None:
+def run(
+    folder: Path, name: str, workers: int, kills: int, restarts: int, every: float, by_hand: bool, s3: bool
+) -> None:
     """Index and run; kill workers at random moments, and now and then everything; say what it took."""
     cohort = folder / name
     program = [sys.executable, "-m", "PancreasSegLib", "cohort"]
@@ -106,7 +109,7 @@ def run(folder: Path, name: str, workers: int, kills: int, restarts: int, by_han
                 due = kills * (turn + 1) // (restarts + 1)
                 parents = started[1][1:] if started else [process]
                 while process.poll() is None and (killed < due or turn < restarts):
-                    time.sleep(chance.uniform(1, 4))
+                    time.sleep(chance.uniform(0.5, 1.5) * every)
                     if killed < due:
                         killed += _end_one(parents, chance)
                     elif _tenths_done(cohort) > turn:
@@ -220,6 +223,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--restarts", type=int, default=0)
+    parser.add_argument("--every", type=float, default=20.0, help="seconds between kills, on average")
     parser.add_argument("--by-hand", action="store_true", help="dask scheduler and dask worker")
     parser.add_argument("--s3", action="store_true", help="the scans lie in a bucket")
     given = parser.parse_args()
@@ -227,7 +231,16 @@ def main() -> None:
     if given.what == "make":
         make(folder, given.scans)
     elif given.what == "run":
-        run(folder, given.names[0], given.workers, given.kills, given.restarts, given.by_hand, given.s3)
+        run(
+            folder,
+            given.names[0],
+            given.workers,
+            given.kills,
+            given.restarts,
+            given.every,
+            given.by_hand,
+            given.s3,
+        )
     else:
         compare(folder, *given.names)
 

@@ -119,6 +119,11 @@ def test_dicom_comes_back_as_segmentation_and_report(cohort_of, client, tmp_path
     assert report.CurrentRequestedProcedureEvidenceSequence[0].StudyInstanceUID == region.StudyInstanceUID
 
 
+def test_a_worker_keeps_no_profile_of_itself(client):
+    (callbacks,) = client.run(lambda dask_worker: sorted(dask_worker.periodic_callbacks)).values()
+    assert "heartbeat" in callbacks and "profile" not in callbacks
+
+
 def test_the_script_of_a_slurm_job():
     script = slurm_cluster(ClusterSettings(memory_mb=3000, slurm={"queue": "normal", "threads": "2"})).job_script()
     assert "#SBATCH -p normal" in script
