@@ -13,11 +13,12 @@ from foreign_models import METADATA, bundle_config, write_bundle
 from numpy.typing import NDArray
 from public_heads import fit_last_layer, targets
 
-from PancreasSegLib.io import read_labels, read_volume
+from PancreasSegLib.io import read_volume
 from PancreasSegLib.models.axes import NetworkAxes
 from PancreasSegLib.volume import Volume, geometry_with_spacing, resample
 
 _SMALLEST = 16
+_WANTED_HU = (80.0, 130.0)  # of portal-venous organs
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class MonaiModel:
     sigmoid: bool = False
 
 
-def write_monai_model(model: MonaiModel, ct: Path, pancreas: Path, folder: Path) -> Path:
+def write_monai_model(model: MonaiModel, ct: Path, folder: Path) -> Path:
     """Write the folder and return it."""
     from monai.networks import nets
 
@@ -62,7 +63,7 @@ def write_monai_model(model: MonaiModel, ct: Path, pancreas: Path, folder: Path)
     torch.manual_seed(0)
     network = getattr(nets, model.network["_target_"])(**options)
     hu = _seen(model, read_volume(ct))
-    target = targets(hu, _seen(model, read_labels(pancreas)) >= 0.5)
+    target = targets(hu, (hu >= _WANTED_HU[0]) & (hu < _WANTED_HU[1]))
     image = torch.from_numpy(_fed(model, hu))[None, None]
     fit_last_layer(network, network.get_submodule(model.last), image, target, model.sigmoid)
     if model.kind == "auto3dseg":
