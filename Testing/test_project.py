@@ -17,6 +17,7 @@ TOP_LEVEL = {
     "CITATION.cff",
     "CMakeLists.txt",
     "README.md",
+    "mkdocs.yml",
     "pyproject.toml",
     "LICENSE",
     "PancreasSeg",

@@ -222,6 +222,43 @@ def run_command(
     say(f"{Path(settings.results) / 'table.parquet'} and table.csv written")
 
 
+@app.command("report")
+def report_command(
+    folder: Folder,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY", show_default=False, help="Whose results; those that were made last without it."
+        ),
+    ] = "",
+    covariates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            show_default=False,
+            help="Columns scan, study or patient (ids of the index), and others.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="HTML", show_default=False, help="COHORT/report.html without it."),
+    ] = None,
+    key: Key = None,
+) -> None:
+    """Write one page about the results: flow, distributions, groups, outliers, the least sure, methods."""
+    from PancreasSegLib.cohort.folder import Cohort
+    from PancreasSegLib.cohort.summary import summarise_results
+    from PancreasSegLib.io import atomic_path
+    from PancreasSegLib.report.cohort_page import cohort_page
+
+    cohort = Cohort.open(folder, key)
+    summary = summarise_results(cohort, model, covariates)
+    place = output or cohort.path / "report.html"
+    with atomic_path(place) as temporary:
+        temporary.write_text(cohort_page(summary), encoding="utf-8")
+    say(f"{len(summary.rows)} scans measured, {len(summary.outliers)} outlying values; {place} written")
+
+
 def _cluster_settings(
     cohort: Cohort, workers: int, threads: int, memory_gb: float, scheduler: str, slurm: list[str] | None
 ) -> ClusterSettings:

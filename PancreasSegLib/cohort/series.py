@@ -124,14 +124,15 @@ def rows_of(unit: Unit, cohort: Cohort) -> list[SeriesRow]:
 
 
 def _unreadable(unit: Unit, cohort: Cohort, sentence: str) -> SeriesRow:
-    for url in unit.urls:
-        sentence = sentence.replace(url, "the file")
+    for name in (*unit.urls, unit.name):
+        if name:
+            sentence = sentence.replace(repr(name), "the file").replace(name, "the file")
     return SeriesRow(
         scan=cohort.identify("image", unit.name),
         study=_study_id(unit, cohort, unit.name),
         patient=cohort.identify("patient", unit.patient or unit.name),
         kind=unit.kind,
-        problem=sentence.replace(unit.name, "the file") if unit.name else sentence,
+        problem=sentence,
         urls=list(unit.urls[:1]),
     )
 

@@ -28,7 +28,7 @@ def refusal(
     ct : Geometry
         That grid.
     settings : CascadeSettings
-        Least volume, low confidence.
+        Least volume and confidence.
     sought : bool
         Whether the user said where it is.
     """
@@ -38,8 +38,8 @@ def refusal(
     at_end = box.lower_ijk[2] == 0 or box.upper_ijk[2] == ct.size_ijk[2]
     if at_end and box.size_ijk[2] * ct.spacing_mm[2] <= _SLIVER_MM and volume_ml < settings.usual_ml[0]:
         return f"Only a sliver that looks like {organ} lies in the outermost slices, so the organ is not in view."
-    small = volume_ml < settings.usual_ml[0] or (at_end and volume_ml < settings.doubtful_ml)
-    if small and confidence < settings.low_confidence and not sought:
+    small = volume_ml < settings.usual_ml[0] or (at_end and volume_ml < settings.cut_ml)
+    if small and confidence < settings.least_confidence and not sought:
         return (
             f"Only {volume_ml:.0f} mL that look like {organ} were found, and they are unsure "
             f"(expected overlap {confidence:.2f}), so they are not taken for one."

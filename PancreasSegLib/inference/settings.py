@@ -36,9 +36,13 @@ class CascadeSettings:
         of 26 mL (Saisho et al., Clinical Anatomy 2007, doi:10.1002/ca.20543), less when it is shrunk or partly
         resected.
     low_confidence : float
-        Expected Dice below which a warning is given; and below which a small find is refused, as it is drawn where
-        no pancreas is in view: one below the usual volume, or one below `doubtful_ml` at the scan's first or last
-        slice. A region given by the user is evidence enough against that.
+        Expected Dice below which a warning is given.
+    least_confidence : float
+        Expected Dice below which a small find is refused: one below the usual volume, or one below `cut_ml` at the
+        scan's first or last slice. What is drawn where no pancreas is in view reaches 0.51 at most
+        (``Testing/benchmarks/other_phases.md``). A region given by the user is evidence enough against that.
+    cut_ml : float
+        An organ that the scan's end cuts off is small below this volume.
     single_pass : bool
         Whether a package without a localiser segments the whole region at once, as the programs that imported
         models come from do, instead of looking for the organ first.
@@ -73,5 +77,7 @@ class CascadeSettings:
     smallest_ml: float = 2.0
     usual_ml: tuple[float, float] = (15.0, 250.0)
     low_confidence: float = 0.6
+    least_confidence: float = 0.53
+    cut_ml: float = 40.0
     least_organs: int = 2
     least_extent_mm: float = 30.0

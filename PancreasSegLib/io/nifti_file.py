@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +26,7 @@ try:
 except ImportError:  # 3D Slicer does not ship it: half as fast
     _open_gzip: Any = gzip.open
 else:
-    _open_gzip = igzip.open
+    _open_gzip = igzip.open  # for voxels only: of a file that ends early it gives not even the header
     _DAMAGED += (isal_zlib.IsalError,)
 
 PAIR = (".hdr", ".img")
@@ -99,7 +99,7 @@ def read_voxels(path: Path, header: NiftiHeader) -> NDArray:
     kept = np.dtype(np.float32) if scaled or stored.kind == "f" else stored.newbyteorder("=")
     voxels = np.empty((z, y, x), dtype=kept)
     path = _voxel_file(path, header)
-    with _unpacking(path), _opened(path) as stream, np.errstate(over="ignore", invalid="ignore"):
+    with _unpacking(path), _opened(path, _open_gzip) as stream, np.errstate(over="ignore", invalid="ignore"):
         stream.seek(header.offset)
         for plane in voxels:
             raw = stream.read(plane.size * stored.itemsize)
@@ -184,9 +184,9 @@ def _is_gzip(path: Path) -> bool:
         return stream.read(2) == b"\x1f\x8b"
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path, open_gzip: Callable[..., Any] = gzip.open) -> IO[bytes]:
     """Open for reading, through gzip where the content is compressed, whatever the name says."""
-    return _open_gzip(path, "rb") if _is_gzip(path) else path.open("rb")
+    return open_gzip(path, "rb") if _is_gzip(path) else path.open("rb")
 
 
 def _truncated(path: Path, how: str = "it ends before its last voxel") -> UnreadableFileError:

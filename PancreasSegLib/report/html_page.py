@@ -26,7 +26,8 @@ p, ul, dl { max-width: 46rem; } .by { color: var(--faint); margin: 0 0 1rem; }
 caption { text-align: left; color: var(--faint); padding: 0 0 .3rem; max-width: 46rem; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 thead th { background: var(--head); vertical-align: bottom; }
-th:first-child, td.text, th.text { text-align: left; } th[scope=row] { font-weight: 500; text-align: left; }
+th:first-child, td.text, th.text { text-align: left; }
+th[scope=row] { font-weight: 500; text-align: left; white-space: normal; }
 td.text { white-space: normal; min-width: 11rem; }
 figure { margin: .6rem 0 1.2rem; } figure svg, figure img { max-width: 100%; height: auto; display: block; }
 figcaption { color: var(--faint); font-size: .88rem; max-width: 46rem; padding-top: .2rem; }

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=40.0, help="SD in HU")
     options = parser.parse_args()
     options.masks.mkdir(parents=True, exist_ok=True)
-    settings = CascadeSettings(low_confidence=0, smallest_ml=0.1, extra_scales=())
+    settings = CascadeSettings(least_confidence=0, smallest_ml=0.1, extra_scales=())
     segmenter = Segmenter.load("default", settings=settings)
     for number, image in enumerate(sorted((options.data / "imagesTr").glob("*.nii.gz"))):
         ct, labels = read_volume(image, assume_ct=True), read_labels(options.data / "labelsTr" / image.name).voxels

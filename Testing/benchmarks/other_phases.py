@@ -144,12 +144,12 @@ def scores(result: Segmentation, ct: Volume, reference: np.ndarray) -> dict[str,
     }
 
 
-def load(name: str, low_confidence: float | None) -> Segmenter:
+def load(name: str, least_confidence: float | None) -> Segmenter:
     """Load a model by its name or folder, with another limit of refusal where one is given."""
     package = find_package(Path(name) if Path(name).is_dir() else name)
     settings = CascadeSettings(**package.settings)
-    if low_confidence is not None:
-        settings = replace(settings, low_confidence=low_confidence)
+    if least_confidence is not None:
+        settings = replace(settings, least_confidence=least_confidence)
     return Segmenter.load(package, settings=settings)
 
 
@@ -160,9 +160,11 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--only", choices=["cases", "phases", "slices", "absent"])
     parser.add_argument("--csv", type=Path)
-    parser.add_argument("--low-confidence", type=float, help="below it a small find is refused; the package's own")
+    parser.add_argument(
+        "--least-confidence", type=float, help="below it a small find is refused; the package's own"
+    )
     options = parser.parse_args()
-    models = {name: load(name, options.low_confidence) for name in options.models}
+    models = {name: load(name, options.least_confidence) for name in options.models}
     rows = []
     for source in (cases, phases, slices, absent):
         if options.only not in (None, source.__name__):

@@ -11,6 +11,7 @@ from PancreasSegLib.cli.app import program
 
 DOCUMENTS = [
     "README.md",
+    "Resources/Docs/cohorts.md",
     "Resources/Docs/command-line.md",
     "Resources/Docs/datasets.md",
     "Resources/Docs/evaluation.md",

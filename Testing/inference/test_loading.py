@@ -67,7 +67,7 @@ def test_a_package_is_loaded_and_named_in_the_provenance(folder, ct):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_two_loads_and_two_runs_give_the_same_bits(folder, ct, precision):
-    settings = CascadeSettings(smallest_ml=0.0, low_confidence=0.0, extra_scales=(1.2,))
+    settings = CascadeSettings(smallest_ml=0.0, least_confidence=0.0, extra_scales=(1.2,))
     crops = []
     for _ in range(2):
         segmenter = Segmenter.load(str(folder), "cpu", threads=1, precision=precision, settings=settings)
