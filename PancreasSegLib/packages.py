@@ -104,7 +104,12 @@ WORKER = (
 )
 """What segmenting and correcting need; 3D Slicer ships all but the engine."""
 
-COMMAND_LINE = (Package("typer", "0.12"), Package("rich", "13"), Package("matplotlib", "3.7"))
+COMMAND_LINE = (
+    Package("typer", "0.12"),
+    Package("rich", "13"),
+    Package("matplotlib", "3.7"),
+    Package("isal", "1.6"),
+)
 """What the command line and its pictures need beside that."""
 
 TORCH = Package("torch", "2.8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-import conftest as tiny
 import pytest
+import tiny_package as tiny
 
 from PancreasSegLib.errors import OutputError, PancreasSegError
 from PancreasSegLib.models import add_package, export_package, find_package, remove_package, update_package_card
