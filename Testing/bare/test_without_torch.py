@@ -115,14 +115,14 @@ def test_the_doctor_names_the_engine_and_what_each_extra_would_bring(run):
         ("train-refiner default", "train"),
         ("benchmark-correction somewhere", "train"),
         ("runs", "train"),
-        ("models import somewhere", "torch"),
+        ("models import {folder}", "torch"),
         ("models export default somewhere --format onnx", "torch"),
         ("segment {ct} --device torch:cpu", "torch"),
     ],
 )
 def test_what_needs_more_says_in_a_sentence_what(command, extra, run, demo):
     ct = demo / "phantom.nii.gz"
-    done = run(*command.format(ct=ct).split())
+    done = run(*command.format(ct=ct, folder=demo).split())
     assert done.returncode == 2
     assert f"'.[{extra}]'" in done.stderr
     assert done.stderr.strip().count("\n") == 0 and "Traceback" not in done.stderr
