@@ -116,7 +116,7 @@ def run(
                         _end_all(started[1][:1] if started else [process])
                         say(f"{killed} workers killed, then {'the scheduler' if started else 'the whole run'}")
                         break
-                say(f"the command ended with {process.wait(120)}")
+                say(f"the command ended with {process.wait()}")
     say(f"run in {time.monotonic() - start:.1f} s, {killed} workers killed")
     summarise(cohort)
 
